@@ -1,0 +1,77 @@
+"""The one command line of every job: a preset, where to read, where to write.
+
+    python -m pipeline.extract_documents --preset DIR [--input PATH] [--output PATH] [--overwrite] [--dry-run]
+
+A ConfigError or ContractError ends the job with one line and exit code 2; anything else is a fault of ours
+and shows its traceback.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configs.contract import ContractError
+from configs.loader import ConfigError
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a command line says: which preset, which run folder to read and to write, and how."""
+
+    preset: Path
+    input: str
+    """Root of the tables read (a folder or URI)."""
+    output: str
+    """Root of the tables written."""
+    overwrite: bool = False
+    """Redo the work even if a matching manifest exists."""
+    dry_run: bool = False
+    """Check config and inputs, print what would be done, write nothing."""
+
+
+def place_of(preset: Path, input: str | None, output: str | None, overwrite: bool, dry_run: bool) -> Place:
+    """Fill in the default root: runs/<preset name>."""
+    root = f"runs/{preset.resolve().name}"
+    written = output or input or root
+    return Place(preset, input or written, written, overwrite, dry_run)
+
+
+def main(job: Callable[[Place], None]) -> None:
+    """Parse the five options, configure logging, run `job`, and turn users' mistakes into one line."""
+
+    def command(
+        preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
+        input: Annotated[
+            str | None, typer.Option(help="root of the tables read; default runs/<preset>")
+        ] = None,
+        output: Annotated[
+            str | None, typer.Option(help="root of the tables written; default the input")
+        ] = None,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="redo finished work")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, write nothing")] = False,
+    ) -> None:
+        configure_logging()
+        try:
+            job(place_of(preset, input, output, overwrite, dry_run))
+        except (ConfigError, ContractError) as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+    command.__doc__ = sys.modules[job.__module__].__doc__
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(command)
+    app()
+
+
+def configure_logging() -> None:
+    """Plain lines on stderr: time, job, message. Called by main functions only."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S", force=True
+    )
+    for noisy in ("py4j", "trafilatura", "htmldate", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

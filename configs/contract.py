@@ -1,0 +1,306 @@
+"""What the jobs agree on: table schemas, closed reject reasons, the manifest.
+
+Raised whenever a table's meaning changes: CONTRACT_VERSION. A job refuses a table of another version.
+`source` is a Hive partition (`source=<name>/`): it is in every schema and in no Parquet file.
+"""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+CONTRACT_VERSION = 1
+
+
+class ContractError(Exception):
+    """A table or checkpoint is not what its reader was promised: path, value, remedy. Exit code 2."""
+
+
+KINDS = ("html", "pdf", "latex", "notebook", "code", "repository", "thread", "text")
+
+ORIGIN = pa.struct([("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64())])
+"""Where the bytes came from: input file, byte offset of the record in it, its stored length."""
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+RAW = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("fetched_at", TIMESTAMP),
+        pa.field("content_type", pa.string()),  # the HTTP header: extraction needs its charset
+        pa.field("content", pa.large_binary(), nullable=False),
+        pa.field("origin", ORIGIN, nullable=False),
+    ]
+)
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("fetched_at", TIMESTAMP),
+        pa.field("title", pa.string()),
+        pa.field("text", pa.large_string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("engine", pa.string(), nullable=False),
+        pa.field("code_seen", pa.int32(), nullable=False),
+        pa.field("code_kept", pa.int32(), nullable=False),
+        pa.field("math_seen", pa.int32(), nullable=False),
+        pa.field("math_kept", pa.int32(), nullable=False),
+        pa.field("origin", ORIGIN, nullable=False),
+    ]
+)
+
+_INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
+
+_INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
+
+_INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
+
+TEXT_STATS = pa.schema(
+    [
+        pa.field("num_chars", _INT, nullable=False),
+        pa.field("mean_line_length", _FLOAT, nullable=False),
+        pa.field("max_line_length", _INT, nullable=False),
+        pa.field("alphanumeric_char_fraction", _FLOAT, nullable=False),
+        pa.field("code_char_fraction", _FLOAT, nullable=False),
+        pa.field("math_char_fraction", _FLOAT, nullable=False),
+        pa.field("num_code_blocks", _INT, nullable=False),
+        pa.field("num_formulas", _INT, nullable=False),
+        pa.field("num_latex_commands", _INT, nullable=False),
+        pa.field("comment_line_fraction", _FLOAT, nullable=False),
+        pa.field("num_prose_chars", _INT, nullable=False),
+        pa.field("num_tokens", _INT, nullable=False),
+        pa.field("num_words", _INT, nullable=False),
+        pa.field("mean_word_length", _FLOAT, nullable=False),
+        pa.field("max_word_length", _INT, nullable=False),
+        pa.field("alphabetic_token_fraction", _FLOAT, nullable=False),
+        pa.field("alphabetic_word_fraction", _FLOAT, nullable=False),
+        pa.field("distinct_word_fraction", _FLOAT, nullable=False),
+        pa.field("num_stop_words", _INT, nullable=False),
+        pa.field("num_distinct_stop_words", _INT, nullable=False),
+        pa.field("stop_word_fraction", _FLOAT, nullable=False),
+        pa.field("hash_token_fraction", _FLOAT, nullable=False),
+        pa.field("ellipsis_token_fraction", _FLOAT, nullable=False),
+        pa.field("han_char_fraction", _FLOAT, nullable=False),
+        pa.field("accented_char_fraction", _FLOAT, nullable=False),
+        pa.field("digit_char_fraction", _FLOAT, nullable=False),
+        pa.field("num_curly_brackets", _INT, nullable=False),
+        pa.field("num_plain_equations", _INT, nullable=False),
+        pa.field("has_lorem_ipsum", _BOOL, nullable=False),
+        pa.field("num_lines", _INT, nullable=False),
+        pa.field("num_sentences", _INT, nullable=False),
+        pa.field("bullet_line_fraction", _FLOAT, nullable=False),
+        pa.field("ellipsis_line_fraction", _FLOAT, nullable=False),
+        pa.field("punctuated_line_fraction", _FLOAT, nullable=False),
+        pa.field("short_line_fraction", _FLOAT, nullable=False),
+        pa.field("line_break_token_fraction", _FLOAT, nullable=False),
+        pa.field("code_like_line_fraction", _FLOAT, nullable=False),
+        pa.field("c4_num_sentences", _INT, nullable=False),
+        pa.field("c4_num_sentences_any_ending", _INT, nullable=False),
+        pa.field("dclm_removed_word_fraction", _FLOAT, nullable=False),
+        pa.field("list_case_sentence_fraction", _FLOAT, nullable=False),
+        pa.field("num_paragraphs", _INT, nullable=False),
+        pa.field("duplicate_line_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_line_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_paragraph_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_paragraph_char_fraction", _FLOAT, nullable=False),
+        pa.field("top_2_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("top_3_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("top_4_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_5_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_6_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_7_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_8_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_9_gram_char_fraction", _FLOAT, nullable=False),
+        pa.field("duplicate_10_gram_char_fraction", _FLOAT, nullable=False),
+    ]
+)
+"""Columns of `filters.stats.TextStats`, same names and order (a test compares them)."""
+
+
+def _plus(schema: pa.Schema, *fields: pa.Field) -> pa.Schema:
+    return pa.schema([*schema, *fields])
+
+
+FILTERED = _plus(
+    DOCUMENTS,
+    pa.field("language", pa.string()),
+    pa.field("language_score", pa.float64()),
+    *TEXT_STATS,
+    pa.field("licence", pa.string()),
+    pa.field("pii_masked", pa.int32(), nullable=False),
+    pa.field("contaminated_by", pa.string()),
+)
+
+DEDUPED = _plus(
+    FILTERED,
+    pa.field("cluster_id", pa.string(), nullable=False),
+    pa.field("cluster_size", pa.int32(), nullable=False),
+    pa.field("duplicate_urls", pa.list_(pa.string()), nullable=False),
+    pa.field("duplicate_domains", pa.list_(pa.string()), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+)
+
+SCORED = _plus(
+    DEDUPED,
+    pa.field("domain", pa.string(), nullable=False),
+    pa.field("quality", pa.float64(), nullable=False),
+    pa.field("knowledge_density", pa.float64(), nullable=False),
+    pa.field("reasoning_depth", pa.float64(), nullable=False),
+    pa.field("token_count", pa.int64(), nullable=False),
+)
+
+SYNTHETIC = _plus(
+    SCORED,
+    pa.field("problem_id", pa.string(), nullable=False),
+    pa.field("source_doc_id", pa.string()),
+    pa.field("teacher", pa.string(), nullable=False),
+    pa.field("seed", pa.int64(), nullable=False),
+    pa.field("prompt_hash", pa.string(), nullable=False),
+    pa.field("verdict", pa.string(), nullable=False),
+    pa.field("pass_rate", pa.float64(), nullable=False),
+)
+
+REJECTS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("origin", ORIGIN, nullable=False),
+        pa.field("reject_reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+        pa.field("duplicate_of", pa.string()),
+        pa.field("measurements", pa.string()),  # JSON object: name -> number, what the decision was made on
+        pa.field("excerpt", pa.string()),  # first EXCERPT_CHARS characters, never content bytes
+    ]
+)
+
+EXCERPT_CHARS = 2_000
+
+MIXTURE = pa.schema(
+    [
+        pa.field("bucket", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("band", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),  # share of the stage's tokens; sums to 1
+        pa.field("epochs", pa.float64(), nullable=False),  # passes over the range below; may exceed 1
+        pa.field("document_start", pa.int64(), nullable=False),  # documents of the bucket, in bucket order
+        pa.field("document_end", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),  # tokens of that range, one pass, EODs included
+    ]
+)
+"""One stage's plan: `mixtures/stageN/part-*.parquet`. Ranges of one bucket are disjoint across stages."""
+
+SPANS = pa.schema(
+    [
+        pa.field("token_start", pa.int64(), nullable=False),
+        pa.field("token_end", pa.int64(), nullable=False),  # exclusive, includes the document's EOD
+        pa.field("doc_id", pa.string(), nullable=False),
+    ]
+)
+"""`tokens/<bucket>/spans.parquet`: counted over the bucket's shards in order."""
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "raw": RAW,
+    "documents": DOCUMENTS,
+    "filtered": FILTERED,
+    "deduped": DEDUPED,
+    "scored": SCORED,
+    "synthetic": SYNTHETIC,
+}
+SCHEMAS |= {f"{table}_rejects": REJECTS for table in tuple(SCHEMAS)}
+
+REJECT_REASONS: dict[str, tuple[str, ...]] = {
+    "raw": (
+        "warc_unreadable",  # the file stops being a WARC: rest of the file lost from this offset
+        "warc_truncated_record",
+        "warc_malformed_record",
+        "warc_revisit",
+        "warc_not_a_page",  # request, metadata, warcinfo, resource of no known type
+        "http_error_status",
+        "unsupported_content_type",
+        "undecodable_content_encoding",
+        "too_large",
+        "empty_content",
+        "file_unreadable",
+        "malformed_line",
+        "duplicate_doc_id",
+    ),
+    "documents": (
+        "empty_text",
+        "timeout",
+        "out_of_memory",
+        "extractor_crashed",
+        "extractor_error",
+        "too_large",
+        "malformed_markup",
+    ),
+    "filtered": (),
+    "deduped": ("duplicate_url", "duplicate_exact", "duplicate_near"),
+    "scored": (),
+    "synthetic": (
+        "wrong_answer",
+        "unparsed_answer",
+        "verifier_timeout",
+        "failed_tests",
+        "duplicate_problem",
+        "contaminated",
+    ),
+}
+"""Closed list per table; writing another reason is a ContractError. `filtered` is completed below."""
+
+DOMAINS = (
+    "mathematics",
+    "code",
+    "science",
+    "technology",
+    "society",
+    "news",
+    "commerce",
+    "jobs",
+    "lifestyle",
+    "fiction",
+    "boilerplate",
+)
+"""Closed list of `scored.domain` (the rubric of the quality labels, version 1)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One committed file: path inside the table's folder, rows (or tokens), bytes, blake2b-128 of them."""
+
+    path: str
+    rows: int
+    num_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json`, written last: a table is what its manifest names, nothing else.
+
+    `fingerprint` is the hash of job, config, code and inputs; `digest` the hash of the parts' content.
+    rows_in == rows_out + sum(rejected.values()) for every table of rows.
+    """
+
+    table: str
+    job: str
+    fingerprint: str
+    digest: str
+    parts: tuple[Part, ...]
+    rows_in: int
+    rows_out: int
+    rejected: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    config: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    git_commit: str = ""
+    num_bytes: int = 0
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    contract_version: int = CONTRACT_VERSION

@@ -1,0 +1,171 @@
+"""The models that rooms share: model shape, schedule, stages, mixture.
+
+`model.toml`, `schedule.toml`, `stage1..3.toml` and `mixture.toml` of a preset. A stage is an interval of
+tokens, not a script: what differs between stages is in stageN.toml, everything else is stated once.
+Sources in brackets are sections of the MiMo-7B report (arXiv 2505.07608).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import model_validator
+
+from configs.loader import Config, load
+
+Positive = Annotated[int, Gt(0)]
+NonNegative = Annotated[int, Ge(0)]
+Fraction = Annotated[float, Ge(0.0), Le(1.0)]
+
+NUM_STAGES = 3  # [2.3]
+
+
+class ModelConfig(Config):
+    """Shape of the decoder and its MTP layer [2.2, 2.3]."""
+
+    num_layers: Positive
+    hidden_size: Positive
+    ffn_hidden_size: Positive
+    """Width of the SwiGLU gate and up projections."""
+    num_attention_heads: Positive
+    num_query_groups: Positive
+    """Key-value heads."""
+    head_dim: Positive
+    vocab_size: Positive
+    """Rows of the tokenizer, before padding."""
+    vocab_divisible_by: Positive
+    """The embedding is padded up to a multiple of this."""
+    norm_epsilon: Annotated[float, Gt(0.0)]
+    init_std: Annotated[float, Gt(0.0)]
+    mtp_num_layers: Literal[0, 1]
+    mtp_hidden: Literal["mimo", "megatron"]
+    """Hidden state given to the MTP layer: before (mimo) or after (megatron) the main final norm."""
+    mtp_zero_first_embedding: bool
+    """Zero the MTP input embedding at the first position of each document, as vLLM's inference does."""
+
+    @property
+    def padded_vocab_size(self) -> int:
+        """vocab_size rounded up to a multiple of vocab_divisible_by."""
+        return -(-self.vocab_size // self.vocab_divisible_by) * self.vocab_divisible_by
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelConfig":
+        if self.num_attention_heads % self.num_query_groups:
+            raise ValueError("num_attention_heads must be a multiple of num_query_groups")
+        return self
+
+
+class LearningRateSegment(Config):
+    """One piece of the learning-rate curve; pieces follow each other from token 0."""
+
+    shape: Literal["linear", "constant", "cosine"]
+    tokens: Positive
+    start: Annotated[float, Ge(0.0)]
+    """Learning rate at the first token of the piece."""
+    end: Annotated[float, Ge(0.0)]
+    """Learning rate approached at its end; equals start for constant."""
+
+
+class MtpWeight(Config):
+    """Weight of the MTP loss from a token on."""
+
+    from_token: NonNegative
+    weight: Annotated[float, Ge(0.0)]
+
+
+class BatchWarmup(Config):
+    """Linear ramp of the global batch from `start` sequences to the stage's own [2.3]."""
+
+    tokens: NonNegative
+    """Length of the ramp; 0 for none."""
+    start: Positive
+    """Sequences of the first step."""
+    increment: Positive
+    """The batch grows in multiples of this many sequences."""
+
+
+class ScheduleConfig(Config):
+    """Everything that is a function of tokens seen since the start, and the optimizer's constants [2.3]."""
+
+    seed: NonNegative
+    """Root seed of initialisation and data order."""
+    learning_rate: tuple[LearningRateSegment, ...]
+    mtp_loss_weight: tuple[MtpWeight, ...]
+    batch_warmup: BatchWarmup
+    adam_beta1: Fraction
+    adam_beta2: Fraction
+    adam_epsilon: Annotated[float, Gt(0.0)]
+    weight_decay: Annotated[float, Ge(0.0)]
+    clip_grad: Annotated[float, Gt(0.0)]
+
+
+class StageConfig(Config):
+    """What one stage changes [2.3]."""
+
+    tokens: Positive
+    """Length of the stage in training tokens."""
+    sequence_length: Positive
+    """Tokens."""
+    rotary_base: Positive
+    global_batch_size: Positive
+    """Sequences, once the ramp is over."""
+
+
+class Weight(Config):
+    """A multiplier for one value of a column: a domain's name or a score band's name."""
+
+    name: str
+    weight: Annotated[float, Ge(0.0)]
+
+
+class ScoreBand(Config):
+    """Documents whose reasoning-density score is at least `min_score` and below the next band's."""
+
+    name: str
+    min_score: Fraction
+    weight: Annotated[float, Ge(0.0)]
+    """Multiplier of the band's tokens in the mixture [2.1: down for low density and depth, up for high]."""
+
+
+class StageMixture(Config):
+    """What one stage's mixture asks beyond the weights."""
+
+    math_and_code_fraction: Fraction | None = None
+    """Share of tokens from mathematics and code; absent: as the weights give it [2.1: stage 2 about .7]."""
+    synthetic_fraction: Fraction
+    """Share of tokens from synthetic responses [2.1: about .1 in stage 3, 0 before]."""
+
+
+class MixtureConfig(Config):
+    """How scored and synthetic documents become the three stages' blends [2.1]."""
+
+    seed: NonNegative
+    """Orders documents inside a bucket (hash of seed and doc_id)."""
+    domain_weights: tuple[Weight, ...]
+    """Multiplier per domain, every domain of the contract exactly once."""
+    score_weights: tuple[Weight, ...]
+    """quality, knowledge_density, reasoning_depth: their shares in the one score that bands cut; sum 1."""
+    bands: tuple[ScoreBand, ...]
+    """Ascending min_score, the first at 0."""
+    max_natural_epochs: Annotated[float, Gt(0.0)]
+    """Passes over natural documents, all stages together; a plan that needs more is refused."""
+    stages: tuple[StageMixture, ...]
+
+
+class Recipe(Config):
+    """The shared part of a preset, read together."""
+
+    model: ModelConfig
+    schedule: ScheduleConfig
+    stages: tuple[StageConfig, ...]
+    mixture: MixtureConfig
+
+
+def load_recipe(preset: str | Path) -> Recipe:
+    """Read model, schedule, stage1..3 and mixture of a preset. Raises ConfigError."""
+    return Recipe(
+        model=load(preset, "model", ModelConfig),
+        schedule=load(preset, "schedule", ScheduleConfig),
+        stages=tuple(load(preset, f"stage{n}", StageConfig) for n in range(1, NUM_STAGES + 1)),
+        mixture=load(preset, "mixture", MixtureConfig),
+    )

@@ -1,0 +1,38 @@
+"""Every measurement that the rule presets read, taken in one pass over a document.
+
+1. spans.find_spans separates prose from code and math.
+2. words.tokenise makes the only tokenisation, of the prose.
+3. One module per kind of measurement counts with them: measure_composition (what the document is made of),
+   measure_words, measure_lines and measure_repetition (of the prose).
+A fraction whose denominator is zero is 0.0. Cost: about 0.5 ms for 2.6 kB.
+"""
+
+from dataclasses import dataclass
+
+from filters.measure_composition import CompositionStats, measure_composition
+from filters.measure_lines import LineStats, measure_lines
+from filters.measure_repetition import RepetitionStats, measure_repetition
+from filters.measure_words import WordStats, measure_words
+from filters.spans import find_spans, without_spans
+from filters.words import tokenise
+
+
+@dataclass(frozen=True)
+class TextStats(RepetitionStats, LineStats, WordStats, CompositionStats):
+    """Measurements of one document, flat: the field names are columns of the filtered table.
+
+    "Prose" is the text outside code and math; a "token" is a word or a punctuation mark of the prose.
+    """
+
+
+def measure(text: str) -> TextStats:
+    """Measure one document of Markdown. The empty text is measured too: everything is 0."""
+    spans = find_spans(text)
+    prose = without_spans(text, spans)
+    tokens = tokenise(prose)
+    return TextStats(
+        **vars(measure_composition(text, spans)),
+        **vars(measure_words(prose, tokens)),
+        **vars(measure_lines(prose, len(tokens.texts))),
+        **vars(measure_repetition(prose, tokens)),
+    )
