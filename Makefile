@@ -35,7 +35,7 @@ $(READY): requirements.lock
 	@$(HOST_PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(HOST_PYTHON) has no venv module; remedy: install python3-venv" >&2; exit 2; }
 	@echo "setting up $(VENV) with $(HOST_PYTHON) (once; several minutes, about 3 GB)"
 	@$(HOST_PYTHON) -m venv $(VENV)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock 2> >(grep -v "^WARNING" >&2)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock 2> >(grep -v "^WARNING" >&2)
 	@$(if $(HAS_JAVA),echo "Java $(HAS_JAVA) found",$(MAKE) --no-print-directory jre)
 	@touch $(READY)
 

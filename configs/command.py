@@ -8,7 +8,8 @@ and shows its traceback.
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -56,11 +57,8 @@ def main(job: Callable[[Place], None]) -> None:
         dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, write nothing")] = False,
     ) -> None:
         configure_logging()
-        try:
+        with refusals_in_one_line():
             job(place_of(preset, input, output, overwrite, dry_run))
-        except (ConfigError, ContractError) as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            raise typer.Exit(2) from None
 
     command.__doc__ = sys.modules[job.__module__].__doc__
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -68,10 +66,20 @@ def main(job: Callable[[Place], None]) -> None:
     app()
 
 
+@contextmanager
+def refusals_in_one_line() -> Iterator[None]:
+    """Turn a ConfigError or ContractError into one line on stderr and exit code 2."""
+    try:
+        yield
+    except (ConfigError, ContractError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
 def configure_logging() -> None:
     """Plain lines on stderr: time, job, message. Called by main functions only."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S", force=True
     )
-    for noisy in ("py4j", "trafilatura", "htmldate", "matplotlib"):
+    for noisy in ("py4j", "trafilatura", "htmldate", "matplotlib", "megatron", "torch"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from configs.contract import DOMAINS
 from configs.loader import Config, load
 
 Positive = Annotated[int, Gt(0)]
@@ -18,6 +19,12 @@ NonNegative = Annotated[int, Ge(0)]
 Fraction = Annotated[float, Ge(0.0), Le(1.0)]
 
 NUM_STAGES = 3  # [2.3]
+
+MATH_AND_CODE = ("mathematics", "code")
+"""The domains that stage 2 raises [2.1]."""
+
+SYNTHETIC_BAND = "synthetic"
+"""Band of every synthetic document, so that its buckets never mix with natural ones."""
 
 
 class ModelConfig(Config):
@@ -131,9 +138,9 @@ class StageMixture(Config):
     """What one stage's mixture asks beyond the weights."""
 
     math_and_code_fraction: Fraction | None = None
-    """Share of tokens from mathematics and code; absent: as the weights give it [2.1: stage 2 about .7]."""
+    """Share of the natural tokens from mathematics and code; absent: as the weights give it [2.1: .7]."""
     synthetic_fraction: Fraction
-    """Share of tokens from synthetic responses [2.1: about .1 in stage 3, 0 before]."""
+    """Share of all tokens from synthetic responses [2.1: about .1 in stage 3, 0 before]."""
 
 
 class MixtureConfig(Config):
@@ -149,7 +156,32 @@ class MixtureConfig(Config):
     """Ascending min_score, the first at 0."""
     max_natural_epochs: Annotated[float, Gt(0.0)]
     """Passes over natural documents, all stages together; a plan that needs more is refused."""
+    max_shard_tokens: Positive
+    """Tokens of one token file; a larger bucket has several."""
     stages: tuple[StageMixture, ...]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "MixtureConfig":
+        domains = [weight.name for weight in self.domain_weights]
+        if sorted(domains) != sorted(DOMAINS):
+            odd = set(domains) ^ set(DOMAINS) or {name for name in domains if domains.count(name) > 1}
+            raise ValueError(f"domain_weights must name every domain once; check {sorted(odd)}")
+        scores = sorted(weight.name for weight in self.score_weights)
+        if scores != ["knowledge_density", "quality", "reasoning_depth"]:
+            raise ValueError(
+                f"score_weights must be quality, knowledge_density, reasoning_depth; got {scores}"
+            )
+        if abs(sum(weight.weight for weight in self.score_weights) - 1.0) > 1e-9:
+            raise ValueError("score_weights must sum to 1")
+        cuts = [band.min_score for band in self.bands]
+        names = [band.name for band in self.bands]
+        if not cuts or cuts[0] != 0.0 or cuts != sorted(set(cuts)):
+            raise ValueError(f"bands must start at min_score 0 and rise; got {cuts}")
+        if len(set(names)) != len(names) or SYNTHETIC_BAND in names:
+            raise ValueError(f"bands need names of their own, none {SYNTHETIC_BAND!r}; got {names}")
+        if len(self.stages) != NUM_STAGES:
+            raise ValueError(f"stages must be {NUM_STAGES}, got {len(self.stages)}")
+        return self
 
 
 class Recipe(Config):

@@ -1,33 +1,49 @@
-"""Character classes of a text as a numpy array, so that counting them costs microseconds, not a loop."""
+"""A text's characters as numpy arrays, so that counting them costs microseconds, not a loop."""
 
 import unicodedata
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 UPPER = 1
-DIGIT = 2
+DIGIT = 2  # numerals that are no letters: 7, ², ½
 ALPHANUMERIC = 4
-ACCENTED = 8
+ACCENTED = 8  # Latin letters with diacritics
 HAN = 16
 SPACE = 32
+ALPHABETIC = 64  # letters: alphanumeric, no digit
+
+Mask = npt.NDArray[np.bool_]
 
 # Planes 0 to 2 hold every letter in use; what lies above is private use, tags and rare Han.
 _TABLE_SIZE = 0x30000
 
 
-def classify(text: str) -> npt.NDArray[np.uint8]:
-    """One byte per character, the sum of the classes it belongs to."""
+class Characters(NamedTuple):
+    """Code points of a text, and for each the sum of the classes above that it belongs to."""
+
+    codes: npt.NDArray[np.unsignedinteger]
+    classes: npt.NDArray[np.uint8]
+
+    def are(self, wanted: int) -> Mask:
+        """Which characters belong to the class `wanted`."""
+        mask: Mask = (self.classes & np.uint8(wanted)) != 0
+        return mask
+
+    def count(self, wanted: int) -> int:
+        """How many characters belong to the class `wanted`."""
+        return int(np.count_nonzero(self.classes & np.uint8(wanted)))
+
+
+def classify(text: str) -> Characters:
+    """Arrays as long as the text."""
     if text.isascii():
-        return _classes()[:128][np.frombuffer(text.encode("ascii"), dtype=np.uint8)]
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return _classes()[np.minimum(codes, _TABLE_SIZE - 1)]
-
-
-def count(classes: npt.NDArray[np.uint8], wanted: int) -> int:
-    """How many characters belong to the class `wanted`."""
-    return int(np.count_nonzero(classes & np.uint8(wanted)))
+        codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+        return Characters(codes, _classes().take(codes))
+    wide = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return Characters(wide, _classes().take(wide, mode="clip"))
 
 
 @lru_cache(maxsize=1)
@@ -37,8 +53,8 @@ def _classes() -> npt.NDArray[np.uint8]:
         character = chr(code)
         if character.isalnum():
             table[code] = ALPHANUMERIC | (UPPER if character.isupper() else 0)
-            if character.isnumeric() and not character.isalpha():
-                table[code] |= DIGIT
+            is_digit = character.isnumeric() and not character.isalpha()
+            table[code] |= DIGIT if is_digit else ALPHABETIC
             if code >= 0x80 and "LATIN" in unicodedata.name(character, "") and _is_accented(character):
                 table[code] |= ACCENTED
         elif character.isspace():

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from filters.characters import DIGIT, SPACE, UPPER, classify
+from filters.characters import DIGIT, SPACE, UPPER, Characters, Mask
+from filters.words import ABBREVIATIONS
 
 # Unicode's sentence terminals, restricted to those of scripts that a preset keeps, and full-width forms.
 _TERMINALS = tuple(".!?‼⁇⁈⁉。！．？｡։؟۔।॥")
@@ -33,12 +34,13 @@ _SHORT_LINE_CHARS = 30
 _DCLM_MAX_UPPERCASE = 0.5
 _DCLM_MAX_NUMERIC = 0.999999
 _DCLM_MIN_WORDS = 2
-# MADLAD-400 (Kudugunta et al. 2023, 2.3), "list case": sentences of 12 tokens or more, half of them capitalised.
+# MADLAD-400 (Kudugunta et al. 2023, 2.3), "list case": over half of 12 or more tokens capitalised.
 _LIST_CASE_MIN_TOKENS = 12
 _LIST_CASE_MIN_CAPITALISED = 0.5
 
 # stdlib re throughout: disjoint classes in sequence, nothing can backtrack.
-_SENTENCE_END = re.compile(r"[.!?…。！？｡]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+", re.MULTILINE)
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)")
+_SENTENCE_END_FULL_WIDTH = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*")
 _COUNTER_LINE = re.compile(
     r"\W*\d[\d,.]*[KkMmBb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
     r"|downloads|views|followers)\W*$"
@@ -47,10 +49,37 @@ _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _CODE_ENDINGS = (";", "{", "}", "):", "},", ");", "];", "->", "=>", "&&", "||", "*/", "(", "[", "\\")
 _CODE_STARTS = (
     *("def ", "class ", "import ", "from __", "return ", "elif ", "else:", "try:", "except", "assert ", "@"),
-    *("#include", "#define", "#if", "#endif", "//", "/*", "* @", "using ", "namespace ", "template<", "package "),
-    *("public ", "private ", "protected ", "static ", "const ", "let ", "var ", "func ", "fn ", "pub ", "impl "),
+    *(
+        "#include",
+        "#define",
+        "#if",
+        "#endif",
+        "//",
+        "/*",
+        "* @",
+        "using ",
+        "namespace ",
+        "template<",
+        "package ",
+    ),
+    *(
+        "public ",
+        "private ",
+        "protected ",
+        "static ",
+        "const ",
+        "let ",
+        "var ",
+        "func ",
+        "fn ",
+        "pub ",
+        "impl ",
+    ),
     *("if (", "for (", "while (", "switch (", "} else", ">>> ", "... ", "self.", "print("),
 )
+# Cheap gates before the two lists.
+_CODE_LAST_CHARS = frozenset(ending[-1] for ending in _CODE_ENDINGS)
+_CODE_FIRST_CHARS = frozenset(start[:2] for start in _CODE_STARTS) | {"@" + chr(c) for c in range(33, 127)}
 
 
 @dataclass(frozen=True)
@@ -67,25 +96,29 @@ class LineStats:
     code_like_line_fraction: float
     c4_num_sentences: int
     c4_num_sentences_any_ending: int
+    c4_num_curly_brackets: int
     dclm_removed_word_fraction: float
     list_case_sentence_fraction: float
 
 
-def measure_lines(prose: str, num_tokens: int) -> LineStats:
-    """`num_tokens` is the number of tokens of `prose`.
+def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineStats:
+    """`characters` are those of `prose`, `num_tokens` the number of its tokens.
 
     c4_num_sentences counts the sentences of the lines that C4 keeps, c4_num_sentences_any_ending those that
-    it would keep without its rule on the last character (FineWeb's variant).
+    it would keep without its rule on the last character (FineWeb's variant); c4_num_curly_brackets counts in
+    the former lines too, as C4 looks no further.
     """
     raw_lines = prose.split("\n")
     lines = [line.strip() for line in raw_lines]
-    classes = classify(prose)
     starts = _line_starts(raw_lines)
-    ends = np.array([match.end() for match in _SENTENCE_END.finditer(prose)], dtype=np.int64)
-    sentences = _sentences_per_line(lines, starts, ends)
+    pattern = _SENTENCE_END if prose.isascii() else _SENTENCE_END_FULL_WIDTH
+    ends = np.array(
+        [m.end() for m in pattern.finditer(prose) if not _is_abbreviated(prose, m.start())], dtype=np.int64
+    )
+    sentences = _sentences_per_line(raw_lines, starts, ends)
     visible = [line for line in lines if line]
     num_lines = max(len(visible), 1)
-    c4_strict, c4_any_ending = _c4_sentences(lines, sentences)
+    c4_strict, c4_any_ending, c4_brackets = _c4_lines(prose.lower(), lines, sentences)
     return LineStats(
         num_lines=len(visible),
         num_sentences=int(sentences.sum()),
@@ -97,13 +130,24 @@ def measure_lines(prose: str, num_tokens: int) -> LineStats:
         code_like_line_fraction=sum(map(_is_code_like, visible)) / num_lines,
         c4_num_sentences=c4_strict,
         c4_num_sentences_any_ending=c4_any_ending,
-        dclm_removed_word_fraction=_dclm_removed_word_fraction(raw_lines, lines, starts, classes),
-        list_case_sentence_fraction=_list_case_fraction(classes, starts, ends),
+        c4_num_curly_brackets=c4_brackets,
+        dclm_removed_word_fraction=_dclm_removed_word_fraction(raw_lines, lines, starts, characters),
+        list_case_sentence_fraction=_list_case_fraction(characters, starts, ends),
     )
 
 
 def _is_code_like(line: str) -> bool:
-    return line.endswith(_CODE_ENDINGS) or line.startswith(_CODE_STARTS)
+    ends_like_code = line[-1] in _CODE_LAST_CHARS and line.endswith(_CODE_ENDINGS)
+    return ends_like_code or (line[:2] in _CODE_FIRST_CHARS and line.startswith(_CODE_STARTS))
+
+
+def _is_abbreviated(prose: str, at: int) -> bool:
+    """Whether the stop at `at` belongs to an abbreviation (Dr., U.S., p.m.) and so ends no sentence."""
+    if prose[at] != ".":
+        return False
+    before = prose[max(at - 6, 0) : at].split()
+    word = before[-1].lstrip("(\"'") if before else ""
+    return word in ABBREVIATIONS or (word[-1:].isalpha() and word[-2:-1] in ("", "."))
 
 
 def _line_starts(raw_lines: list[str]) -> npt.NDArray[np.int64]:
@@ -113,45 +157,52 @@ def _line_starts(raw_lines: list[str]) -> npt.NDArray[np.int64]:
 
 
 def _sentences_per_line(
-    lines: list[str], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    raw_lines: list[str], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Sentence ends in each line, plus one where text follows the last of them."""
-    line_of_end = np.searchsorted(starts, ends - 1, side="right") - 1
-    counts = np.bincount(line_of_end, minlength=len(lines))
-    for index, line in enumerate(lines):
-        if line and not _SENTENCE_END.search(line, max(len(line) - 8, 0)):
-            counts[index] += 1
+    counts = np.bincount(np.searchsorted(starts, ends - 1, side="right") - 1, minlength=len(raw_lines))
+    lengths = np.array([len(line.rstrip()) for line in raw_lines])
+    line_ends = starts + lengths
+    last_end = np.searchsorted(ends, line_ends, side="right") - 1
+    is_closed = last_end >= 0
+    if len(ends):
+        is_closed &= ends[last_end] == line_ends
+    counts += (lengths > 0) & ~is_closed
     return counts
 
 
-def _c4_sentences(lines: list[str], sentences: npt.NDArray[np.int64]) -> tuple[int, int]:
-    strict = any_ending = 0
+def _c4_lines(lowered: str, lines: list[str], sentences: npt.NDArray[np.int64]) -> tuple[int, int, int]:
+    """Sentences of the lines that C4 keeps, of those it would keep at any ending, brackets in the former.
+
+    `lowered` is the prose in lower case, to look for unwanted phrases once before any line is.
+    """
+    unwanted = [phrase for phrase in ("javascript", *_C4_POLICY) if phrase in lowered]
+    strict = any_ending = brackets = 0
     for line, num_sentences in zip(lines, sentences.tolist(), strict=True):
-        words = line.split(None, _C4_MIN_WORDS)
-        if len(words) < _C4_MIN_WORDS:
+        if line.count(" ") < _C4_MIN_WORDS - 1 and len(line.split()) < _C4_MIN_WORDS:
             continue
         if len(line) > _C4_MAX_WORD_CHARS and max(map(len, line.split())) > _C4_MAX_WORD_CHARS:
             continue
-        lowered = line.lower()
-        if "javascript" in lowered or any(phrase in lowered for phrase in _C4_POLICY):
+        if unwanted and any(phrase in line.lower() for phrase in unwanted):
             continue
         any_ending += num_sentences
-        bare = _CITATION.sub("", line) if "[" in line else line
+        bare = _CITATION.sub("", line) if line[-1] == "]" else line
         if bare.endswith(_C4_ENDINGS) and not bare.endswith("..."):
             strict += num_sentences
-    return strict, any_ending
+            brackets += line.count("{")
+    return strict, any_ending, brackets
 
 
 def _dclm_removed_word_fraction(
     raw_lines: list[str],
     lines: list[str],
     starts: npt.NDArray[np.int64],
-    classes: npt.NDArray[np.uint8],
+    characters: Characters,
 ) -> float:
     """Fraction of the words that stand in lines which DCLM's line rules remove."""
-    lengths = np.fromiter(map(len, raw_lines), dtype=np.int64, count=len(raw_lines))
-    upper = _sums(classes & np.uint8(UPPER) != 0, starts, lengths)
-    digits = _sums(classes & np.uint8(DIGIT) != 0, starts, lengths)
+    lengths = np.array([len(line) for line in raw_lines])
+    upper = _counts_per_line(characters.are(UPPER), starts)
+    digits = _counts_per_line(characters.are(DIGIT), starts)
     removed_by_case = (upper > _DCLM_MAX_UPPERCASE * lengths) | (digits > _DCLM_MAX_NUMERIC * lengths)
     num_words = num_removed = 0
     for line, is_removed in zip(lines, removed_by_case.tolist(), strict=True):
@@ -162,29 +213,30 @@ def _dclm_removed_word_fraction(
     return num_removed / max(num_words, 1)
 
 
-def _sums(
-    mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    totals = np.zeros(len(mask) + 1, dtype=np.int64)
-    np.cumsum(mask, out=totals[1:])
-    sums: npt.NDArray[np.int64] = totals[starts + lengths] - totals[starts]
-    return sums
+def _counts_per_line(mask: Mask, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    counts = np.zeros(len(starts), dtype=np.int64)
+    if len(mask):
+        # The last line may be empty and start behind the last character.
+        num_inside = len(starts) - int(starts[-1] == len(mask))
+        counts[:num_inside] = np.add.reduceat(mask, starts[:num_inside], dtype=np.int64)
+    return counts
 
 
 def _list_case_fraction(
-    classes: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    characters: Characters, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
 ) -> float:
-    """Fraction of the sentences, of 12 tokens or more, in which over half of the tokens are capitalised."""
-    if len(classes) == 0:
-        return 0.0
-    is_space = classes & np.uint8(SPACE) != 0
-    is_token_start = ~is_space
-    is_token_start[1:] &= is_space[:-1]
-    is_capital = is_token_start & (classes & np.uint8(UPPER) != 0)
-    borders = np.unique(np.concatenate((starts, ends, [len(classes)])))
-    borders = borders[borders <= len(classes)]
-    tokens = _sums(is_token_start, borders[:-1], np.diff(borders))
-    capitals = _sums(is_capital, borders[:-1], np.diff(borders))
-    num_sentences = int(np.count_nonzero(tokens))
+    """Fraction of the sentences, of 12 tokens or more, in which over half of the tokens are capitalised.
+
+    A token is here what stands between white space.
+    """
+    is_visible = ~characters.are(SPACE)
+    is_token_start = is_visible.copy()
+    is_token_start[1:] &= ~is_visible[:-1]
+    token_starts = np.flatnonzero(is_token_start)
+    borders = np.sort(np.concatenate((starts, ends)))
+    sentence_of = np.searchsorted(borders, token_starts, side="right")
+    tokens = np.bincount(sentence_of)
+    is_capital = (characters.classes[token_starts] & np.uint8(UPPER)) != 0
+    capitals = np.bincount(sentence_of[is_capital], minlength=len(tokens))
     is_listed = (tokens >= _LIST_CASE_MIN_TOKENS) & (capitals > _LIST_CASE_MIN_CAPITALISED * tokens)
-    return int(np.count_nonzero(is_listed)) / max(num_sentences, 1)
+    return int(np.count_nonzero(is_listed)) / max(int(np.count_nonzero(tokens)), 1)

@@ -2,7 +2,8 @@
 
 Definitions as in datatrove 0.10.1: the characters of every repeated line, paragraph or n-gram after its
 first occurrence, or of the most frequent n-gram, over the characters of the prose.
-N-grams are compared by 64-bit hashes of all positions at once; only where one occurs twice does a loop run.
+Repeated n-grams are found by narrowing: the positions of repeated n-grams are those of
+repeated (n-1)-grams that also agree in the next token, so that after n = 2 few positions are left to sort.
 """
 
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from filters.words import Tokens, ngram_hashes
+from filters.words import Tokens
 
 _PARAGRAPH_BREAK = re.compile(r"\n\n+")
 
@@ -44,9 +45,9 @@ def measure_repetition(prose: str, tokens: Tokens) -> RepetitionStats:
     paragraphs = [p for p in _PARAGRAPH_BREAK.split(prose) if p and not p.isspace()]
     num_duplicate_lines, duplicate_line_chars = count_duplicates(lines)
     num_duplicate_paragraphs, duplicate_paragraph_chars = count_duplicates(paragraphs)
-    hashes = ngram_hashes(tokens, 10)
-    top = [_top_ngram_chars(tokens.texts, hashes[n - 1], n) / num_chars for n in (2, 3, 4)]
-    duplicate = [chars / num_chars for chars in _duplicate_ngram_chars(tokens.texts, hashes)]
+    top_chars, duplicate_chars = _ngram_chars(tokens)
+    top = [chars / num_chars for chars in top_chars]
+    duplicate = [chars / num_chars for chars in duplicate_chars]
     return RepetitionStats(
         num_paragraphs=len(paragraphs),
         duplicate_line_fraction=num_duplicate_lines / max(len(lines), 1),
@@ -73,37 +74,61 @@ def count_duplicates(pieces: Sequence[str]) -> tuple[int, int]:
     return len(pieces) - len(distinct), sum(map(len, pieces)) - sum(map(len, distinct))
 
 
-def _top_ngram_chars(texts: list[str], hashes: npt.NDArray[np.uint64], n: int) -> int:
-    """Length of the most frequent n-gram, joined by spaces, times its count; of several, the first's."""
-    if len(hashes) == 0:
-        return 0
-    ordered = np.sort(hashes)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if len(starts) == len(ordered):
-        occurrences, first = 1, 0
-    else:
-        run_lengths = np.diff(starts, append=len(ordered))
-        occurrences = int(run_lengths.max())
-        most_frequent = ordered[starts[run_lengths == occurrences]]
-        first = int(np.isin(hashes, most_frequent).argmax())
-    return occurrences * len(" ".join(texts[first : first + n]))
+def _ngram_chars(tokens: Tokens) -> tuple[list[int], list[int]]:
+    """Characters of the top 2-, 3-, 4-gram, and of the repeated 5-, 6-, ... 10-grams."""
+    ids = tokens.ids
+    num_tokens = len(ids)
+    chars_before = np.concatenate(([0], np.cumsum(tokens.ends - tokens.starts)))
+    top = [int(chars_before[n]) + n - 1 if num_tokens >= n else 0 for n in (2, 3, 4)]
+    duplicate = [0] * 6
+    positions = np.arange(num_tokens)
+    grams = ids  # of the n-1 tokens from each position, equal where they are equal
+    for n in range(2, 11):
+        has_next = positions <= num_tokens - n
+        positions = positions[has_next]
+        pairs = grams[has_next] * num_tokens + ids[positions + n - 1]
+        positions, grams = _repeated(positions, pairs)
+        if len(positions) == 0:
+            break
+        if n <= 4:
+            occurrences = np.bincount(grams)
+            most = int(occurrences.max())
+            first = int(positions[int((occurrences[grams] == most).argmax())])
+            top[n - 2] = most * (int(chars_before[first + n] - chars_before[first]) + n - 1)
+        else:
+            chars = (chars_before[positions + n] - chars_before[positions]).tolist()
+            duplicate[n - 5] = _repeated_chars(positions.tolist(), grams.tolist(), chars, n)
+    return top, duplicate
 
 
-def _duplicate_ngram_chars(texts: list[str], hashes: list[npt.NDArray[np.uint64]]) -> list[int]:
-    """Characters of repeated 5-, 6-, ... 10-grams; a repeated n-gram is skipped whole once counted."""
-    chars = [0] * 6
-    for n in range(5, 11):
-        ordered = np.sort(hashes[n - 1])
-        if not (ordered[1:] == ordered[:-1]).any():
-            break  # without a repeated n-gram there is no repeated longer one
-        seen: set[int] = set()
-        grams: list[int] = hashes[n - 1].tolist()
-        position = 0
-        while position < len(grams):
-            if grams[position] in seen:
-                chars[n - 5] += sum(map(len, texts[position : position + n]))
-                position += n
-            else:
-                seen.add(grams[position])
-                position += 1
-    return chars
+def _repeated(
+    positions: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The positions, in order, whose key occurs more than once, and a number for each such key."""
+    order = keys.argsort()
+    ordered = keys[order]
+    is_equal = ordered[1:] == ordered[:-1]
+    is_repeated = np.zeros(len(keys), dtype=np.bool_)
+    is_repeated[1:] = is_equal
+    is_repeated[:-1] |= is_equal
+    is_new = np.ones(len(keys), dtype=np.bool_)
+    is_new[1:] = ~is_equal
+    numbers = np.empty(len(keys), dtype=np.int64)
+    numbers[order] = np.cumsum(is_new & is_repeated) - 1
+    kept = np.sort(order[is_repeated])
+    return positions[kept], numbers[kept]
+
+
+def _repeated_chars(positions: list[int], grams: list[int], chars: list[int], n: int) -> int:
+    """Sum of `chars` over the n-grams that occurred before; once counted, an n-gram is skipped whole."""
+    seen: set[int] = set()
+    total = next_position = 0
+    for position, gram, length in zip(positions, grams, chars, strict=True):
+        if position < next_position:
+            continue
+        if gram in seen:
+            total += length
+            next_position = position + n
+        else:
+            seen.add(gram)
+    return total

@@ -11,18 +11,17 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-# stdlib re, not re2: every alternative is a literal or one character class, so nothing can backtrack,
-# and re2's Python wrapper is several times slower on many short matches.
+# stdlib re, not re2: every alternative is a literal or one character class, so nothing can backtrack, and
+# re2's Python wrapper is several times slower on many short matches. All begin with one of ` ~ $ \ [ or a
+# line break, which lets the engine skip other text quickly.
 _DELIMITER = re.compile(
-    r"^[ \t>]*(?:```+|~~~+)[^\n]*"
-    r"|`+|\$\$|\$|\\[\\$`]|\\[\[\]()]"
-    r"|\\begin\{[A-Za-z]+\*?\}|\\end\{[A-Za-z]+\*?\}"
-    r"|\n[ \t]*\n|\[/?asy\]",
-    re.MULTILINE,
+    r"`+|~~~+|\$\$?|\\(?:[\\$`\[\]()]|begin\{[A-Za-z]+\*?\}|end\{[A-Za-z]+\*?\})|\n[ \t]*\n|\[/?asy\]"
 )
 _MATH_ENVIRONMENTS = frozenset(
-    "equation align alignat flalign gather multline eqnarray displaymath math array cases "
-    "matrix pmatrix bmatrix vmatrix Vmatrix smallmatrix split aligned gathered subequations".split()
+    str.split(
+        "equation align alignat flalign gather multline eqnarray displaymath math array cases matrix "
+        "pmatrix bmatrix vmatrix Vmatrix smallmatrix split aligned gathered subequations"
+    )
 )
 _CLOSING = {r"\[": r"\]", r"\(": r"\)", "$$": "$$", "[asy]": "[/asy]"}
 
@@ -30,6 +29,8 @@ _CLOSING = {r"\[": r"\]", r"\(": r"\)", "$$": "$$", "[asy]": "[/asy]"}
 # set is 262 characters, its longest display 1,390.
 _MAX_INLINE_CHARS = 1_000
 _MAX_DISPLAY_CHARS = 10_000
+# A fence may stand in a list or a quotation, but not deeper than this.
+_MAX_FENCE_INDENT = 40
 
 
 class Span(NamedTuple):
@@ -41,17 +42,15 @@ class Span(NamedTuple):
     is_block: bool
 
 
-class _Delimiter(NamedTuple):
-    start: int
-    end: int
-    text: str
+# start, end, text
+_Delimiter = tuple[int, int, str]
 
 
 def find_spans(text: str) -> list[Span]:
     """Code and math of `text`, in order, without overlap."""
     if "$" not in text and "`" not in text and "\\" not in text and "~~~" not in text and "[asy]" not in text:
         return []
-    delimiters = [_Delimiter(m.start(), m.end(), m.group()) for m in _DELIMITER.finditer(text)]
+    delimiters = [(*m.span(), m.group()) for m in _DELIMITER.finditer(text)]
     return list(_pair(text, delimiters))
 
 
@@ -71,45 +70,58 @@ def without_spans(text: str, spans: list[Span]) -> str:
 
 def _pair(text: str, delimiters: list[_Delimiter]) -> Iterator[Span]:
     positions: dict[str, list[int]] = {}
-    for index, delimiter in enumerate(delimiters):
-        positions.setdefault(delimiter.text, []).append(index)
-    breaks = [index for index, delimiter in enumerate(delimiters) if delimiter.text[0] == "\n"]
+    breaks: list[int] = []
+    for index, (_, _, mark) in enumerate(delimiters):
+        if mark[0] == "\n":
+            breaks.append(index)
+        else:
+            positions.setdefault(mark, []).append(index)
     index = 0
     while index < len(delimiters):
-        opening = delimiters[index]
-        if _is_fence(opening.text):
+        start, _, mark = delimiters[index]
+        if len(mark) >= 3 and mark[0] in "`~" and _opens_fence(text, delimiters[index]):
             closing = _closing_fence(text, delimiters, index)
-            end = delimiters[closing].end if closing is not None else len(text)
-            yield Span(opening.start, end, "code", is_block=True)
+            begin = start - (_indent(text, start) or 0)
+            if closing is None:
+                yield Span(begin, len(text), "code", is_block=True)
+                return
+            yield Span(begin, delimiters[closing][1], "code", is_block=True)
         else:
             closing = _closing_index(text, delimiters, positions, breaks, index)
             if closing is not None:
-                is_block = opening.text[0] in "[\\" and opening.text != r"\(" or opening.text == "$$"
-                kind: Literal["code", "math"] = "code" if opening.text[0] in "`[" else "math"
-                yield Span(opening.start, delimiters[closing].end, kind, is_block)
-        if closing is None:
-            if _is_fence(opening.text):
-                return
-            index += 1
-        else:
-            index = closing + 1
+                is_block = mark in ("$$", r"\[", "[asy]") or mark.startswith(r"\begin")
+                kind: Literal["code", "math"] = "code" if mark[0] in "`[" else "math"
+                yield Span(start, delimiters[closing][1], kind, is_block)
+        index = index + 1 if closing is None else closing + 1
 
 
-def _is_fence(delimiter: str) -> bool:
-    marker = delimiter.lstrip(" \t>")
+def _indent(text: str, start: int) -> int | None:
+    """Characters between the line's beginning and `start` if they are only indentation, else None."""
+    before = text[max(start - _MAX_FENCE_INDENT, 0) : start]
+    line_start = before.rfind("\n") + 1
+    if line_start == 0 and start > _MAX_FENCE_INDENT:
+        return None
+    return len(before) - line_start if not before[line_start:].strip(" \t>") else None
+
+
+def _opens_fence(text: str, delimiter: _Delimiter) -> bool:
+    start, end, mark = delimiter
+    if _indent(text, start) is None:
+        return False
     # A fence of backticks has none in its info string; otherwise it is inline code at a line's start.
-    return marker.startswith("~~~") or (marker.startswith("```") and "`" not in marker.lstrip("`"))
+    line_end = text.find("\n", end)
+    return mark[0] == "~" or "`" not in text[end : line_end if line_end >= 0 else len(text)]
 
 
 def _closing_fence(text: str, delimiters: list[_Delimiter], opening: int) -> int | None:
-    marker = delimiters[opening].text.lstrip(" \t>")
-    character = marker[0]
-    width = len(marker) - len(marker.lstrip(character))
+    mark = delimiters[opening][2]
     for index in range(opening + 1, len(delimiters)):
-        start = delimiters[index].start
-        candidate = delimiters[index].text.strip(" \t>")
-        starts_line = text[start - 1] == "\n"
-        if starts_line and len(candidate) >= width and candidate == character * len(candidate):
+        start, end, candidate = delimiters[index]
+        if candidate[0] != mark[0] or len(candidate) < len(mark) or _indent(text, start) is None:
+            continue
+        line_end = text.find("\n", end, end + _MAX_FENCE_INDENT)
+        rest = text[end : line_end if line_end >= 0 else end + _MAX_FENCE_INDENT]
+        if not rest.strip():
             return index
     return None
 
@@ -122,13 +134,10 @@ def _closing_index(
     opening: int,
 ) -> int | None:
     """Index of the delimiter that closes a formula or inline code opened at `opening`."""
-    start, end, mark = delimiters[opening]
+    _, end, mark = delimiters[opening]
     wanted = _CLOSING.get(mark)
     limit = _MAX_DISPLAY_CHARS
-    if mark[0] == "`":
-        wanted = mark
-        limit = _MAX_INLINE_CHARS
-    elif mark == "$":
+    if mark[0] == "`" or mark == "$":
         wanted = mark
         limit = _MAX_INLINE_CHARS
     elif mark.startswith(r"\begin{") and mark[7:-1].rstrip("*") in _MATH_ENVIRONMENTS:
@@ -136,23 +145,26 @@ def _closing_index(
     if wanted is None:
         return None
     closing = _next_after(positions.get(wanted, ()), opening)
-    if closing is None or delimiters[closing].start - end > limit or delimiters[closing].start == end:
+    if closing is None:
+        return None
+    closing_start, closing_end, _ = delimiters[closing]
+    if not 0 < closing_start - end <= limit:
         return None
     if mark[0] in "`$" and mark != "$$":
         next_break = _next_after(breaks, opening)
         if next_break is not None and next_break < closing:
             return None
-    if mark == "$" and not _is_dollar_pair(text, end, delimiters[closing]):
+    if mark == "$" and not _is_dollar_pair(text, end, closing_start, closing_end):
         return None
     return closing
 
 
-def _is_dollar_pair(text: str, content_start: int, closing: _Delimiter) -> bool:
+def _is_dollar_pair(text: str, content_start: int, content_end: int, end: int) -> bool:
     """Pandoc's rule: no space inside either dollar, and no digit after the closing one ("$5 and $10")."""
     return (
         not text[content_start].isspace()
-        and not text[closing.start - 1].isspace()
-        and not text[closing.end : closing.end + 1].isdigit()
+        and not text[content_end - 1].isspace()
+        and not text[end : end + 1].isdigit()
     )
 
 

@@ -9,6 +9,7 @@ A fraction whose denominator is zero is 0.0. Cost: about 0.5 ms for 2.6 kB.
 
 from dataclasses import dataclass
 
+from filters.characters import classify
 from filters.measure_composition import CompositionStats, measure_composition
 from filters.measure_lines import LineStats, measure_lines
 from filters.measure_repetition import RepetitionStats, measure_repetition
@@ -29,10 +30,11 @@ def measure(text: str) -> TextStats:
     """Measure one document of Markdown. The empty text is measured too: everything is 0."""
     spans = find_spans(text)
     prose = without_spans(text, spans)
-    tokens = tokenise(prose)
+    characters = classify(prose)
+    tokens = tokenise(characters)
     return TextStats(
-        **vars(measure_composition(text, spans)),
-        **vars(measure_words(prose, tokens)),
-        **vars(measure_lines(prose, len(tokens.texts))),
+        **vars(measure_composition(text, classify(text) if spans else characters, spans)),
+        **vars(measure_words(prose, characters, tokens)),
+        **vars(measure_lines(prose, characters, len(tokens.ids))),
         **vars(measure_repetition(prose, tokens)),
     )

@@ -1,62 +1,214 @@
 """The one tokenisation of a text; everything that counts words or n-grams counts these tokens.
 
-A token is a number with its separators ("1,000.5"), a run of word characters, an English clitic ("'s"),
-an ellipsis, or any other single visible character. A Han character is a token of its own, since Chinese
-writes no spaces. Cost: one regex pass, one dictionary pass, about 0.1 ms for 500 tokens.
+A token is a run of letters and digits together with the punctuation inside it ("1,000.5", "3/2", "U.S.",
+"a.b@example.com", a URL), an English clitic ("'s", split from its word), a run of one repeated mark ("...",
+"----"), or any other single visible character. A hyphen between letters splits; a Han character is a token of
+its own, since Chinese writes no spaces. These are the habits of spaCy's English tokeniser, with which the
+published thresholds on words were applied.
+Tokens are found, compared and counted as numpy arrays; no string is made. Cost: 0.1 ms for 500 tokens,
+about 40 bytes of memory per character while it runs.
 """
 
-import re
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-# stdlib re, not re2: alternatives start with disjoint classes and repeat one class at a time, so nothing
-# can backtrack, and this runs on every character of every document.
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|['’](?:s|t|ll|re|ve|d|m)\b|\.\.+|[^\w\s]")
-_TOKEN_WITH_HAN = re.compile(
-    r"\d+(?:[.,]\d+)+|[㐀-鿿]|[^\W㐀-鿿]+|['’](?:s|t|ll|re|ve|d|m)\b|\.\.+|[^\w\s]"
+from filters.characters import (
+    ALPHABETIC,
+    ALPHANUMERIC,
+    DIGIT,
+    HAN,
+    SPACE,
+    UPPER,
+    Characters,
+    Mask,
 )
-_HAN = re.compile(r"[㐀-鿿]")
 
-# Odd multipliers of splitmix64 (Steele, Lea, Flood 2014): they spread small ids over 64 bits.
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_MIX = np.uint64(0xBF58476D1CE4E5B9)
-_BASE = np.uint64(0x94D049BB133111EB)
+ABBREVIATIONS = frozenset(
+    str.split(
+        "Mr Mrs Ms Dr Prof St Mt Jr Sr Gen Gov Rep Rev Sen Inc Ltd Co Corp Bros vs etc cf Fig fig Eq eq No "
+        "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"
+    )
+)
+"""Their stop belongs to them and ends no sentence; so does that of a single letter (J., U.S., p.m.)."""
+
+_MAX_ABBREVIATION_CHARS = 4
+_HASHED_OFFSETS = 256
+
+# What an ASCII mark does between two word characters: nothing (it joins them), or one of these.
+_SPLITS_LETTERS = 1
+_SPLITS_DIGITS = 2
+_SPLITS_BEFORE_LETTER = 4
+_SPLITS_SENTENCES = 8  # between a small letter and a capital: "end.Next"
+_SPLITS = 16
+_REPEATS = 32  # a run of it is one token
+_LEANS_RIGHT = 64  # joins the word after it: "-x", "@name"
+_LEANS_LEFT = 128  # joins the word before it: "230-"
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """`texts` in reading order; `counts` of the distinct ones, in order of first appearance."""
+    """Token i is `text[starts[i]:ends[i]]`; equal tokens, and only those, have equal `ids[i]`.
 
-    texts: list[str]
-    counts: Counter[str]
-
-
-def tokenise(text: str) -> Tokens:
-    """Split `text` into tokens; whitespace is dropped, nothing is lower-cased."""
-    pattern = _TOKEN if text.isascii() or not _HAN.search(text) else _TOKEN_WITH_HAN
-    texts = pattern.findall(text)
-    return Tokens(texts, Counter(texts))
-
-
-def ngram_hashes(tokens: Tokens, max_n: int) -> list[npt.NDArray[np.uint64]]:
-    """Hashes of the 1-grams, 2-grams, ... `max_n`-grams; equal n-grams, and only those, hash alike.
-
-    ("Only" up to 64-bit collisions.) Element n - 1 has max(0, number of tokens - n + 1) entries.
-    Hashes are comparable within one document alone.
+    ("Only" up to collisions of 64-bit hashes.) Distinct token k has the hash `hashes[k]`, ascending, occurs
+    `counts[k]` times, first as token `first[k]`; ids index these three arrays. `classes[i]` is the union of
+    the classes of the characters of token i, and possibly SPACE.
     """
-    ids = dict(zip(tokens.counts, range(len(tokens.counts)), strict=True))
-    unigrams = np.fromiter(map(ids.__getitem__, tokens.texts), dtype=np.uint64, count=len(tokens.texts))
-    unigrams = (unigrams + np.uint64(1)) * _GAMMA
-    unigrams ^= unigrams >> np.uint64(30)
-    unigrams *= _MIX
-    unigrams ^= unigrams >> np.uint64(27)
-    grams = [unigrams]
-    for n in range(2, max_n + 1):
-        if len(grams[-1]) < 2:
-            grams.append(unigrams[:0])
-            continue
-        grams.append(grams[-1][:-1] * _BASE + unigrams[n - 1 :])
-    return grams
+
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]
+    counts: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    classes: npt.NDArray[np.uint8]
+
+
+def tokenise(characters: Characters) -> Tokens:
+    """Tokens of the text that `characters` stand for; nothing is lower-cased."""
+    starts, ends = _borders(characters)
+    hashes, first, ids, counts = np.unique(
+        _hashes(characters.codes, starts, ends), return_index=True, return_inverse=True, return_counts=True
+    )
+    if len(starts) == 0:
+        return Tokens(starts, ends, ids, hashes, counts, first, np.empty(0, dtype=np.uint8))
+    # Each part runs from a token to the next, and what lies between two tokens is white space.
+    classes = np.bitwise_or.reduceat(characters.classes, starts)
+    return Tokens(starts, ends, ids, hashes, counts, first, classes)
+
+
+def _borders(characters: Characters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    is_space = characters.are(SPACE)
+    is_word = characters.are(ALPHANUMERIC)
+    marks = np.flatnonzero(~(is_word | is_space))
+    is_joining, is_repeated, is_clitic = _judge_marks(characters, marks)
+    is_word[marks[is_joining]] = True
+    for start, end in _urls(characters.codes, marks, is_space):
+        is_word[start:end] = True
+    is_start = ~is_space
+    is_start[1:] &= ~(is_word[1:] & is_word[:-1])
+    is_start[marks[is_repeated]] = False
+    is_start[marks[is_clitic] + 1] = False
+    is_han = characters.are(HAN)
+    if is_han.any():
+        is_start |= is_han
+        is_start[1:] |= is_han[:-1] & ~is_space[1:]
+    starts = np.flatnonzero(is_start)
+    # A token ends where the next one starts or white space follows.
+    borders = np.append(np.flatnonzero(is_start | is_space), len(is_space))
+    ends = borders[np.searchsorted(borders, starts, side="right")]
+    return starts, ends
+
+
+def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> tuple[Mask, Mask, Mask]:
+    """Of the punctuation at `marks`: what joins a word, what repeats its neighbour, what starts a clitic."""
+    codes, classes = characters
+    last = len(codes) - 1
+    code = codes[marks]
+    before = np.where(marks > 0, classes[np.maximum(marks - 1, 0)], SPACE)
+    after = np.where(marks < last, classes[np.minimum(marks + 1, last)], SPACE)
+    kind = _mark_kinds()[np.minimum(code, 127)]
+    is_after_word = (before & ALPHANUMERIC) != 0
+    is_before_word = (after & ALPHANUMERIC) != 0
+    is_inside = is_after_word & is_before_word
+    is_splitting = (
+        ((kind & _SPLITS) != 0)
+        | (((kind & _SPLITS_LETTERS) != 0) & ((before & after & ALPHABETIC) != 0))
+        | (((kind & _SPLITS_DIGITS) != 0) & ((before & after & DIGIT) != 0))
+        | (((kind & _SPLITS_BEFORE_LETTER) != 0) & ((after & ALPHABETIC) != 0))
+        | (((kind & _SPLITS_SENTENCES) != 0) & ((before & UPPER) == 0) & ((after & UPPER) != 0))
+    )
+    two_before = np.where(marks > 1, classes[np.maximum(marks - 2, 0)], SPACE)
+    is_short = (code == ord(".")) & ((before & ALPHABETIC) != 0)
+    is_lone_capital = ((before & UPPER) != 0) & ((two_before & UPPER) == 0)
+    is_short &= is_lone_capital | ((two_before & ALPHANUMERIC) == 0) | _follows_abbreviation(codes, marks)
+    is_leaning = np.where(is_before_word, kind & _LEANS_RIGHT, kind & _LEANS_LEFT) != 0
+    is_joining = np.where(
+        is_inside,
+        ~is_splitting,
+        (is_leaning & (is_after_word | is_before_word)) | (is_short & ~is_before_word),
+    )
+    is_repeated = ((kind & _REPEATS) != 0) & (marks > 0) & (code == codes[marks - 1])
+    is_clitic = is_inside & ((code == ord("'")) | (code == ord("’")))
+    return is_joining, is_repeated, is_clitic
+
+
+def _follows_abbreviation(codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64]) -> Mask:
+    """Which marks stand after one of ABBREVIATIONS: the letters before each, packed into a number."""
+    packed = np.zeros(len(marks), dtype=np.uint64)
+    is_letter = np.ones(len(marks), dtype=np.bool_)
+    for distance in range(1, _MAX_ABBREVIATION_CHARS + 2):
+        letter = codes[np.maximum(marks - distance, 0)].astype(np.uint64)
+        is_letter &= (marks >= distance) & (letter - np.uint64(65) < np.uint64(58))  # A to z
+        packed = np.where(is_letter, packed << np.uint64(8) | letter, packed)
+    known = _packed_abbreviations()
+    found: Mask = known[np.minimum(np.searchsorted(known, packed), len(known) - 1)] == packed
+    return found
+
+
+@lru_cache(maxsize=1)
+def _packed_abbreviations() -> npt.NDArray[np.uint64]:
+    numbers = [int.from_bytes(word[::-1].encode("ascii"), "big") for word in ABBREVIATIONS]
+    return np.sort(np.array(numbers, dtype=np.uint64))
+
+
+def _urls(
+    codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64], is_space: Mask
+) -> Iterator[tuple[int, int]]:
+    """From each `://` to the next white space, without the punctuation at its end: one token."""
+    colons = marks[(codes[marks] == ord(":")) & (marks < len(codes) - 2)]
+    colons = colons[(codes[colons + 1] == ord("/")) & (codes[colons + 2] == ord("/"))]
+    if len(colons) == 0:
+        return
+    spaces = np.append(np.flatnonzero(is_space), len(codes))
+    marked = frozenset(marks.tolist())
+    for colon, end in zip(colons.tolist(), spaces[np.searchsorted(spaces, colons)].tolist(), strict=True):
+        while end - 1 in marked and codes[end - 1] != ord("/"):
+            end -= 1
+        yield colon, end
+
+
+@lru_cache(maxsize=1)
+def _mark_kinds() -> npt.NDArray[np.uint8]:
+    kinds = np.zeros(128, dtype=np.uint8)
+    for marks, kind in (
+        ("-~,", _SPLITS_LETTERS),
+        ("-+*^", _SPLITS_DIGITS),
+        (":<>=/", _SPLITS_BEFORE_LETTER),
+        (".", _SPLITS_SENTENCES),
+        ("'\x7f", _SPLITS),  # 127 stands for every mark beyond ASCII
+        ("-=~/\\|^.", _REPEATS),
+        ("-@./\\", _LEANS_RIGHT),
+        ("-/+", _LEANS_LEFT),
+    ):
+        for mark in marks:
+            kinds[ord(mark)] |= kind
+    return kinds
+
+
+def _hashes(
+    codes: npt.NDArray[np.unsignedinteger], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """Sum over a token's characters of (code + 1) times a random odd number for its place, modulo 2**64."""
+    lengths = ends - starts
+    first_of = np.cumsum(lengths) - lengths
+    places = np.arange(int(lengths.sum())) - np.repeat(first_of, lengths)
+    positions = places + np.repeat(starts, lengths)
+    terms: npt.NDArray[np.uint64] = codes.take(positions).astype(np.uint64)
+    terms += np.uint64(1)
+    terms *= _multipliers().take(places, mode="wrap")
+    if len(starts) == 0:
+        return terms
+    sums: npt.NDArray[np.uint64] = np.add.reduceat(terms, first_of)
+    return sums
+
+
+@lru_cache(maxsize=1)
+def _multipliers() -> npt.NDArray[np.uint64]:
+    """Fixed by the seed, so that hashes agree in every process."""
+    generator = np.random.Generator(np.random.PCG64(20250511))
+    numbers: npt.NDArray[np.uint64] = generator.integers(0, 2**63, _HASHED_OFFSETS, dtype=np.uint64)
+    return numbers * np.uint64(2) + np.uint64(1)

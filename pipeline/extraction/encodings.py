@@ -25,32 +25,49 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_META_CHARSET = re.compile(rb"""<meta\b[^<>]{0,500}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{2,40})""", re.I)
-_XML_CHARSET = re.compile(rb"""\A\s{0,99}<\?xml\b[^<>]{0,200}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{2,40})""", re.I)
+_META_CHARSET = re.compile(
+    rb"""<meta\b[^<>]{0,500}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{2,40})""", re.I
+)
+_XML_CHARSET = re.compile(
+    rb"""\A\s{0,99}<\?xml\b[^<>]{0,200}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{2,40})""", re.I
+)
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u200b\u2060\ufeff\ufffe\uffff]")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
     """Text of `data`, cleaned; `charset` is the one the HTTP header names, if any."""
+    return clean(decode_source(data, charset))
+
+
+def decode_source(data: bytes, charset: str | None = None) -> str:
+    """Text of `data` as a parser may have it: not normalised, but without what no parser accepts."""
     for mark, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return clean(data[len(mark) :].decode(name, "replace"))
+            return without_controls(data[len(mark) :].decode(name, "replace"))
     for declared in (charset, _meta_charset(data)):
         text = _decode_as_declared(data, declared)
         if text is not None:
-            return clean(text)
-    return clean(_decode_by_content(data))
+            return without_controls(text)
+    return without_controls(_decode_by_content(data))
 
 
 def clean(text: str) -> str:
     """`text` in NFC, with `\\n` line ends, without control characters, lone surrogates and zero-width marks."""
+    text = without_controls(text)
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def without_controls(text: str) -> str:
+    """`text` with `\\n` line ends, without control characters, lone surrogates and zero-width marks."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _UNWANTED.search(text):
         text = _SURROGATE_PAIR.sub(_join_surrogates, text)
         text = _UNWANTED.sub(_replace_unwanted, text)
-    return text if text.isascii() or unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+    return text
 
 
 def _join_surrogates(match: re.Match[str]) -> str:

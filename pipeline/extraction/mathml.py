@@ -99,7 +99,9 @@ def _text_of(element: etree._Element) -> str:
 
 
 def _escape_text(text: str) -> str:
-    return re.sub(r"([{}$%#&_])", r"\\\1", text.replace("\\", "/")).replace("^", "\\^{}").replace("~", "\\~{}")
+    return (
+        re.sub(r"([{}$%#&_])", r"\\\1", text.replace("\\", "/")).replace("^", "\\^{}").replace("~", "\\~{}")
+    )
 
 
 def _identifier(element: etree._Element, depth: int) -> str:
@@ -133,7 +135,11 @@ def _one_font(text: str) -> str:
 
 def _styled(latex: str, variant: str, text: str) -> str:
     font = VARIANTS.get(variant)
-    if not font or (variant == "italic" and len(text) == 1) or latex.startswith(("\\mathbb", "\\mathcal", "\\mathfrak")):
+    if (
+        not font
+        or (variant == "italic" and len(text) == 1)
+        or latex.startswith(("\\mathbb", "\\mathcal", "\\mathfrak"))
+    ):
         return latex
     if variant == "normal" and not (text.isascii() and text.isalpha()):
         return latex
@@ -165,7 +171,9 @@ def _text(element: etree._Element, depth: int) -> str:
     if element.tag and name_of(element) == "ms":
         left, right = element.get("lquote", '"'), element.get("rquote", '"')
         text = f"{left}{text}{right}"
-    font = {"bold": "textbf", "italic": "textit", "monospace": "texttt", "sans-serif": "textsf"}.get(element.get("mathvariant", ""), "text")
+    font = {"bold": "textbf", "italic": "textit", "monospace": "texttt", "sans-serif": "textsf"}.get(
+        element.get("mathvariant", ""), "text"
+    )
     return f"\\{font}{{{_escape_text(text.replace(chr(160), ' '))}}}"
 
 
@@ -175,10 +183,23 @@ def _space(element: etree._Element, depth: int) -> str:
     width = element.get("width", "").strip()
     match = re.fullmatch(r"(-?\d*\.?\d+)em", width)
     if match is None:
-        named = {"thinmathspace": "\\,", "mediummathspace": "\\:", "thickmathspace": "\\;", "negativethinmathspace": "\\!"}
+        named = {
+            "thinmathspace": "\\,",
+            "mediummathspace": "\\:",
+            "thickmathspace": "\\;",
+            "negativethinmathspace": "\\!",
+        }
         return named.get(width, "\\ " if width and not re.match(r"0(\.0*)?\D*\Z", width) else "")
     ems = float(match[1])
-    for limit, space in ((-0.01, "\\!"), (0.05, ""), (0.2, "\\,"), (0.25, "\\:"), (0.3, "\\;"), (0.9, "\\ "), (1.6, "\\quad")):
+    for limit, space in (
+        (-0.01, "\\!"),
+        (0.05, ""),
+        (0.2, "\\,"),
+        (0.25, "\\:"),
+        (0.3, "\\;"),
+        (0.9, "\\ "),
+        (1.6, "\\quad"),
+    ):
         if ems <= limit:
             return space
     return "\\qquad"
@@ -211,7 +232,11 @@ def _base(element: etree._Element | None, depth: int) -> str:
     latex = convert(element, depth) if element is not None else ""
     if not latex or len(latex) == 1 or re.fullmatch(r"\\[A-Za-z]+|\\[{}|]|\\[a-z]+\{[^{}]*\}", latex):
         return latex or "{}"
-    if element is not None and name_of(element) in ("mi", "mn", "mo", "mtext") and not re.search(r"[\\^_]", latex[1:]):
+    if (
+        element is not None
+        and name_of(element) in ("mi", "mn", "mo", "mtext")
+        and not re.search(r"[\\^_]", latex[1:])
+    ):
         return latex if name_of(element) == "mn" else f"{{{latex}}}"
     return f"{{{latex}}}"
 
@@ -220,7 +245,9 @@ def _script(mark: str, element: etree._Element | None, depth: int) -> str:
     latex = convert(element, depth) if element is not None else ""
     if mark == "^" and re.fullmatch("'+", latex):
         return latex
-    return f"{mark}{latex}" if len(latex) == 1 and latex not in "^_'~" else f"{mark}{{{latex}}}" if latex else ""
+    return (
+        f"{mark}{latex}" if len(latex) == 1 and latex not in "^_'~" else f"{mark}{{{latex}}}" if latex else ""
+    )
 
 
 def _sub(element: etree._Element, depth: int) -> str:
@@ -248,7 +275,9 @@ def _takes_limits(base: etree._Element | None) -> bool:
     )  # fmt: skip
 
 
-def _accented(base: etree._Element | None, mark: etree._Element | None, accents: dict[str, str], depth: int) -> str | None:
+def _accented(
+    base: etree._Element | None, mark: etree._Element | None, accents: dict[str, str], depth: int
+) -> str | None:
     if mark is None or name_of(mark) not in ("mo", "mi", "mtext", "mrow", "mover", "texatom"):
         return None
     command = accents.get(_text_of(mark)) or accents.get("".join(mark.itertext()).strip())
@@ -326,7 +355,11 @@ def _script_pairs(children: list[etree._Element], depth: int) -> str:
 
 def _style(element: etree._Element, depth: int) -> str:
     inner = row(list(element), depth, element.text)
-    return _styled(inner, element.get("mathvariant", ""), _text_of(element)) if element.get("mathvariant") else inner
+    return (
+        _styled(inner, element.get("mathvariant", ""), _text_of(element))
+        if element.get("mathvariant")
+        else inner
+    )
 
 
 def _phantom(element: etree._Element, depth: int) -> str:
@@ -336,8 +369,19 @@ def _phantom(element: etree._Element, depth: int) -> str:
 def _enclosed(element: etree._Element, depth: int) -> str:
     inner = row(list(element), depth, element.text)
     for notation in element.get("notation", "longdiv").split():
-        command = {"box": "boxed", "roundedbox": "boxed", "updiagonalstrike": "cancel", "downdiagonalstrike": "bcancel", "radical": "sqrt"}
-        command |= {"top": "overline", "bottom": "underline", "horizontalstrike": "sout", "circle": "enclose{circle}"}
+        command = {
+            "box": "boxed",
+            "roundedbox": "boxed",
+            "updiagonalstrike": "cancel",
+            "downdiagonalstrike": "bcancel",
+            "radical": "sqrt",
+        }
+        command |= {
+            "top": "overline",
+            "bottom": "underline",
+            "horizontalstrike": "sout",
+            "circle": "enclose{circle}",
+        }
         if notation in command:
             inner = f"\\{command[notation]}{{{inner}}}"
     return inner
@@ -402,7 +446,9 @@ def _cases_or_fence(children: list[etree._Element], names: list[str], depth: int
         return None
     if left == "{" and not right:
         return _matrix(table, "cases", depth)
-    environment = {"()": "pmatrix", "[]": "bmatrix", "||": "vmatrix", "{}": "Bmatrix", "‖‖": "Vmatrix"}.get(left + right)
+    environment = {"()": "pmatrix", "[]": "bmatrix", "||": "vmatrix", "{}": "Bmatrix", "‖‖": "Vmatrix"}.get(
+        left + right
+    )
     return _matrix(table, environment, depth) if environment else None
 
 

@@ -2,10 +2,17 @@
 
 import unicodedata
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigmaf sigma tau upsilon phi chi psi omega"
-).split()
-_CAPITALS = {"Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon"}
+_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigmaf", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
+_CAPITALS = {
+    "Γ": "Gamma",
+    "Δ": "Delta",
+    "Θ": "Theta",
+    "Λ": "Lambda",
+    "Ξ": "Xi",
+    "Π": "Pi",
+    "Σ": "Sigma",
+    "Υ": "Upsilon",
+}
 _CAPITALS |= {"Φ": "Phi", "Ψ": "Psi", "Ω": "Omega"}
 
 # Written as pairs "character command", one table per meaning.
@@ -102,19 +109,25 @@ ACCENTS_UNDER = {
     "⎵": "underbracket", "→": "underrightarrow", "←": "underleftarrow", "⏝": "underparen", "~": "utilde",
 }  # fmt: skip
 # The bar over more than one character is \overline, and so with the others that TeX stretches by another name.
-STRETCHED = {"hat": "widehat", "tilde": "widetilde", "bar": "overline", "vec": "overrightarrow", "check": "widecheck"}
+STRETCHED = {
+    "hat": "widehat",
+    "tilde": "widetilde",
+    "bar": "overline",
+    "vec": "overrightarrow",
+    "check": "widecheck",
+}
 LIMIT_OPERATORS = frozenset("∑∏∐∫∬∭⨌∮∯∰⋂⋃⨄⨆⋁⋀⨀⨂⨁")
 FUNCTIONS = frozenset(
-    "arccos arcsin arctan arg cos cosh cot coth csc deg det dim exp gcd hom inf ker lg lim liminf limsup ln log max min Pr sec sin sinh sup tan tanh".split()
+    ["arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot", "coth", "csc", "deg", "det", "dim", "exp", "gcd", "hom", "inf", "ker", "lg", "lim", "liminf", "limsup", "ln", "log", "max", "min", "Pr", "sec", "sin", "sinh", "sup", "tan", "tanh"]
 )
 VARIANTS = {
-    "bold": "mathbf", "double-struck": "mathbb", "script": "mathcal", "bold-script": "mathbfcal", "fraktur": "mathfrak", "bold-fraktur": "mathbffrak",
-    "sans-serif": "mathsf", "bold-sans-serif": "mathbfsfup", "sans-serif-italic": "mathsfit", "sans-serif-bold-italic": "mathbfsfit",
-    "monospace": "mathtt", "bold-italic": "mathbfit", "italic": "mathit", "normal": "mathrm",
+    "bold": "mathbf", "double-struck": "mathbb", "script": "mathcal", "bold-script": "mathcal", "fraktur": "mathfrak", "bold-fraktur": "mathfrak",
+    "sans-serif": "mathsf", "bold-sans-serif": "mathbf", "sans-serif-italic": "mathsf", "sans-serif-bold-italic": "mathbf",
+    "monospace": "mathtt", "bold-italic": "boldsymbol", "italic": "mathit", "normal": "mathrm",
 }  # fmt: skip
 _VARIANT_NAMES = (
-    ("SANS-SERIF BOLD ITALIC", "mathbfsfit"), ("SANS-SERIF ITALIC", "mathsfit"), ("SANS-SERIF BOLD", "mathbfsfup"), ("SANS-SERIF", "mathsf"),
-    ("BOLD ITALIC", "mathbfit"), ("BOLD SCRIPT", "mathbfcal"), ("BOLD FRAKTUR", "mathbffrak"), ("BOLD", "mathbf"), ("ITALIC", ""), ("SCRIPT", "mathcal"),
+    ("SANS-SERIF BOLD ITALIC", "mathbf"), ("SANS-SERIF ITALIC", "mathsf"), ("SANS-SERIF BOLD", "mathbf"), ("SANS-SERIF", "mathsf"),
+    ("BOLD ITALIC", "boldsymbol"), ("BOLD SCRIPT", "mathcal"), ("BOLD FRAKTUR", "mathfrak"), ("BOLD", "mathbf"), ("ITALIC", ""), ("SCRIPT", "mathcal"),
     ("FRAKTUR", "mathfrak"), ("DOUBLE-STRUCK", "mathbb"), ("MONOSPACE", "mathtt"), ("BLACK-LETTER", "mathfrak"),
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Finished Markdown held out of the way while the page around it is worked on.
 
-Formulas, code blocks and inline code are taken out of the page first and stand there as one plain word each; the main-content
-core moves those words like any other, and they are put back last. A word that is missing in the end was lost by the core.
+Formulas, code blocks and inline code are taken out of the page first and stand there as one plain word each; the
+main-content core moves those words like any other, and they are put back last. A word that is missing in the end was
+lost by the core.
 """
 
 import re
@@ -25,6 +26,20 @@ class Slots:
         self.pieces.append(markdown)
         self.kinds.append(kind)
         return f"{self.mark}{len(self.pieces) - 1}e"
+
+    def is_block(self, text: str) -> bool:
+        """Whether `text` is nothing but the word of a code block or displayed formula."""
+        match = self._word.fullmatch(text)
+        return match is not None and self.kinds[int(match[1])] in ("code", "display")
+
+    def is_code(self, text: str) -> bool:
+        """Whether `text` is nothing but the word of a code block."""
+        match = self._word.fullmatch(text)
+        return match is not None and self.kinds[int(match[1])] == "code"
+
+    def restore(self, text: str) -> str:
+        """`text` with every word replaced by its piece."""
+        return self._word.sub(lambda match: self.pieces[int(match[1])], text)
 
     def split(self, text: str) -> list[str]:
         """`text` cut at words: prose at even places, numbers of pieces (as strings) at odd ones."""

@@ -1,0 +1,183 @@
+r"""Find benchmark problems inside documents, however their formulas were typeset.
+
+1. normalise: drop everything but letters and digits, so that `\frac{1}{2}`, `1/2`, `½` and MathML's
+   `<mfrac>` all read "12", and line breaks, spacing, dollars and grouping commas do not matter.
+2. build_index: 64-bit hashes of windows of 32 such characters, one every 4 characters of each problem.
+3. contaminated_by: hashes every window of the document, looks them up, and reports the problem of which the
+   largest part was found, if that is at least half.
+Any copied passage of 35 characters is seen; changing one place hides only the windows that contain it.
+Cost: 12 bytes per window of the index; a document costs a few vector operations per character.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import re2
+
+_WINDOW = 32
+_STRIDE = 4
+# Ours: swept in tests/benchmarks/bench_filters.py; below it, problems of one family are taken for copies.
+_MIN_COVERAGE = 0.5
+# Ours: a problem shorter than this (about 12 words) is a phrase that any text may contain.
+_MIN_PROBLEM_CHARS = 50
+_BITMAP_BITS = 24
+
+# Names that are read alike as a command, as a symbol and as a word; every other command is dropped.
+_READ_ALOUD = frozenset(
+    str.split(
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon "
+        "phi chi psi omega sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp lim max "
+        "min sup inf gcd lcm det dim ker deg sqrt mod"
+    )
+)
+_ALIASES = {"varepsilon": "epsilon", "varphi": "phi", "vartheta": "theta", "pmod": "mod", "bmod": "mod"}
+_SYMBOLS = str.maketrans(
+    {
+        chr(code): unicodedata.name(chr(code)).split()[-1].lower()
+        for code in (*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA))
+    }
+    | {"√": "sqrt", "∛": "sqrt"}
+)
+# stdlib re where a match costs no more than its own length: it calls back faster.
+_COMMAND = re.compile(r"\\(?:begin|end)\{[A-Za-z*]{0,20}\}|\\([A-Za-z]+)")
+_MATHML = re2.compile(r"<annotation[^<>]*>[^<]*</annotation>|</?m[a-z]+[^<>]*>")
+_CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's answers carry them, copies do not
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+
+_ASCII_LOWER = bytes(range(256)).lower()
+_ASCII_DELETED = bytes(code for code in range(128) if not chr(code).isalnum())
+
+_MULTIPLIERS = tuple(
+    np.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93)
+)
+
+
+@dataclass(frozen=True)
+class Index:
+    """Hashes of the windows of all problems, ascending, and for each the problem that it belongs to."""
+
+    names: tuple[str, ...]
+    num_windows: npt.NDArray[np.uint32]
+    hashes: npt.NDArray[np.uint64]
+    owners: npt.NDArray[np.uint32]
+    bitmap: npt.NDArray[np.bool_]
+
+
+def normalise(text: str) -> bytes:
+    r"""Lower-cased letters and digits of `text` in UTF-8, formulas read aloud: `$\sin 2x$` -> `sin2x`."""
+    if "<<" in text:
+        text = _CALCULATOR.sub("", text)
+    if "</m" in text:
+        text = _MATHML.sub(" ", text)
+    if "\\" in text:
+        text = _COMMAND.sub(_read_command, text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_SYMBOLS)
+        text = _NOT_ALPHANUMERIC.sub("", text.lower())
+        return text.encode("utf-8", "ignore").translate(_ASCII_LOWER, _ASCII_DELETED)
+    return text.encode().translate(_ASCII_LOWER, _ASCII_DELETED)
+
+
+def build_index(problems: Iterable[tuple[str, str]]) -> Index:
+    """Index of (name, text) pairs; the text is a question, an answer, or both.
+
+    Texts with fewer than 50 letters and digits are left out: they cannot be told from ordinary phrases.
+    Of several problems with one name each counts by itself.
+    """
+    names = []
+    hashes = []
+    for name, text in problems:
+        stream = normalise(text)
+        if len(stream) < _MIN_PROBLEM_CHARS:
+            continue
+        windows = np.unique(_window_hashes(stream)[::_STRIDE])
+        names.append(name)
+        hashes.append(windows)
+    num_windows = np.array([len(windows) for windows in hashes], dtype=np.uint32)
+    owners = np.repeat(np.arange(len(names), dtype=np.uint32), num_windows)
+    everything = np.concatenate(hashes) if hashes else np.empty(0, dtype=np.uint64)
+    order = np.argsort(everything, kind="stable")
+    return _with_bitmap(tuple(names), num_windows, everything[order], owners[order])
+
+
+def save_index(index: Index, path: Path) -> None:
+    """Write the index to one `.npz` file: names and 64-bit hashes, no text of any problem."""
+    names = np.frombuffer("\n".join(index.names).encode(), dtype=np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, names=names, num_windows=index.num_windows, hashes=index.hashes, owners=index.owners)
+
+
+def load_index(path: Path) -> Index:
+    """Read what save_index wrote; raises ValueError naming the file if it is something else."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = arrays["names"].tobytes().decode()
+            return _with_bitmap(
+                tuple(names.split("\n")) if names else (),
+                arrays["num_windows"],
+                arrays["hashes"],
+                arrays["owners"],
+            )
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{path}: not a decontamination index ({error}); write one with save_index"
+        ) from error
+
+
+def contaminated_by(text: str, index: Index) -> str | None:
+    """Name of the indexed problem that the document contains, at least half of it; None if there is none.
+
+    Of several the one found to the largest part, then the one indexed first.
+    """
+    windows = _window_hashes(normalise(text))
+    candidates = np.unique(windows[index.bitmap[windows >> np.uint64(64 - _BITMAP_BITS)]])
+    first = np.searchsorted(index.hashes, candidates, side="left")
+    last = np.searchsorted(index.hashes, candidates, side="right")
+    found = [index.owners[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True) if a < b]
+    if not found:
+        return None
+    problems, num_found = np.unique(np.concatenate(found), return_counts=True)
+    coverage = num_found / index.num_windows[problems]
+    best = int(coverage.argmax())
+    return index.names[problems[best]] if coverage[best] >= _MIN_COVERAGE else None
+
+
+def _read_command(match: re.Match[str]) -> str:
+    name = match.group(1)
+    if name is None:
+        return " "
+    lowered = name.lower()
+    lowered = _ALIASES.get(lowered, lowered)
+    return lowered if lowered in _READ_ALOUD else " "
+
+
+def _window_hashes(stream: bytes) -> npt.NDArray[np.uint64]:
+    """Hash of every window of 32 bytes, in order: four unaligned 64-bit words, multiplied and mixed."""
+    num_windows = len(stream) - _WINDOW + 1
+    if num_windows <= 0:
+        return np.empty(0, dtype=np.uint64)
+    words = np.ndarray((len(stream) - 7,), dtype="<u8", buffer=stream, strides=(1,)).astype(np.uint64)
+    hashes = words[:num_windows] * _MULTIPLIERS[0]
+    for part in (1, 2, 3):
+        hashes ^= hashes >> np.uint64(31)
+        hashes += words[8 * part : 8 * part + num_windows]
+        hashes *= _MULTIPLIERS[part]
+    hashes ^= hashes >> np.uint64(32)
+    return hashes
+
+
+def _with_bitmap(
+    names: tuple[str, ...],
+    num_windows: npt.NDArray[np.uint32],
+    hashes: npt.NDArray[np.uint64],
+    owners: npt.NDArray[np.uint32],
+) -> Index:
+    """The bitmap answers "certainly not in the index" for most windows by one look-up."""
+    bitmap = np.zeros(1 << _BITMAP_BITS, dtype=np.bool_)
+    bitmap[hashes >> np.uint64(64 - _BITMAP_BITS)] = True
+    return Index(names, num_windows, hashes, owners, bitmap)

@@ -1,0 +1,93 @@
+"""Near-duplicate signatures: word 5-gram shingles, datasketch's MinHash, band keys, exact Jaccard.
+
+1. shingles: the distinct 64-bit hashes of every 5 consecutive lower-cased words.
+2. signature: for each of num_perm permutations the least permuted hash; two documents agree in one place with
+   probability equal to the Jaccard similarity of their shingle sets.
+3. band_keys: one key per band of `rows` places; documents that share a key are candidates, which happens with
+   probability 1 - (1 - J^rows)^bands.
+4. jaccard verifies candidates exactly on their shingles.
+"""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from datasketch import MinHash
+
+SHINGLE_WORDS = 5
+"""As FineWeb and OLMo 3 (word 5-grams)."""
+
+SCHEME = "affine32"
+"""datasketch 2's permutations h -> a*h + b mod 2**32; signatures of other schemes do not compare."""
+
+# stdlib re: one class, nothing to backtrack over. A Han character is a word of its own.
+_WORD = re.compile(r"\w+")
+_WORD_OR_HAN = re.compile(r"[㐀-鿿]|[^\W㐀-鿿]+")
+_HAN = re.compile(r"[㐀-鿿]")
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xBF58476D1CE4E5B9)
+
+
+def shingles(text: str) -> npt.NDArray[np.uint64]:
+    r"""Sorted distinct hashes of the 5-grams of lower-cased \w+ words; never empty.
+
+    A text of one to four words has one shingle, all its words; a text without words has one, the text itself
+    (so it resembles only an equal text).
+    """
+    lowered = text.lower()
+    pattern = _WORD if lowered.isascii() or not _HAN.search(lowered) else _WORD_OR_HAN
+    words = pattern.findall(lowered)
+    if not words:
+        return np.array([xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))], dtype=np.uint64)
+    hash_of = {word: xxhash.xxh3_64_intdigest(word.encode("utf-8", "surrogatepass")) for word in set(words)}
+    hashes = np.fromiter(map(hash_of.__getitem__, words), dtype=np.uint64, count=len(words))
+    width = min(SHINGLE_WORDS, len(words))
+    combined = hashes[: len(hashes) - width + 1].copy()
+    for offset in range(1, width):
+        combined *= _BASE
+        combined += hashes[offset : len(hashes) - width + 1 + offset]
+    combined ^= combined >> np.uint64(29)
+    combined *= _MIX
+    combined ^= combined >> np.uint64(32)
+    return np.unique(combined)
+
+
+def signature(shingle_hashes: npt.NDArray[np.uint64], num_perm: int, seed: int) -> npt.NDArray[np.uint32]:
+    """MinHash of the shingles, shape [num_perm]. Signatures compare only under equal num_perm and seed.
+
+    Raises ValueError if there is no shingle, for such signatures would all be alike.
+    """
+    if len(shingle_hashes) == 0:
+        raise ValueError("a document without shingles has no signature; make them with shingles(text)")
+    folded = (shingle_hashes & np.uint64(0xFFFFFFFF)).tolist()
+    [minhash] = MinHash.bulk([folded], num_perm=num_perm, seed=seed, hashfunc=_identity, scheme=SCHEME)
+    return np.asarray(minhash.hashvalues, dtype=np.uint32)
+
+
+def band_keys(minhash_signature: npt.NDArray[np.uint32], bands: int, rows: int) -> list[int]:
+    """One signed 64-bit key per band (Spark's bigint); a key of one band never stands for another's.
+
+    Raises ValueError if the signature is shorter than bands * rows.
+    """
+    if bands * rows > len(minhash_signature):
+        raise ValueError(
+            f"{bands} bands of {rows} rows need {bands * rows} permutations; the signature has "
+            f"{len(minhash_signature)}"
+        )
+    values = np.ascontiguousarray(minhash_signature, dtype="<u4").tobytes()
+    width = 4 * rows
+    keys = [xxhash.xxh3_64_intdigest(values[b * width : (b + 1) * width], seed=b) for b in range(bands)]
+    return [key - (1 << 64) if key >= 1 << 63 else key for key in keys]
+
+
+def jaccard(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> float:
+    """Exact Jaccard similarity of two results of shingles(); 0.0 if both are empty."""
+    common = len(np.intersect1d(a, b, assume_unique=True))
+    union = len(a) + len(b) - common
+    return common / union if union else 0.0
+
+
+def _identity(value: int) -> int:
+    return value

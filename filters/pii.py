@@ -1,0 +1,160 @@
+"""Masking of personal data: e-mail addresses, public IP addresses, phone numbers, keys and tokens.
+
+Candidates come from re2 (linear time), validators decide: a phone number must be written like one, an IP
+address must be public, a secret must have a known prefix or stand after the word for it.
+Numbers inside math or code are never masked; e-mail addresses and keys are, wherever they stand.
+"""
+
+import ipaddress
+from typing import NamedTuple
+
+import re2
+
+from filters.spans import find_spans
+from filters.urls import has_public_suffix
+
+EMAIL_MASK = "<EMAIL>"
+IP_MASK = "<IP>"
+PHONE_MASK = "<PHONE>"
+KEY_MASK = "<KEY>"
+
+# RFC 2606 and 6761: names reserved for documentation, which identify nobody.
+_RESERVED_DOMAINS = ("example.com", "example.org", "example.net", "example.edu")
+_RESERVED_SUFFIXES = (".example", ".test", ".invalid", ".localhost", ".local")
+# Addresses that stand for software, not for a person.
+_IMPERSONAL_LOCAL_PARTS = frozenset(("git", "noreply", "no-reply", "donotreply", "svn", "hg"))
+
+_EMAIL = re2.compile(r"\b[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b")
+_IP = re2.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,7}\b")
+# International (+49 30 1234567), North American ((212) 555-0143, 212-555-0143), or after a word for it.
+_PHONE = re2.compile(
+    r"\+[1-9]\d{0,2}[ .\-]?(?:\(\d{1,4}\)[ .\-]?)?\d{1,4}(?:[ .\-]?\d{2,4}){1,4}\b"
+    r"|\(\d{3}\) ?\d{3}[ .\-]\d{4}\b"
+    r"|\b[2-9]\d{2}([.\-])[2-9]\d{2}[.\-]\d{4}\b"
+    r"|(?i:\b(?:tel|phone|telephone|fax|mobile)\b\.?:? ?)[+(]?\d[\d ().\-]{6,18}\d\b"
+)
+_PHONE_WORD = re2.compile(r"(?i)^(?:tel|phone|telephone|fax|mobile)\.?:? ?")
+# Published token prefixes: AWS, GitHub, GitLab, Slack, Google, Stripe, OpenAI, Hugging Face, npm, PyPI, JWT.
+_KEY = re2.compile(
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bgh[pousr]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{40,255}\b|\bglpat-[A-Za-z0-9_-]{20,64}\b"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10,250}\b|\bAIza[0-9A-Za-z_-]{35}\b|\b[rs]k_live_[0-9A-Za-z]{16,250}\b"
+    r"|\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{32,250}\b|\bhf_[A-Za-z]{34}\b|\bnpm_[A-Za-z0-9]{36}\b"
+    r"|\bpypi-[A-Za-z0-9_-]{50,250}\b"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[A-Za-z0-9+/=\s:,.-]{20,}-----END (?:[A-Z]+ )*PRIVATE KEY-----"
+)
+# password = "hunter2abc": the value is masked, the name kept.
+_ASSIGNED_SECRET = re2.compile(
+    r"(?i)\b(?:api[_-]?key|secret[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret)"
+    r"[\"']?\s{0,3}[:=]\s{0,3}[\"']([A-Za-z0-9_/+=.-]{20,200})[\"']"
+)
+
+
+class Masked(NamedTuple):
+    """The text with its masks, and how many of each were set."""
+
+    text: str
+    num_emails: int
+    num_ips: int
+    num_phones: int
+    num_keys: int
+
+
+class _Finding(NamedTuple):
+    start: int
+    end: int
+    mask: str
+
+
+def mask_pii(text: str) -> Masked:
+    """Replace personal data by masks. Idempotent; text without any comes back unchanged."""
+    findings = sorted(_secrets(text) + _emails(text) + _numbers(text))
+    if not findings:
+        return Masked(text, 0, 0, 0, 0)
+    pieces = []
+    counts = {EMAIL_MASK: 0, IP_MASK: 0, PHONE_MASK: 0, KEY_MASK: 0}
+    position = 0
+    for start, end, mask in findings:
+        if start < position:
+            continue  # inside what is masked already
+        pieces += [text[position:start], mask]
+        counts[mask] += 1
+        position = end
+    pieces.append(text[position:])
+    return Masked("".join(pieces), counts[EMAIL_MASK], counts[IP_MASK], counts[PHONE_MASK], counts[KEY_MASK])
+
+
+def _secrets(text: str) -> list[_Finding]:
+    found = [_Finding(m.start(), m.end(), KEY_MASK) for m in _KEY.finditer(text)]
+    if "=" in text or ":" in text:
+        found += [_Finding(m.start(1), m.end(1), KEY_MASK) for m in _ASSIGNED_SECRET.finditer(text)]
+    return found
+
+
+def _emails(text: str) -> list[_Finding]:
+    if "@" not in text:
+        return []
+    return [
+        _Finding(m.start(), m.end(), EMAIL_MASK) for m in _EMAIL.finditer(text) if _is_personal(m.group())
+    ]
+
+
+def _is_personal(address: str) -> bool:
+    local_part, domain = address.lower().rsplit("@", 1)
+    is_reserved = domain.endswith(_RESERVED_SUFFIXES) or any(
+        domain == reserved or domain.endswith("." + reserved) for reserved in _RESERVED_DOMAINS
+    )
+    # `W@x.reshape` in a program has no domain: "reshape" is no public suffix.
+    return not is_reserved and local_part not in _IMPERSONAL_LOCAL_PARTS and has_public_suffix(domain)
+
+
+def _numbers(text: str) -> list[_Finding]:
+    candidates = [
+        _Finding(m.start(), m.end(), IP_MASK)
+        for m in _IP.finditer(text)
+        if _is_public_ip(text, m.start(), m.end())
+    ]
+    for match in _PHONE.finditer(text):
+        word = _PHONE_WORD.search(match.group())
+        start = match.start() + (word.end() if word else 0)
+        if _is_phone(text, start, match.end(), is_announced=word is not None):
+            candidates.append(_Finding(start, match.end(), PHONE_MASK))
+    if not candidates:
+        return []
+    spans = find_spans(text)
+    return [c for c in candidates if not any(s.start < c.end and c.start < s.end for s in spans)]
+
+
+def _is_public_ip(text: str, start: int, end: int) -> bool:
+    before = text[max(start - 10, 0) : start].lower()
+    # "version 1.2.3.4", "section 3.1.2.1", "v1.2.3.4", and longer dotted numbers are no addresses.
+    if before.endswith((".", "v", "=", "-", ":")) or before.rstrip(" .").endswith(
+        ("version", "section", "release")
+    ):
+        return False
+    if text[end : end + 1] in (".", "-", ":") and text[end + 1 : end + 2].isalnum():
+        return text[end : end + 1] == ":" and "." in text[start:end] and text[end + 1].isdigit()
+    try:
+        return ipaddress.ip_address(text[start:end]).is_global
+    except ValueError:
+        return False
+
+
+def _is_phone(text: str, start: int, end: int, is_announced: bool) -> bool:
+    """`is_announced`: the word "phone" or the like stands before it, so any grouping will do."""
+    number = text[start:end]
+    # ITU-T E.164: at most 15 digits. Ours: at least 7, of an international number 9; 555-01xx is fiction.
+    num_digits = sum(map(str.isdigit, number))
+    if not 7 <= num_digits <= 15 or "555-01" in number or "555.01" in number:
+        return False
+    if is_announced:
+        return True
+    if number.startswith("+") and num_digits < 9:
+        return False  # a sum: "2 +345 678"
+    before = text[start - 1 : start] if start else ""
+    after = text[end : end + 1]
+    is_part_of_more = (
+        before.isalnum() or before in tuple("$=.-_/+*)") or after.isalnum() or after in tuple("_/*=")
+    )
+    return not is_part_of_more

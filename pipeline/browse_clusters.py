@@ -1,0 +1,97 @@
+"""Clusters of duplicates as deduplication left them: what was kept, what was removed, and against what.
+
+A removed document belongs to the cluster of the kept one that its `duplicate_of` chain ends at.
+Memory: ids and excerpts of all removed documents and of the kept ones that have duplicates.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from configs import tables
+from configs.contract import EXCERPT_CHARS
+
+
+@dataclass(frozen=True)
+class Member:
+    """One document of a cluster: kept (reason None), or removed against `duplicate_of`."""
+
+    doc_id: str
+    url: str | None
+    reason: str | None
+    duplicate_of: str | None
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Documents that deduplication put together; the kept ones come first."""
+
+    cluster_id: str
+    size: int
+    members: tuple[Member, ...]
+
+
+def clusters(root: str, n: int, cluster_id: str | None = None) -> list[Cluster]:
+    """The `n` largest clusters of `deduped`, or the named one, with every kept and removed document."""
+    kept = _kept_duplicates(root, cluster_id)
+    neighbours, removed = _removed(root)
+    by_cluster: dict[str, list[Member]] = defaultdict(list)
+    sizes: Counter[str] = Counter()
+    for cluster, member in kept.values():
+        by_cluster[cluster].append(member)
+        sizes[cluster] += 1
+    cluster_of = {doc_id: cluster for doc_id, (cluster, _) in kept.items()}
+    members: dict[str, list[str]] = defaultdict(list)
+    for doc_id in sorted(neighbours):
+        cluster = cluster_of.get(_end_of_chain(doc_id, neighbours), "")
+        if cluster:
+            members[cluster].append(doc_id)
+            sizes[cluster] += 1
+    largest = sorted(sizes, key=lambda cluster: (-sizes[cluster], cluster))[:n]
+    return [
+        Cluster(
+            name,
+            sizes[name],
+            (
+                *sorted(by_cluster[name], key=lambda member: member.doc_id),
+                *(removed[doc_id] for doc_id in members[name]),
+            ),
+        )
+        for name in largest
+    ]
+
+
+def _kept_duplicates(root: str, cluster_id: str | None) -> dict[str, tuple[str, Member]]:
+    """Kept documents of clusters of two or more: doc_id -> (cluster_id, member)."""
+    kept = {}
+    for path in tables.open_table(root, "deduped").files():
+        for batch in tables.read_part(path, ["doc_id", "url", "text", "cluster_id", "cluster_size"]):
+            for index, (name, size) in enumerate(
+                zip(batch["cluster_id"].to_pylist(), batch["cluster_size"].to_pylist(), strict=True)
+            ):
+                if size > 1 and cluster_id in (None, name):
+                    row = batch.slice(index, 1).to_pylist()[0]
+                    member = Member(row["doc_id"], row["url"], None, None, row["text"][:EXCERPT_CHARS])
+                    kept[row["doc_id"]] = (name, member)
+    return kept
+
+
+def _removed(root: str) -> tuple[dict[str, str], dict[str, Member]]:
+    neighbours, removed = {}, {}
+    columns = ["doc_id", "url", "reject_reason", "duplicate_of", "excerpt"]
+    for path in tables.open_table(root, "deduped_rejects").files():
+        for batch in tables.read_part(path, columns):
+            for row in batch.to_pylist():
+                doc_id, reason, neighbour = row["doc_id"], row["reject_reason"], row["duplicate_of"]
+                neighbours[doc_id] = neighbour or ""
+                removed[doc_id] = Member(doc_id, row["url"], reason, neighbour, row["excerpt"] or "")
+    return neighbours, removed
+
+
+def _end_of_chain(doc_id: str, neighbours: Mapping[str, str]) -> str:
+    seen = set()
+    while doc_id in neighbours and doc_id not in seen:
+        seen.add(doc_id)
+        doc_id = neighbours[doc_id]
+    return doc_id

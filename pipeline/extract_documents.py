@@ -1,0 +1,81 @@
+"""raw -> documents: the text of every page, made once, in a child process that is killed on timeout.
+
+One part of `raw` is one shard; every raw row becomes one document or one reject.
+"""
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated
+
+import pyarrow as pa
+from pydantic import Field
+from pyspark.sql import SparkSession
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import Manifest
+from configs.loader import Config, load
+from pipeline.extract_row import BATCH, extract_row, worker_guard
+from pipeline.refuse_table import refuse
+from pipeline.session import spark_session
+from pipeline.tables import Job, Shard, map_shards, part_shards
+
+logger = logging.getLogger(__name__)
+
+MODULES = ("pipeline.extract_documents", "pipeline.extract_row", "pipeline.extraction")
+_FAULTS_OF_OURS = ("timeout", "out_of_memory", "extractor_crashed", "extractor_error")
+
+
+class ExtractConfig(Config):
+    """extract.toml."""
+
+    timeout_s: Annotated[float, Field(gt=0)]
+    """Seconds per document; past it the child is killed and the document rejected."""
+    max_memory_bytes: Annotated[int, Field(ge=1_000_000_000)]
+    """Address space of the child process."""
+    max_error_fraction: Annotated[float, Field(ge=0, le=1)]
+    """The table is refused if more than this fraction of documents fails by timeout, memory or error."""
+
+
+def run(spark: SparkSession, place: Place) -> Manifest | None:
+    """Extract every row of `raw`; None on a dry run. Raises ContractError if too many documents fail."""
+    config = load(place.preset, "extract", ExtractConfig)
+    raw = tables.open_table(place.input, "raw")
+    job = Job("extract", "documents", config, {"raw": raw.manifest.digest}, MODULES)
+    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
+    if done and not place.overwrite:
+        logger.info("extract: up to date, %s rows", f"{done.rows_out:,}")
+        return done
+    shards = part_shards(raw)
+    if place.dry_run:
+        print(f"extract: would extract {raw.manifest.rows_out} rows in {len(shards)} shards")
+        return None
+    manifest = map_shards(
+        spark, place.output, job, shards, partial(transform, config=config), place.overwrite
+    )
+    num_failed = sum(manifest.rejected.get(reason, 0) for reason in _FAULTS_OF_OURS)
+    if num_failed > config.max_error_fraction * manifest.rows_in:
+        refuse(
+            place.output,
+            manifest,
+            f"{num_failed} of {manifest.rows_in} documents failed; remedy: look at documents_rejects, then "
+            "raise timeout_s, max_memory_bytes or max_error_fraction in extract.toml",
+        )
+    return manifest
+
+
+def transform(shard: Shard, config: ExtractConfig) -> Iterator[pa.Table]:
+    """One document or reject for every row of a raw part, in its order."""
+    guard = worker_guard(config.timeout_s, config.max_memory_bytes)
+    for batch in tables.read_part(shard.path):
+        yield pa.Table.from_pylist([extract_row(row, guard) for row in batch.to_pylist()], schema=BATCH)
+
+
+def job(place: Place) -> None:
+    """Command line: make the session, run."""
+    run(spark_session("extract"), place)
+
+
+if __name__ == "__main__":
+    main(job)

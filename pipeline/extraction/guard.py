@@ -1,0 +1,209 @@
+"""Extraction in a child process that can be killed.
+
+C parsers do not return to Python while they work, so a signal handler in the same process cannot stop them: one child per guard does the
+work, the parent waits on a pipe with a deadline and kills the child when it passes. The child's address space is limited, so that
+running out of memory is its error and not the machine's. What a linear look at the bytes shows to be hostile is never parsed.
+"""
+
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pipeline.extraction import guarded
+from pipeline.extraction.html import Extraction
+
+# Sizes at which lxml or lexbor were measured to become quadratic (100k attributes: over 40 s; 60k open elements: 25 s).
+MAX_HTML_BYTES = 5_000_000
+MAX_TAG_ATTRIBUTES = 2_000
+MAX_OPEN_ELEMENTS = 2_000
+# Ours: other formats are read by page or by cell, and a PDF with figures is often over 5 MB.
+MAX_OTHER_BYTES = 50_000_000
+# Ours: starting Python and importing the extractors takes 1 to 2 s on an idle core; a loaded machine gets 30 times that.
+START_TIMEOUT_S = 60.0
+
+_LENGTH = struct.Struct(">I")
+_TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})([^<>]{0,200000})(>?)")
+_ATTRIBUTE = re.compile(rb"""[^\s"'>=/]+(?:\s{0,20}=\s{0,20}(?:"[^"]*"|'[^']*'|[^\s"'>]*))?|>""")
+_VOID = frozenset(b"area base br col embed hr img input link meta param source track wbr".split())
+# Elements that the parser closes by itself when the next of their kind opens.
+_SELF_CLOSING = frozenset(b"p li dt dd option tr td th tbody thead tfoot optgroup colgroup rp rt".split())
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a document has no extraction."""
+
+    reason: str
+    """timeout, out_of_memory, extractor_crashed, extractor_error, too_large or malformed_markup."""
+    detail: str
+
+
+class Guard:
+    """One child process that extracts; use as a context manager. Not for several threads at once."""
+
+    def __init__(self, timeout_s: float, max_memory_bytes: int) -> None:
+        """`timeout_s` is per document; `max_memory_bytes` is the child's address space (0.7 GB is needed to start)."""
+        self.timeout_s = timeout_s
+        self.max_memory_bytes = max_memory_bytes
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child; a later `extract` starts a new one."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def extract(
+        self, kind: str, content: bytes, url: str | None = None, charset: str | None = None
+    ) -> Extraction | Failure:
+        """Extract one document of `kind`; every fault of the document comes back as a `Failure`.
+
+        Raises ValueError for an unknown kind and RuntimeError when no child can be started.
+        """
+        if kind not in guarded.KINDS:
+            raise ValueError(f"unknown kind {kind!r}: one of {', '.join(guarded.KINDS)}")
+        refused = prescan(kind, content)
+        if refused is not None:
+            return refused
+        child = self._running_child()
+        try:
+            answer = self._ask(child, guarded.pack(kind, content, url, charset))
+        except (BrokenPipeError, EOFError):
+            return self._after_death(child)
+        if answer is None:
+            self.close()
+            return Failure("timeout", f"over {self.timeout_s:g} s")
+        result = guarded.unpack_answer(answer)
+        if isinstance(result, Extraction):
+            return result
+        reason, detail = result
+        if reason == "out_of_memory":
+            self.close()
+        return Failure(reason, detail)
+
+    def _after_death(self, child: subprocess.Popen[bytes]) -> Failure:
+        code = child.wait()
+        self.close()
+        if code == -9:
+            return Failure("out_of_memory", "child ended by signal 9 from outside")
+        return Failure("extractor_crashed", f"signal {-code}" if code < 0 else f"exit code {code}")
+
+    def _running_child(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self.close()
+            self._child = self._start()
+        return self._child
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        root = str(Path(__file__).resolve().parents[2])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.extraction.guarded", str(self.max_memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        try:
+            ready = _read_frame(child, START_TIMEOUT_S)
+        except EOFError:
+            ready = b""
+        if ready != guarded.READY:
+            child.kill()
+            code = child.wait()
+            raise RuntimeError(
+                f"the extraction child did not start within {START_TIMEOUT_S:g} s (exit code {code}, "
+                f"max_memory_bytes {self.max_memory_bytes}): give it at least 1,000,000,000 bytes"
+            )
+        return child
+
+    def _ask(self, child: subprocess.Popen[bytes], request: bytes) -> bytes | None:
+        """The child's answer, None when the deadline passed. Writing cannot block for long: the child reads first."""
+        assert child.stdin is not None
+        child.stdin.write(_LENGTH.pack(len(request)))
+        child.stdin.write(request)
+        child.stdin.flush()
+        return _read_frame(child, self.timeout_s)
+
+
+def _read_frame(child: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
+    """One length-prefixed message, None after `timeout_s`. Raises EOFError when the child is gone."""
+    assert child.stdout is not None
+    deadline = time.monotonic() + timeout_s
+    handle = child.stdout.fileno()
+    received = bytearray()
+    wanted = _LENGTH.size
+    while len(received) < wanted:
+        readable, _, _ = select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
+        if not readable:
+            return None
+        part = os.read(handle, 1 << 20)
+        if not part:
+            raise EOFError
+        received += part
+        if wanted == _LENGTH.size and len(received) >= _LENGTH.size:
+            wanted = _LENGTH.size + _LENGTH.unpack_from(received)[0]
+    return bytes(received[_LENGTH.size :])
+
+
+def prescan(kind: str, content: bytes) -> Failure | None:
+    """What a single linear look refuses: too many bytes, a tag of too many attributes, elements nested too deep."""
+    limit = MAX_HTML_BYTES if kind in ("html", "thread") else MAX_OTHER_BYTES
+    if len(content) > limit:
+        return Failure("too_large", f"{len(content)} bytes, limit {limit}")
+    if kind != "html":
+        return None
+    # A tag of so many attributes is at least so long; few tags are, and only those are read.
+    for tag in content.split(b"<") if len(content) > 2 * MAX_TAG_ATTRIBUTES else ():
+        if len(tag) > 2 * MAX_TAG_ATTRIBUTES and _num_attributes(tag) > MAX_TAG_ATTRIBUTES:
+            return Failure("malformed_markup", f"a tag with more than {MAX_TAG_ATTRIBUTES} attributes")
+    if content.count(b"<") > MAX_OPEN_ELEMENTS and _depth(content) > MAX_OPEN_ELEMENTS:
+        return Failure("malformed_markup", f"more than {MAX_OPEN_ELEMENTS} open elements")
+    return None
+
+
+def _num_attributes(tag: bytes) -> int:
+    """Attributes up to the first `>` that is not in quotes."""
+    if not tag[:1].isalpha():
+        return 0
+    count = 0
+    for part in _ATTRIBUTE.finditer(tag):
+        if part[0] == b">":
+            break
+        count += 1
+    return count
+
+
+def _depth(content: bytes) -> int:
+    """Upper estimate of open elements: opening less closing tags, at its highest; void and self-closing ones do not count."""
+    if content.count(b"<") - 2 * content.count(b"</") <= MAX_OPEN_ELEMENTS:
+        return 0
+    depth = highest = 0
+    for closing, name, _, _ in _TAG.findall(content):
+        lowered = name.lower()
+        if lowered in _VOID or lowered in _SELF_CLOSING:
+            continue
+        depth += -1 if closing else 1
+        highest = max(highest, depth)
+        depth = max(depth, 0)
+    return highest

@@ -1,0 +1,42 @@
+"""A page as a tree, with its formulas and code taken out."""
+
+from lxml import etree
+
+from pipeline.extraction.code import take_out_code
+from pipeline.extraction.delimiters import take_out_delimited
+from pipeline.extraction.math import take_out_math
+from pipeline.extraction.slots import Slots
+
+
+def parse(page: str) -> etree._Element | None:
+    """The tree of a page, None when there is no element in it."""
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    try:
+        return etree.fromstring(page.encode("utf-8", "replace"), parser)
+    except etree.ParserError:
+        return None
+    except etree.XMLSyntaxError:
+        return None
+
+
+def take_out(tree: etree._Element, page: str) -> Slots:
+    """Replace formulas and code in `tree` (of the source `page`) by words; rendered formulas first, they may stand in code."""
+    slots = Slots(page)
+    take_out_math(tree, page, slots)
+    etree.strip_elements(tree, "script", "style", "noscript", "template", with_tail=False)
+    take_out_code(tree, page, slots)
+    take_out_delimited(tree, page, slots)
+    return slots
+
+
+def title_of(tree: etree._Element) -> str:
+    """The page's title: `og:title`, else `<title>`, else the first `<h1>`."""
+    for meta in tree.iter("meta"):
+        if meta.get("property") == "og:title" and meta.get("content", "").strip():
+            return " ".join(meta.get("content", "").split())
+    for tag in ("title", "h1"):
+        for element in tree.iter(tag):
+            text = " ".join("".join(element.itertext()).split())
+            if text:
+                return text
+    return ""

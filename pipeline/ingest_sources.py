@@ -1,0 +1,188 @@
+"""WARC, HTML, PDF, notebooks, source files, JSONL and Parquet -> raw.
+
+One input file, or one group of small files, is one shard. Whatever a file holds becomes a row or a reject.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import Field
+from pyspark.sql import SparkSession
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import Manifest
+from configs.loader import Config, ConfigError, load
+from pipeline.list_inputs import FileShard, list_shards
+from pipeline.raw_rows import BATCH
+from pipeline.read_files import WHOLE_FILE_KINDS, read_file
+from pipeline.read_warc import is_warc
+from pipeline.refuse_table import refuse
+from pipeline.session import spark_session
+from pipeline.tables import Job, map_shards, read_table
+
+logger = logging.getLogger(__name__)
+
+MODULES = (
+    "pipeline.ingest_sources",
+    "pipeline.read_files",
+    "pipeline.read_warc",
+    "pipeline.read_http",
+    "pipeline.content_kinds",
+    "pipeline.raw_rows",
+)
+
+Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]
+
+
+class SourceConfig(Config):
+    """One source of documents."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    """Names the partition `source=<name>` and, later, the training buckets."""
+    path: str
+    """A file, a folder or a glob with `**`; relative to the repository, absolute, or a URI."""
+    format: Format
+    """How the files are read; pdf, notebook, code, latex, html, text: a file is one document."""
+    exclude: tuple[str, ...] = ()
+    """Globs of files to leave out, relative to the folder before the first wildcard of `path`."""
+    text_field: str = "text"
+    """jsonl and parquet: the field that holds the document."""
+    id_field: str = ""
+    """jsonl and parquet: the field that names the document; empty: its line or row number does."""
+    url_field: str = ""
+    """jsonl and parquet: the field with the page's URL; empty: there is none."""
+
+
+class IngestConfig(Config):
+    """ingest.toml."""
+
+    rows_per_part: Annotated[int, Field(gt=0)]
+    """Rows of one part of `raw`, rejects counted: a part is one task of extraction."""
+    bytes_per_part: Annotated[int, Field(gt=0)]
+    """Content bytes after which a part is closed early."""
+    files_per_shard: Annotated[int, Field(gt=0)]
+    """About how many small files one task reads (formats where a file is one document)."""
+    max_content_bytes: Annotated[int, Field(gt=0)]
+    """Larger documents are rejected as too_large."""
+    max_expansion: Annotated[int, Field(gt=0)]
+    """A compressed HTTP body may grow this many times; beyond it, it is taken for a bomb."""
+    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    """What to read."""
+
+
+def run(spark: SparkSession, place: Place) -> Manifest | None:
+    """Read every source into `raw`; None on a dry run.
+
+    Raises ConfigError if a source has no file or a WARC source holds something else, before anything is
+    written, and ContractError if nothing is kept or the same record lies in two files.
+    """
+    config = load(place.preset, "ingest", IngestConfig)
+    shards = plan(config)
+    job = Job("ingest", "raw", config, {shard.name: shard.digest for shard in shards}, MODULES)
+    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
+    if done and not place.overwrite:
+        logger.info("ingest: up to date, %s rows", f"{done.rows_out:,}")
+        return done
+    if place.dry_run:
+        num_files = sum(len(shard.files) for shard in shards)
+        print(f"ingest: would read {num_files} files in {len(shards)} shards into {place.output}/raw")
+        return None
+    manifest = map_shards(
+        spark, place.output, job, list(shards), partial(transform, config=config), place.overwrite
+    )
+    if not manifest.rows_out:
+        why = f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
+        refuse(place.output, manifest, why)
+    _refuse_repeated_records(spark, place.output, manifest, config, shards)
+    return manifest
+
+
+def plan(config: IngestConfig) -> list[FileShard]:
+    """The shards of all sources. Raises ConfigError where there is nothing to read or no WARC in a WARC."""
+    names = [source.name for source in config.sources]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"ingest.toml: sources: two are named alike ({names}); remedy: rename one")
+    shards = []
+    for source in config.sources:
+        files_per_shard = config.files_per_shard if source.format in WHOLE_FILE_KINDS else 1
+        of_source = list_shards(source.name, source.path, source.exclude, files_per_shard)
+        if source.format == "warc":
+            _check_warcs(source.name, of_source)
+        shards += of_source
+    return shards
+
+
+def transform(shard: FileShard, config: IngestConfig) -> Iterator[pa.Table]:
+    """Rows and rejects of a shard, in file order, in tables of a part's size."""
+    [source] = [source for source in config.sources if source.name == shard.source]
+    rows = (row for file in shard.files for row in read_file(file, source, config))
+    batch: list[dict[str, object]] = []
+    num_bytes = 0
+    for values in _without_repeats(row.values(source.name) for row in rows):
+        batch.append(values)
+        num_bytes += len(values["content"] or b"")
+        if len(batch) == config.rows_per_part or num_bytes >= config.bytes_per_part:
+            yield pa.Table.from_pylist(batch, schema=BATCH)
+            batch, num_bytes = [], 0
+    if batch:
+        yield pa.Table.from_pylist(batch, schema=BATCH)
+
+
+def _without_repeats(rows: Iterable[dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Rows of a shard; the second of one doc_id becomes a reject."""
+    seen = set()
+    for values in rows:
+        if values["doc_id"] in seen and values["reject_reason"] is None:
+            yield values | {
+                "content": None,
+                "reject_reason": "duplicate_doc_id",
+                "duplicate_of": values["doc_id"],
+            }
+        else:
+            yield values
+        seen.add(values["doc_id"])
+
+
+def _check_warcs(source: str, shards: list[FileShard]) -> None:
+    for shard in shards:
+        for file in shard.files:
+            try:
+                fault = None if is_warc(file.path) else "does not start as a WARC or gzipped WARC does"
+            except OSError as error:
+                fault = f"cannot be read ({error})"
+            if fault:
+                remedy = f"repair or remove it, or correct source {source!r} in ingest.toml"
+                raise ConfigError(f"{file.path}: {fault}; remedy: {remedy}")
+
+
+def _refuse_repeated_records(
+    spark: SparkSession, root: str, manifest: Manifest, config: IngestConfig, shards: list[FileShard]
+) -> None:
+    """doc_id is unique in `raw`. Only a WARC's record ids can recur in another file of the source."""
+    warc_sources = {source.name for source in config.sources if source.format == "warc"}
+    num_files = {name: sum(shard.source == name for shard in shards) for name in warc_sources}
+    if all(count < 2 for count in num_files.values()):
+        return
+    raw = read_table(spark, tables.Table(tables.table_path(root, "raw"), manifest))
+    repeated = raw.groupBy("doc_id").agg({"*": "count", "origin": "min"}).where("`count(1)` > 1").take(1)
+    if repeated:
+        origin = repeated[0]["min(origin)"]
+        refuse(
+            root,
+            manifest,
+            f"the record at byte {origin['offset']} of {origin['file']} lies in a second file too; "
+            "remedy: remove one of the files from the source",
+        )
+
+
+def job(place: Place) -> None:
+    """Command line: make the session, run."""
+    run(spark_session("ingest"), place)
+
+
+if __name__ == "__main__":
+    main(job)

@@ -1,0 +1,227 @@
+"""Plan what each stage trains on: scored and synthetic documents -> mixtures/stage1..3.
+
+One row per bucket: its share of the stage's tokens, the documents it may draw (a range in bucket order,
+disjoint across stages) and the epochs over them that follow. Counts come to the driver, documents never do.
+A budget that the corpus cannot meet is refused before anything is written.
+"""
+
+import io
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from math import fsum
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import MIXTURE, Manifest
+from configs.loader import Config, load
+from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, Positive, StageConfig
+from pipeline.buckets import open_inputs, train_documents
+from pipeline.mixture_ranges import Boundary, count_chunks, find_boundaries
+from pipeline.mixture_weights import Bucket, Draws, plan_draws, split_buckets, weights
+from pipeline.session import spark_session
+from pipeline.tables import Job
+from pipeline.tokenizer_table import TokenizerFacts, open_tokenizer
+
+logger = logging.getLogger(__name__)
+
+MODULES = (
+    "pipeline.plan_mixture",
+    "pipeline.mixture_weights",
+    "pipeline.mixture_ranges",
+    "pipeline.buckets",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of MIXTURE, same names and order."""
+
+    bucket: str
+    domain: str
+    band: str
+    source: str
+    weight: float
+    epochs: float
+    document_start: int
+    document_end: int
+    tokens: int
+
+
+class PlanConfig(Config):
+    """What a plan depends on: `mixture.toml`, and of stageN.toml the tokens."""
+
+    mixture: MixtureConfig
+    stage_tokens: tuple[Positive, ...]
+
+
+def run(spark: SparkSession, place: Place) -> tuple[Manifest, ...]:
+    """Plan the three stages and commit them, unless matching plans stand."""
+    started = time.monotonic()
+    config = read_config(place)
+    tokenizer = open_tokenizer(place.input)
+    natural, synthetic = open_inputs(place.input, tokenizer)
+    inputs = {"scored": natural.manifest.digest, "tokenizer": tokenizer.digest}
+    if synthetic is not None:
+        inputs["synthetic"] = synthetic.manifest.digest
+    job = Job("plan_mixture", "mixtures", config, inputs, MODULES)
+    mark = job.fingerprint(inputs)
+    names = [f"mixtures/stage{number}" for number in range(1, NUM_STAGES + 1)]
+    done = [tables.finished(place.output, name, mark) for name in names]
+    if all(done) and not place.overwrite:
+        logger.info("plan_mixture: done before")
+        return tuple(manifest for manifest in done if manifest is not None)
+    documents = train_documents(spark, natural, synthetic, config.mixture)
+    buckets, chunks = count_chunks(documents)
+    draws = plan_draws(buckets, config.stage_tokens, config.mixture)
+    orders = {bucket.name: stage_order(bucket.name) for bucket in buckets}
+    ranges = split_buckets(buckets, draws)
+    cuts = {name: list(accumulate(ranges[name][n] for n in orders[name])) for name in ranges}
+    boundaries = find_boundaries(spark, documents, chunks, cuts)
+    plans = [
+        stage_rows(stage, buckets, boundaries, orders, draws[stage], config) for stage in range(NUM_STAGES)
+    ]
+    seconds = round(time.monotonic() - started, 3)
+    manifests = [
+        _manifest(job, name, plan, tokens, tokenizer, seconds)
+        for name, plan, tokens in zip(names, plans, config.stage_tokens, strict=True)
+    ]
+    if place.dry_run:
+        return tuple(manifests)
+    return tuple(_commit(place.output, made, plan) for made, plan in zip(manifests, plans, strict=True))
+
+
+def read_config(place: Place) -> PlanConfig:
+    """The parts of the preset that the plan reads. Raises ConfigError."""
+    stages = (load(place.preset, f"stage{number}", StageConfig) for number in range(1, NUM_STAGES + 1))
+    mixture = load(place.preset, "mixture", MixtureConfig)
+    return PlanConfig(mixture=mixture, stage_tokens=tuple(stage.tokens for stage in stages))
+
+
+def stage_order(bucket: str) -> tuple[int, ...]:
+    """The order in which the stages take their ranges of a bucket.
+
+    Turned by a hash, so that a bucket of one document does not always serve the same stage.
+    """
+    first = int(tables.hash_bytes(bucket.encode()), 16) % NUM_STAGES
+    return tuple((first + n) % NUM_STAGES for n in range(NUM_STAGES))
+
+
+def stage_rows(
+    stage: int,
+    buckets: Sequence[Bucket],
+    boundaries: dict[str, list[Boundary]],
+    orders: dict[str, tuple[int, ...]],
+    draws: Draws,
+    config: PlanConfig,
+) -> list[Row]:
+    """The MIXTURE rows of one stage (from 0), heaviest first. Raises ConfigError if it falls short."""
+    spans: dict[str, tuple[Boundary, Boundary]] = {}
+    for bucket in buckets:
+        turn = orders[bucket.name].index(stage)
+        ends = [Boundary(0, 0), *boundaries[bucket.name]]
+        spans[bucket.name] = (ends[turn], ends[turn + 1])
+    own = [replace(b, tokens=spans[b.name][1].tokens - spans[b.name][0].tokens) for b in buckets]
+    budget = config.stage_tokens[stage]
+    shares = weights(stage, own, draws, budget, config.mixture)
+    rows = [
+        Row(
+            bucket.name,
+            bucket.domain,
+            bucket.band,
+            bucket.source,
+            weight=shares[bucket.name],
+            epochs=shares[bucket.name] * budget / bucket.tokens,
+            document_start=spans[bucket.name][0].documents,
+            document_end=spans[bucket.name][1].documents,
+            tokens=bucket.tokens,
+        )
+        for bucket in own
+        if bucket.name in shares
+    ]
+    return sorted(rows, key=lambda row: (-row.weight, row.bucket))
+
+
+def _facts(plan: list[Row], budget: int, job: Job, tokenizer: TokenizerFacts) -> dict[str, object]:
+    """What the report and the launch gate want to know of a stage."""
+    shares: dict[str, float] = {}
+    for row in plan:
+        shares[row.domain] = shares.get(row.domain, 0.0) + row.weight
+    natural = [row for row in plan if row.band != SYNTHETIC_BAND]
+    synthetic = [row for row in plan if row.band == SYNTHETIC_BAND]
+    dense = [row for row in natural if row.domain in MATH_AND_CODE]
+    return {
+        "budget_tokens": budget,
+        "seed": PlanConfig.model_validate(job.config).mixture.seed,
+        "tokenizer_hash": tokenizer.hash,
+        "domain_shares": dict(sorted(shares.items())),
+        "natural_math_and_code_fraction": _weight(dense) / _weight(natural) if natural else 0.0,
+        "synthetic_fraction": _weight(synthetic),
+        "natural_epochs": _epochs(natural, budget),
+        "synthetic_epochs": _epochs(synthetic, budget),
+        "num_buckets": len(plan),
+        "unique_tokens": sum(row.tokens for row in plan),
+    }
+
+
+def _weight(rows: list[Row]) -> float:
+    return fsum(row.weight for row in rows)
+
+
+def _epochs(rows: list[Row], budget: int) -> dict[str, float]:
+    """Mean passes (tokens drawn / tokens of the ranges) and the largest of one bucket."""
+    tokens = sum(row.tokens for row in rows)
+    return {
+        "mean": _weight(rows) * budget / tokens if tokens else 0.0,
+        "max": max((row.epochs for row in rows), default=0.0),
+    }
+
+
+def _manifest(
+    job: Job, name: str, plan: list[Row], budget: int, tokenizer: TokenizerFacts, seconds: float
+) -> Manifest:
+    facts = _facts(plan, budget, job, tokenizer)
+    logger.info("plan_mixture: %s: %d buckets, %s", name, len(plan), facts["domain_shares"])
+    return Manifest(
+        table=name,
+        job=job.name,
+        fingerprint=job.fingerprint(job.inputs),
+        digest="",
+        parts=(),
+        rows_in=len(plan),
+        rows_out=len(plan),
+        inputs=job.inputs,
+        config=job.resolved(),
+        facts=facts,
+        git_commit=tables.git_commit(),
+        seconds=seconds,
+        peak_memory_bytes=tables.peak_memory_bytes(),
+    )
+
+
+def _commit(root: str, manifest: Manifest, plan: list[Row]) -> Manifest:
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.Table.from_pylist([asdict(row) for row in plan], schema=MIXTURE), sink, compression="zstd"
+    )
+    # A plan mixes sources, so its one part keeps the column; its name is its content.
+    data = sink.getvalue()
+    name = f"part-{tables.hash_bytes(data)[:12]}.parquet"
+    part = tables.write_bytes(tables.table_path(root, manifest.table), name, data, len(plan))
+    whole = replace(manifest, digest=tables.digest_of((part,)), parts=(part,), num_bytes=part.num_bytes)
+    return tables.commit(root, whole)
+
+
+def job(place: Place) -> None:
+    """Run as a command."""
+    run(spark_session("plan_mixture"), place)
+
+
+if __name__ == "__main__":
+    main(job)

@@ -1,0 +1,264 @@
+"""Records of a WARC file, damaged ones included: whatever the file holds comes out as a record or as a fault.
+
+1. A gzip file is a row of members; each is inflated as a stream into fastwarc, and its last record is handed
+   out only once the member's checksum held. A plain file goes to fastwarc as it is.
+2. A record whose content is shorter than its Content-Length is truncated (fastwarc does not say so).
+3. After a fault reading goes on at the next place where a record really starts.
+Cost: one record in memory; a record above the limit is skipped, never held.
+"""
+
+import io
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import BinaryIO
+
+from fastwarc.warc import ArchiveIterator
+from fastwarc.warc import WarcRecord as FastWarcRecord
+
+from configs.tables import filesystem
+
+GZIP_MAGIC = b"\x1f\x8b\x08"
+_RECORD_START = b"WARC/"
+_NEXT_RECORD = b"\r\n\r\nWARC/1."
+_BUFFER_BYTES = 1 << 20  # Ours: one request to an object store; seeks to the next member stay inside it.
+_CHUNK_BYTES = 1 << 16
+_HEAD_STEP_BYTES = 64  # Ours: zlib gives nothing of a step in which it meets damage.
+_MAX_HEADER_BYTES = 1 << 16  # Ours: WARC headers are a few hundred bytes.
+
+
+@dataclass(frozen=True)
+class WarcRecord:
+    """One record, or with `fault` (a reject reason of `raw`) what could be learnt of one."""
+
+    offset: int
+    """Byte of the stored file where it starts (its member, if compressed)."""
+    length: int
+    """Stored bytes, compressed as they are; the whole member's if a member holds several records."""
+    type: str = ""
+    record_id: str | None = None
+    url: str | None = None
+    fetched_at: datetime | None = None
+    content_type: str | None = None
+    """Of the WARC record, not of the page in it."""
+    content: bytes = b""
+    content_length: int = 0
+    fault: str | None = None
+    detail: str | None = None
+
+
+def is_warc(path: str) -> bool:
+    """Whether the file starts as a WARC does; damage further on does not matter. Raises OSError."""
+    fs, local = filesystem(path)
+    with fs.open_input_file(local) as file:
+        start = file.read(_CHUNK_BYTES)
+    if not start.startswith(GZIP_MAGIC[:2]):
+        return bool(start.startswith(_RECORD_START))
+    try:
+        inflated = zlib.decompressobj(31).decompress(start, len(_RECORD_START))
+    except zlib.error:
+        return True  # a gzip file with a damaged first member: what is left of it gets read
+    return inflated in (_RECORD_START, b"")
+
+
+def read_warc(path: str, max_record_bytes: int) -> Iterator[WarcRecord]:
+    """Every record in file order. Records longer than `max_record_bytes` come without content, as faults.
+
+    Raises OSError if the file cannot be read at all.
+    """
+    fs, local = filesystem(path)
+    with fs.open_input_file(local) as stored:
+        size = stored.size()
+        file = io.BufferedReader(stored, _BUFFER_BYTES)
+        read_some = _read_member if file.read(2) == GZIP_MAGIC[:2] else _read_plain
+        offset = 0
+        while offset < size:
+            offset = yield from read_some(file, offset, size, max_record_bytes)
+
+
+class _Member:
+    """The inflated bytes of one gzip member, as the stream that fastwarc reads. Damage ends the stream."""
+
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        file.seek(offset)
+        self._file = file
+        self._inflate = zlib.decompressobj(31)
+        self._position = offset
+        self.damage: str | None = None
+
+    def tell(self) -> int:
+        return 0
+
+    def read(self, size: int) -> bytes:
+        """At least one byte, unless the member or the file is at its end or the member is damaged."""
+        while not self._inflate.eof and not self.damage:
+            stored = self._inflate.unconsumed_tail
+            if not stored:
+                stored = self._file.read(_CHUNK_BYTES)
+                self._position += len(stored)
+            if not stored:
+                break
+            try:
+                inflated = self._inflate.decompress(stored, size)
+            except zlib.error as error:
+                self.damage = f"gzip member: {error}"
+                break
+            if inflated:
+                return inflated
+        return b""
+
+    @property
+    def is_whole(self) -> bool:
+        """True once its end was read and the checksum held."""
+        return self._inflate.eof and not self.damage
+
+    @property
+    def end(self) -> int:
+        """Offset after a whole member."""
+        return self._position - len(self._inflate.unused_data)
+
+
+def _read_member(
+    file: BinaryIO, offset: int, size: int, max_record_bytes: int
+) -> Generator[WarcRecord, None, int]:
+    """Records of the gzip member at `offset`; returns where the next member starts."""
+    member = _Member(file, offset)
+    held: WarcRecord | None = None
+    detail: str | None = None
+    try:
+        for record in ArchiveIterator(member, parse_http=False, stream_detect=False):
+            if held:
+                yield held
+            held = replace(_take(record, max_record_bytes), offset=offset)
+    except OSError as error:
+        detail = str(error)
+    while member.read(_CHUNK_BYTES):
+        pass
+    if member.is_whole:
+        length = member.end - offset
+        if held:
+            yield replace(held, length=length)
+        if detail:
+            yield WarcRecord(offset, length, fault="warc_malformed_record", detail=detail)
+        return member.end
+    resumed = _next_member(file, offset + 1, size)
+    fault = "warc_malformed_record" if member.damage else "warc_truncated_record"
+    if resumed == size and not held and member.damage:
+        fault = "warc_unreadable"
+    damaged = held or _legible_head(file, offset)
+    detail = member.damage or "the file ends inside this gzip member"
+    yield replace(damaged, length=resumed - offset, content=b"", fault=fault, detail=detail)
+    return resumed
+
+
+def _legible_head(file: BinaryIO, offset: int) -> WarcRecord:
+    """What the first record of a damaged member says of itself, if its header comes before the damage."""
+    file.seek(offset)
+    inflate = zlib.decompressobj(31)
+    head = b""
+    with suppress(zlib.error):
+        while len(head) < _MAX_HEADER_BYTES and (stored := file.read(_HEAD_STEP_BYTES)):
+            head += inflate.decompress(stored)
+    with suppress(OSError):
+        for record in ArchiveIterator(io.BytesIO(head), parse_http=False, stream_detect=False):
+            return replace(_take(record, max_record_bytes=0), offset=offset)
+    return WarcRecord(offset, 0)
+
+
+def _read_plain(
+    file: BinaryIO, offset: int, size: int, max_record_bytes: int
+) -> Generator[WarcRecord, None, int]:
+    """Records from `offset` up to the next fault; returns where to go on."""
+    file.seek(offset)
+    held: WarcRecord | None = None
+    detail = "the file ends inside a record's header"
+    fault = "warc_truncated_record"
+    try:
+        for record in ArchiveIterator(file, parse_http=False, stream_detect=False):
+            if held:
+                yield replace(held, length=record.stream_pos - held.offset)
+            held = _take(record, max_record_bytes)
+            if held.fault == "warc_truncated_record":
+                break
+    except OSError as error:
+        fault, detail = "warc_malformed_record", str(error)
+    end = _record_end(file, held) if held else offset
+    if held and end is None:
+        held = replace(held, fault="warc_truncated_record", detail=detail)
+    if held and held.fault == "warc_truncated_record":
+        # Its Content-Length may be what is wrong: then it swallowed records that can still be found.
+        resumed = _next_record(file, held.offset + 1, size)
+        yield replace(held, length=resumed - held.offset)
+        return resumed
+    if held:
+        yield replace(held, length=min(end, size) - held.offset)
+    if end >= size:
+        return size
+    resumed = _next_record(file, max(end - 3, 0), size)
+    is_lost = resumed == size and fault != "warc_truncated_record"
+    yield WarcRecord(end, resumed - end, fault="warc_unreadable" if is_lost else fault, detail=detail)
+    return resumed
+
+
+def _take(record: FastWarcRecord, max_record_bytes: int) -> WarcRecord:
+    """Content and headers of the record that fastwarc stands at."""
+    headers = record.headers
+    declared = headers.get("Content-Length", "")
+    taken = WarcRecord(
+        offset=record.stream_pos,
+        length=0,
+        type=headers.get("WARC-Type", ""),
+        record_id=headers.get("WARC-Record-ID"),
+        url=headers.get("WARC-Target-URI"),
+        fetched_at=record.record_date,
+        content_type=headers.get("Content-Type"),
+        content_length=record.content_length,
+    )
+    if declared.strip() != str(record.content_length):
+        return replace(taken, fault="warc_malformed_record", detail=f"Content-Length {declared[:40]!r}")
+    if record.content_length > max_record_bytes:
+        return replace(taken, fault="too_large", detail=f"{record.content_length} bytes")
+    content = record.reader.read(record.content_length)
+    if len(content) < record.content_length:
+        detail = f"{len(content)} of {record.content_length} bytes"
+        return replace(taken, fault="warc_truncated_record", detail=detail)
+    return replace(taken, content=content)
+
+
+def _record_end(file: BinaryIO, record: WarcRecord) -> int | None:
+    """Offset after a plain record and its closing blank lines, as its header states; None if that is cut."""
+    file.seek(record.offset)
+    header_bytes = file.read(_MAX_HEADER_BYTES).find(b"\r\n\r\n")
+    return None if header_bytes < 0 else record.offset + header_bytes + 4 + record.content_length + 4
+
+
+def _next_record(file: BinaryIO, start: int, size: int) -> int:
+    """Offset of the next plain record that follows a blank line, at or after `start`; `size` if none."""
+    found = _find(file, _NEXT_RECORD, start, size)
+    return found + 4 if found < size else size
+
+
+def _next_member(file: BinaryIO, start: int, size: int) -> int:
+    """Offset of the next gzip member that holds a WARC record; `size` if none."""
+    while (start := _find(file, GZIP_MAGIC, start, size)) < size:
+        # The magic's three bytes also occur by chance in compressed data.
+        if _Member(file, start).read(len(_RECORD_START)) == _RECORD_START:
+            return start
+        start += 1
+    return size
+
+
+def _find(file: BinaryIO, wanted: bytes, start: int, size: int) -> int:
+    """Offset of the first `wanted` at or after `start`; `size` if there is none."""
+    while start < size:
+        file.seek(start)
+        block = file.read(_BUFFER_BYTES)
+        found = block.find(wanted)
+        if found >= 0:
+            return start + found
+        if start + len(block) >= size:
+            return size
+        start += len(block) - len(wanted) + 1
+    return size

@@ -1,0 +1,104 @@
+"""Tag the deduplicated documents: domain, three scores in [0, 1], number of tokens.
+
+One deduped part is one task. Both splits are scored: the plan reads train, the evaluation held-out.
+"""
+
+import logging
+from collections.abc import Iterator
+from functools import lru_cache, partial
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import Manifest
+from configs.loader import Config, ConfigError, load
+from configs.recipe import Positive
+from filters import taggers
+from pipeline.session import spark_session
+from pipeline.tables import Job, Shard, map_shards, part_shards
+from pipeline.tokenizer_table import TokenizerFacts, encode, encoder, open_tokenizer
+
+logger = logging.getLogger(__name__)
+
+SHIPPED = "shipped"
+
+MODULES = ("pipeline.score_documents", "pipeline.tokenizer_table", "filters.taggers", "filters.spans")
+
+
+class ScoreConfig(Config):
+    """`score.toml`."""
+
+    taggers: str
+    """Folder of models and their card.json, or "shipped" for those in filters/models."""
+    batch_rows: Positive
+    """Documents scored and tokenised at a time."""
+
+
+def run(spark: SparkSession, place: Place) -> Manifest:
+    """Score what is not scored yet and commit the table."""
+    config = load(place.preset, "score", ScoreConfig)
+    models = None if config.taggers == SHIPPED else config.taggers
+    try:
+        model_hash = taggers.load(models).model_hash  # fail before any task does
+    except ValueError as error:
+        raise ConfigError(f"{place.preset}/score.toml: taggers: {error}") from None
+    deduped = tables.open_table(place.input, "deduped")
+    tokenizer = open_tokenizer(place.input)
+    job = Job(
+        "score_documents",
+        "scored",
+        config,
+        {"deduped": deduped.manifest.digest, "tokenizer": tokenizer.digest},
+        MODULES,
+        {"tagger_hash": model_hash, "tokenizer_hash": tokenizer.hash},
+    )
+    done = None if place.overwrite else tables.finished(place.output, "scored", job.fingerprint(job.inputs))
+    if done is not None:
+        logger.info("score_documents: done before, %s rows", f"{done.rows_out:,}")
+        return done
+    shards = part_shards(deduped)
+    if place.dry_run:
+        logger.info("score_documents: would score %d parts", len(shards))
+        return Manifest("scored", job.name, "", "", (), 0, 0)
+    score_shard = partial(transform, tokenizer=tokenizer, models=models, batch_rows=config.batch_rows)
+    return map_shards(spark, place.output, job, shards, score_shard, place.overwrite)
+
+
+def transform(
+    shard: Shard, tokenizer: TokenizerFacts, models: str | None, batch_rows: int
+) -> Iterator[pa.Table]:
+    """The shard's rows with their scores; scoring rejects none. One table, so that a part stays a part."""
+    batches = [
+        pa.Table.from_batches([add_scores(batch, _tagger(models), tokenizer)])
+        for batch in tables.read_part(shard.path, batch_rows=batch_rows)
+    ]
+    if batches:
+        yield pa.concat_tables(batches)
+
+
+def add_scores(batch: pa.RecordBatch, tagger: taggers.Tagger, tokenizer: TokenizerFacts) -> pa.RecordBatch:
+    """Columns domain, quality, knowledge_density, reasoning_depth, token_count and an empty reject_reason."""
+    texts = batch["text"].to_pylist()
+    scores = tagger.score_many(texts)
+    columns = {name: [getattr(score, name) for score in scores] for name in taggers.Scores._fields}
+    columns["token_count"] = [len(ids) for ids in encode(encoder(tokenizer), texts)]
+    for name, values in columns.items():
+        batch = batch.append_column(name, pa.array(values))
+    return batch.append_column("reject_reason", pa.nulls(batch.num_rows, pa.string()))
+
+
+@lru_cache(maxsize=1)
+def _tagger(models: str | None) -> taggers.Tagger:
+    """Loaded once per worker."""
+    return taggers.load(models)
+
+
+def job(place: Place) -> None:
+    """Run as a command."""
+    run(spark_session("score_documents"), place)
+
+
+if __name__ == "__main__":
+    main(job)

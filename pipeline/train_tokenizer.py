@@ -1,0 +1,184 @@
+"""Make the `tokenizer` table: a byte-level BPE trained on the deduplicated train split, or a file taken.
+
+A sample of documents, drawn by hash of doc_id so that it is the same on any machine, is streamed to the
+trainer in doc_id order. Pre-tokenisation is Qwen2's: contractions, letters with one leading sign, single
+digits, signs with their line breaks, white space. The driver holds the sample's distinct pre-tokens.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import ContractError, Manifest
+from configs.loader import Config, ConfigError, load
+from configs.recipe import NonNegative, Positive
+from pipeline.buckets import order_position
+from pipeline.session import spark_session
+from pipeline.tables import Job, read_table
+from pipeline.tokenizer_table import FILE
+
+logger = logging.getLogger(__name__)
+
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Pre-tokenisation of Qwen2's published tokenizer.json."""
+
+
+class TokenizerConfig(Config):
+    """`tokenizer.toml`."""
+
+    path: str
+    """A tokenizer.json to take, relative to the working directory; empty: train one."""
+    vocab_size: Positive
+    """Rows including the end of document; a tokenizer taken must have exactly these."""
+    eod: str
+    """The token that ends every document."""
+    sample_bytes: Annotated[int, Gt(0)]
+    """About this much UTF-8 text is trained on (unused when one is taken)."""
+    seed: NonNegative
+    """Draws the sample."""
+
+
+def run(spark: SparkSession, place: Place) -> Manifest:
+    """Train or take the tokenizer and commit it, unless a matching one stands."""
+    config = load(place.preset, "tokenizer", TokenizerConfig)
+    deduped = tables.open_table(place.input, "deduped")
+    inputs = {"deduped": deduped.manifest.digest}
+    taken = None
+    if config.path:
+        taken = read_tokenizer(config.path)
+        inputs = {"path": tables.hash_bytes(taken)}
+    modules = ("pipeline.train_tokenizer", "pipeline.buckets")
+    job = Job("train_tokenizer", "tokenizer", config, inputs, modules)
+    mark = job.fingerprint(inputs)
+    done = None if place.overwrite else tables.finished(place.output, "tokenizer", mark)
+    if done is not None or place.dry_run:
+        how = f"take {config.path}" if config.path else f"train {config.vocab_size} tokens"
+        logger.info("train_tokenizer: %s", "done before" if done else f"would {how}")
+        return done or Manifest("tokenizer", job.name, mark, "", (), 0, 0)
+    started = time.monotonic()
+    if taken is None:
+        documents = read_table(spark, deduped)
+        tokenizer = train(sample(documents, config), config)
+        data = tokenizer.to_str(pretty=True).encode()
+    else:
+        data = taken
+    return _commit(place.output, job, data, started)
+
+
+def read_tokenizer(path: str) -> bytes:
+    """The bytes of a tokenizer.json. Raises ConfigError if there is none."""
+    if not Path(path).is_file():
+        raise ConfigError(
+            f"tokenizer.toml: path: no file {path}; remedy: put the tokenizer.json there "
+            "(for Qwen2's: from the model's page), or set path to where it is"
+        )
+    return Path(path).read_bytes()
+
+
+def sample(documents: DataFrame, config: TokenizerConfig) -> Iterator[str]:
+    """Texts of the train split drawn by hash until about `sample_bytes`, in doc_id order."""
+    train_split = documents.where(sf.col("split") == "train").select("doc_id", "text")
+    total = train_split.agg(sf.sum(sf.octet_length("text"))).first()[0] or 0
+    if not total:
+        raise ContractError("deduped: no text in the train split; remedy: check ingest and filter counts")
+    drawn = train_split.where(order_position(config.seed) < config.sample_bytes / total)
+    # The driver needs the sample, a bounded one; the iterator holds one partition of it at a time.
+    return (row.text for row in drawn.orderBy("doc_id").toLocalIterator())
+
+
+def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+    """Byte-level BPE of exactly `vocab_size` tokens, `eod` the first. Raises ConfigError if text is short."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=False))
+    # No normaliser (Qwen2 has NFC): contract texts are NFC, and encoding stays lossless on any text.
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=2,  # Ours: a pair seen once is no pattern.
+        special_tokens=[config.eod],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    found = tokenizer.get_vocab_size()
+    if found != config.vocab_size:
+        raise ConfigError(
+            f"tokenizer.toml: vocab_size = {config.vocab_size}: the sample's text gives {found} tokens; "
+            "remedy: lower vocab_size (here and in model.toml), or give more text"
+        )
+    return tokenizer
+
+
+def _commit(root: str, job: Job, data: bytes, started: float) -> Manifest:
+    facts = _facts(data, job)
+    part = tables.write_bytes(tables.table_path(root, "tokenizer"), FILE, data)
+    manifest = Manifest(
+        table="tokenizer",
+        job=job.name,
+        fingerprint=job.fingerprint(job.inputs),
+        digest=tables.digest_of((part,)),
+        parts=(part,),
+        rows_in=0,
+        rows_out=0,
+        inputs=job.inputs,
+        config=job.resolved(),
+        facts=facts,
+        git_commit=tables.git_commit(),
+        num_bytes=part.num_bytes,
+        seconds=round(time.monotonic() - started, 3),
+        peak_memory_bytes=tables.peak_memory_bytes(),
+    )
+    logger.info("train_tokenizer: %d tokens, %.1f s", facts["vocab_size"], manifest.seconds)
+    return tables.commit(root, manifest)
+
+
+def _facts(data: bytes, job: Job) -> dict[str, object]:
+    """What readers need to know of a tokenizer. Raises ConfigError if it is not what the config says."""
+    config = TokenizerConfig.model_validate(job.resolved())
+    where = f"tokenizer.toml: path = {config.path!r}"
+    try:
+        tokenizer = Tokenizer.from_str(data.decode("utf-8"))
+    # The binding raises plain Exception for a file that it cannot read.
+    except Exception as error:
+        raise ConfigError(f"{where}: {error}; remedy: give a Hugging Face tokenizer.json") from None
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    if config.eod not in vocabulary:
+        raise ConfigError(f"{where}: eod {config.eod!r} is not in it; remedy: set eod to one of its tokens")
+    vocab_size = max(vocabulary.values()) + 1
+    if vocab_size != config.vocab_size:
+        raise ConfigError(
+            f"{where}: it has {vocab_size} tokens, vocab_size says {config.vocab_size}; "
+            f"remedy: set vocab_size = {vocab_size} here and in model.toml"
+        )
+    return {
+        "vocab_size": vocab_size,
+        "eod": config.eod,
+        "eod_id": vocabulary[config.eod],
+        "hash": tables.hash_bytes(data),
+    }
+
+
+def job(place: Place) -> None:
+    """Run as a command."""
+    run(spark_session("train_tokenizer"), place)
+
+
+if __name__ == "__main__":
+    main(job)

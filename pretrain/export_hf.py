@@ -1,0 +1,161 @@
+"""Write the last checkpoint as a Hugging Face model folder in MiMo's layout.
+
+    python -m pretrain.export_hf --preset DIR
+
+runs/<preset>/export/: safetensors, config.json, generation_config.json, the tokenizer, and the two
+remote-code files (hf/*.py) that vLLM and transformers ask for. Every file of weights is read back and
+compared; manifest.json is written last.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import ContractError, Manifest, Part
+from configs.loader import load
+from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
+from pretrain import checkpoint, compat
+from pretrain.hf_layout import hf_config, to_hf
+from pretrain.model import build_model, start_single_process
+from pretrain.train import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+MAX_SHARD_BYTES = 5_000_000_000
+"""Size of one safetensors file; the customary size of the hub."""
+
+
+def run(place: Place) -> Manifest | None:
+    """Export the last finished stage; skip if the export is of that checkpoint already."""
+    started = time.monotonic()
+    model_config = load(place.preset, "model", ModelConfig)
+    stage, checkpoint_digest = max(finished_stages(place.input).items())
+    trained = load(place.preset, f"stage{stage}", StageConfig)
+    tokenizer = tables.open_table(place.input, "tokenizer")
+    inputs = {f"checkpoints/stage{stage}": checkpoint_digest, "tokenizer": tokenizer.manifest.digest}
+    config = {"model": model_config.model_dump(), "stage": trained.model_dump()}
+    mark = tables.fingerprint("export", config, inputs, ("pretrain.export_hf", "pretrain.hf"))
+    done = tables.finished(place.output, "export", mark)
+    if done is not None and not place.overwrite:
+        logger.info("export of stage %d is up to date", stage)
+        return done
+    if place.dry_run:
+        logger.info("would export stage %d to %s/export", stage, place.output)
+        return None
+    precision = load(place.preset, "train", TrainConfig).precision
+    tensors = to_hf(model_config, _load_state(place.input, stage, model_config, trained, precision))
+    folder = tables.table_path(place.output, "export")
+    values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), _dtype(tensors))
+    parts = (*write_weights(folder, tensors), *_write_json(folder, values, tokenizer), *_write_code(folder))
+    logger.info("exported %d tensors of stage %d to %s", len(tensors), stage, folder)
+    manifest = Manifest(
+        table="export", job="export", fingerprint=mark, digest=tables.digest_of(parts), parts=parts,
+        rows_in=0, rows_out=0, inputs=inputs, config=config, git_commit=tables.git_commit(),
+        facts={
+            "stage": stage,
+            "tensors": len(tensors),
+            "parameters": sum(tensor.numel() for tensor in tensors.values()),
+            "dtype": _dtype(tensors),
+        },
+        num_bytes=sum(part.num_bytes for part in parts), seconds=time.monotonic() - started,
+        peak_memory_bytes=tables.peak_memory_bytes(),
+    )  # fmt: skip
+    return tables.commit(place.output, manifest)
+
+
+def finished_stages(root: str) -> dict[int, str]:
+    """Digest of the checkpoint of every finished stage, in order. Raises ContractError if there is none."""
+    digests = {n: checkpoint.digest(root, n) for n in range(1, NUM_STAGES + 1)}
+    found = {n: digest for n, digest in digests.items() if digest is not None}
+    if not found:
+        raise ContractError(f"{root}/checkpoints: no finished stage; remedy: run make stage1 first")
+    return found
+
+
+def shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Tensors in order, cut where a file would pass MAX_SHARD_BYTES."""
+    pieces: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if pieces[-1] and size + tensor.nbytes > MAX_SHARD_BYTES:
+            pieces.append({})
+            size = 0
+        pieces[-1][name] = tensor
+        size += tensor.nbytes
+    return pieces
+
+
+def write_weights(folder: str, tensors: dict[str, Tensor]) -> Iterator[Part]:
+    """Write the safetensors files (and their index where there are several), each read back and compared."""
+    pieces = shards(tensors)
+    index: dict[str, str] = {}
+    for number, piece in enumerate(pieces, start=1):
+        place = f"-{number:05}-of-{len(pieces):05}" if len(pieces) > 1 else ""
+        name = f"model{place}.safetensors"
+        yield tables.write_bytes(folder, name, safetensors.torch.save(piece, {"format": "pt"}))
+        stored = safetensors.torch.load(tables.read_bytes(folder, name))
+        wrong = [key for key in piece if not torch.equal(stored[key], piece[key])]
+        if wrong or stored.keys() != piece.keys():
+            raise ContractError(f"{folder}/{name}: {wrong[:1]} reads back changed; remedy: check the disk")
+        index |= dict.fromkeys(piece, name)
+    if len(pieces) > 1:
+        total = sum(tensor.nbytes for tensor in tensors.values())
+        text = json.dumps({"metadata": {"total_size": total}, "weight_map": index}, indent=1)
+        yield tables.write_bytes(folder, "model.safetensors.index.json", text.encode())
+
+
+def _dtype(tensors: dict[str, Tensor]) -> str:
+    return str(tensors["lm_head.weight"].dtype).removeprefix("torch.")
+
+
+def _load_state(
+    root: str, stage: int, model: ModelConfig, trained: StageConfig, precision: str
+) -> dict[str, Tensor]:
+    """The checkpoint's weights in one process, whatever parallelism wrote it."""
+    compat.install()
+    start_single_process()
+    built = build_model(
+        model,
+        sequence_length=trained.sequence_length,
+        rotary_base=trained.rotary_base,
+        bf16=precision == "bf16",
+    )
+    checkpoint.load_weights(root, stage, built)
+    return {name: value.cpu() for name, value in built.state_dict().items() if value is not None}
+
+
+def _write_json(folder: str, config: dict[str, object], tokenizer: tables.Table) -> Iterator[Part]:
+    """config.json, generation_config.json and the tokenizer's two files."""
+    eod = str(tokenizer.manifest.facts["eod"])
+    generation = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"]}
+    tokens = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": eod,
+        "pad_token": eod,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": config["max_position_embeddings"],
+    }
+    files = {
+        "config.json": config, "generation_config.json": generation, "tokenizer_config.json": tokens
+    }  # fmt: skip
+    for name, values in files.items():
+        yield tables.write_bytes(folder, name, (json.dumps(values, indent=2) + "\n").encode())
+    yield tables.write_bytes(folder, "tokenizer.json", tables.read_bytes(tokenizer.path, "tokenizer.json"))
+
+
+def _write_code(folder: str) -> Iterator[Part]:
+    """The remote-code files, as they lie beside this module."""
+    for name in ("configuration_mimo.py", "modeling_mimo.py"):
+        yield tables.write_bytes(folder, name, (Path(__file__).parent / "hf" / name).read_bytes())
+
+
+if __name__ == "__main__":
+    main(run)

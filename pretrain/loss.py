@@ -1,0 +1,227 @@
+"""Main and MTP losses over a global batch, without ever holding the logits.
+
+loss = sum(CE_main) / N_main + weight * sum(CE_mtp) / N_mtp, each N the valid positions of its own head over
+all micro-batches and data-parallel ranks. N is counted from the masks before the step, so a micro-batch
+without a valid token adds 0, and gradients are summed, never averaged over micro-batches or ranks.
+
+The cross-entropy makes its gradients in the forward pass, chunk by chunk: logits [CHUNK_TOKENS, v] live only
+inside one chunk and are not computed again. Cost: one fp32 gradient of the output weight [v, h] for a while,
+and one in the weight's type until the backward pass.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+from megatron.core import parallel_state
+from torch import Tensor
+
+from pretrain.mtp import shift_within_documents
+
+CHUNK_TOKENS = 4096
+"""Positions whose logits exist at once. Ours: 4,096 x 151,680 words are 2.5 GB in fp32, and the matrix
+products are long enough to run at full speed on an H200."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch of packed samples, batch first. Make it with `make_batch`."""
+
+    tokens: Tensor
+    """[b, s] int64."""
+    labels: Tensor
+    """[b, s] int64: the next token of the stream; anything where loss_mask is False."""
+    loss_mask: Tensor
+    """[b, s] bool: the label counts (not after an end of document, not padding)."""
+    document_starts: Tensor
+    """[b, s] bool: first token of a document; position 0 of each row always is one."""
+    cu_seqlens: Tensor
+    """int32 [documents + 1]: cumulative document lengths over the b-major flattened tokens."""
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on a device."""
+        tensors = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
+
+def make_batch(tokens: Tensor, labels: Tensor, loss_mask: Tensor, document_starts: Tensor) -> Batch:
+    """A Batch from [b, s] tensors on the CPU (documents are counted here, without a device sync)."""
+    starts = document_starts.bool().clone()
+    starts[:, 0] = True
+    begins = starts.flatten().nonzero().flatten()
+    ends = torch.tensor([starts.numel()], dtype=begins.dtype)
+    return Batch(
+        tokens.long(), labels.long(), loss_mask.bool(), starts, torch.cat([begins, ends]).to(torch.int32)
+    )
+
+
+class Counts(NamedTuple):
+    """Valid positions of a global batch, per head."""
+
+    main: int
+    mtp: int
+
+
+class Losses(NamedTuple):
+    """What the last pipeline stage computes from one micro-batch."""
+
+    total: Tensor
+    """Scalar with gradient: this micro-batch's share of the global loss."""
+    sums: Tensor
+    """[2] without gradient: summed cross-entropy in nats, main and MTP."""
+
+
+def mtp_targets(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Labels and mask of the MTP head, [b, s] each: x_{t+2} at t, where t+1 is in the same document.
+
+    tokens [A0 A1 A2 B0 B1], labels [A1 A2 B0 B1 B2], mask [1 1 0 1 1], starts [1 0 0 1 0]
+    -> labels [A2 _ _ B2 _], mask [1 0 0 1 0].
+    """
+    labels = shift_within_documents(batch.labels, batch.document_starts)
+    mask = shift_within_documents(batch.loss_mask, batch.document_starts, fill=False)
+    return labels, mask
+
+
+def global_counts(batches: Sequence[Batch]) -> Counts:
+    """Valid positions in all of this rank's micro-batches, summed over data-parallel ranks."""
+    count = torch.zeros(2, dtype=torch.int64, device=batches[0].tokens.device)
+    for batch in batches:
+        count += torch.stack([batch.loss_mask.sum(), mtp_targets(batch)[1].sum()])
+    torch.distributed.all_reduce(count, group=parallel_state.get_data_parallel_group())
+    return Counts(*count.tolist())
+
+
+def forward_step(counts: Counts, mtp_weight: float) -> Callable:
+    """The forward step for megatron-core's schedules: (iterator of Batch, model) -> (output, loss function).
+
+    The config must have calculate_per_token_loss=True; the schedule then returns one `Losses.sums` per
+    micro-batch on the last stage, for `reduce_losses`.
+    """
+    scales = (1.0 / max(counts.main, 1), mtp_weight / max(counts.mtp, 1))
+
+    def step(batches: Iterator[Batch], model: torch.nn.Module) -> tuple[object, Callable]:
+        return model(next(batches), loss_scales=scales), _report
+
+    return step
+
+
+def _report(losses: Losses) -> tuple[Tensor, Tensor, Tensor]:
+    # 0 tokens: megatron-core then leaves the scale of the gradients to us.
+    return losses.total, torch.zeros((), dtype=torch.int, device=losses.sums.device), losses.sums
+
+
+def reduce_losses(sums: Sequence[Tensor], counts: Counts, device: torch.device | str) -> tuple[float, float]:
+    """Mean main and MTP loss in nats over the global batch, the same on every rank.
+
+    `sums` is what the schedule returned: empty on all but the last pipeline stage.
+    """
+    total = torch.stack(list(sums)).sum(0) if sums else torch.zeros(2, device=device)
+    torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
+    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
+        torch.distributed.broadcast(
+            total,
+            src=parallel_state.get_pipeline_model_parallel_last_rank(),
+            group=parallel_state.get_pipeline_model_parallel_group(),
+        )
+    main, mtp = total.tolist()
+    return main / max(counts.main, 1), mtp / max(counts.mtp, 1)
+
+
+class Head(NamedTuple):
+    """Hidden states that go through the shared output layer, and what they should predict."""
+
+    hidden: Tensor
+    """[n, h]."""
+    labels: Tensor
+    """[n]."""
+    mask: Tensor
+    """[n] bool."""
+    scale: float
+    """Factor of this head's summed cross-entropy in the total."""
+
+
+def chunked_cross_entropy(weight: Tensor, heads: Sequence[Head], vocab_size: int) -> Losses:
+    """Scaled sum over heads of masked cross-entropies, and each head's own sum (in nats).
+
+    weight: [v / tensor parallel, h], this rank's rows of the output layer; rows from `vocab_size` on are
+    padding and take no part in the softmax.
+    """
+    arguments = [item for head in heads for item in head]
+    total, sums = _ChunkedCrossEntropy.apply(weight, vocab_size, torch.is_grad_enabled(), *arguments)
+    return Losses(total, sums)
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weight: Tensor, vocab_size: int, with_grads: bool, *arguments):
+        heads = [Head(*arguments[i : i + 4]) for i in range(0, len(arguments), 4)]
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if with_grads else None
+        grads, sums = [], []
+        for head in heads:
+            grad_hidden = torch.empty_like(head.hidden) if with_grads else None
+            head_sum = torch.zeros((), dtype=torch.float32, device=weight.device)
+            for start in range(0, head.hidden.size(0), CHUNK_TOKENS):
+                part = slice(start, start + CHUNK_TOKENS)
+                chunk = Head(head.hidden[part], head.labels[part], head.mask[part], head.scale)
+                losses, logits_grad = _one_chunk(weight, chunk, vocab_size, with_grads)
+                head_sum += losses.sum()
+                if with_grads:
+                    grad_hidden[part] = logits_grad @ weight
+                    grad_weight += logits_grad.t() @ chunk.hidden
+            sums.append(head_sum)
+            grads.append(_sum_over_tensor_parallel(grad_hidden) if with_grads else None)
+        if with_grads:
+            ctx.save_for_backward(grad_weight.to(weight.dtype), *grads)
+        stacked = torch.stack(sums)
+        total = sum(head.scale * head_sum for head, head_sum in zip(heads, sums, strict=True))
+        ctx.mark_non_differentiable(stacked)
+        return total, stacked
+
+    @staticmethod
+    def backward(ctx, grad_total: Tensor, _):
+        grad_weight, *grads = ctx.saved_tensors
+        result = [grad_weight * grad_total.to(grad_weight.dtype), None, None]
+        for grad_hidden in grads:
+            result += [grad_hidden * grad_total.to(grad_hidden.dtype), None, None, None]
+        return tuple(result)
+
+
+def _one_chunk(
+    weight: Tensor, chunk: Head, vocab_size: int, with_grads: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Masked losses [c] of a chunk and, scaled, their gradient by this rank's logits [c, v / tp]."""
+    first_row = parallel_state.get_tensor_model_parallel_rank() * weight.size(0)
+    logits = (chunk.hidden @ weight.t()).float()  # [c, h] -> [c, v / tp]
+    if first_row + weight.size(0) > vocab_size:
+        logits[:, max(vocab_size - first_row, 0) :] = -torch.inf
+    largest = logits.max(dim=-1).values
+    _reduce(largest, torch.distributed.ReduceOp.MAX)
+    logits -= largest.unsqueeze(-1)
+    local = torch.where(chunk.mask, chunk.labels, 0) - first_row
+    here = (local >= 0) & (local < weight.size(0))
+    column = torch.where(here, local, 0).unsqueeze(-1)
+    label_logits = torch.where(here, logits.gather(-1, column).squeeze(-1), 0.0)
+    exponentials = logits.exp_()
+    denominator = exponentials.sum(dim=-1)
+    _reduce(label_logits, torch.distributed.ReduceOp.SUM)
+    _reduce(denominator, torch.distributed.ReduceOp.SUM)
+    losses = torch.where(chunk.mask, denominator.log() - label_logits, 0.0)
+    if not with_grads:
+        return losses, None
+    factor = chunk.mask * chunk.scale
+    grad = exponentials.mul_((factor / denominator).unsqueeze(-1))
+    grad.scatter_add_(-1, column, -(factor * here).unsqueeze(-1))
+    return losses, grad.to(weight.dtype)
+
+
+def _reduce(tensor: Tensor, operation: torch.distributed.ReduceOp.RedOpType) -> None:
+    """All-reduce over tensor-parallel ranks, in place."""
+    if parallel_state.get_tensor_model_parallel_world_size() > 1:
+        group = parallel_state.get_tensor_model_parallel_group()
+        torch.distributed.all_reduce(tensor, op=operation, group=group)
+
+
+def _sum_over_tensor_parallel(tensor: Tensor) -> Tensor:
+    _reduce(tensor, torch.distributed.ReduceOp.SUM)
+    return tensor

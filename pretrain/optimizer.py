@@ -1,0 +1,69 @@
+"""Megatron-Core's AdamW, its learning rate set from the schedule, torch's Adam made to resume exactly.
+
+Without Transformer Engine and apex, megatron-core 0.16.1's DistributedOptimizer fails to load a checkpoint of
+torch's AdamW (it asks for a `step` that is no tensor), and would give all parameters one shared step counter,
+which then counts once per parameter: a silently wrong bias correction. TorchAdamOptimizer mends both.
+"""
+
+import megatron.core.optimizer as megatron_optimizer
+import torch
+from megatron.core.distributed import DistributedDataParallel
+from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
+from megatron.core.optimizer.distrib_optimizer import HAVE_APEX_OR_TE, DistributedOptimizer
+
+from configs.recipe import ScheduleConfig
+
+
+class TorchAdamOptimizer(DistributedOptimizer):
+    """DistributedOptimizer whose checkpoints of torch.optim.AdamW load, with a step counter per parameter."""
+
+    def _set_main_param_and_optimizer_states(self, model_param, tensors):
+        group, order = self.model_param_group_index_map[model_param]
+        main = self.optimizer.param_groups[group]["params"][order]
+        targets = {"param": main, **self.optimizer.state[main]}
+        with torch.no_grad():
+            for name, value in tensors.items():
+                if name in targets and name != "step":
+                    targets[name].copy_(value)
+
+    def load_state_dict(self, state_dict):
+        super().load_state_dict(state_dict)
+        for state in self.optimizer.state.values():
+            if torch.is_tensor(state.get("step")):
+                state["step"] = state["step"].clone()
+
+
+def build_optimizer(
+    model: DistributedDataParallel, schedule: ScheduleConfig, bf16: bool
+) -> MegatronOptimizer:
+    """AdamW over `model` with fp32 master weights and moments, sharded over data-parallel ranks."""
+    config = OptimizerConfig(
+        optimizer="adam",
+        lr=schedule.learning_rate[0].start,
+        min_lr=0.0,  # unused, but megatron-core subtracts it
+        adam_beta1=schedule.adam_beta1,
+        adam_beta2=schedule.adam_beta2,
+        adam_eps=schedule.adam_epsilon,
+        weight_decay=schedule.weight_decay,
+        clip_grad=schedule.clip_grad,
+        bf16=bf16,
+        params_dtype=torch.bfloat16 if bf16 else torch.float32,
+        use_distributed_optimizer=True,
+    )
+    if not HAVE_APEX_OR_TE:
+        megatron_optimizer.DistributedOptimizer = TorchAdamOptimizer  # get_megatron_optimizer names it so
+    return get_megatron_optimizer(config, [model])
+
+
+def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight_decay: float) -> None:
+    """Give every parameter group its rate and decay (megatron-core exempts biases and norms from decay)."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group.get("lr_mult", 1.0)
+        group["weight_decay"] = weight_decay * group.get("wd_mult", 1.0)
+
+
+def prepare_to_load(optimizer: MegatronOptimizer) -> None:
+    """Allocate the states that a checkpoint is loaded into; a fresh optimizer has none."""
+    for part in optimizer.chained_optimizers:
+        if not part.optimizer.state:
+            part._init_optimizer_states_with_dummy_values()

@@ -1,0 +1,185 @@
+"""Label a sample of documents by the rubric, through the endpoint teacher: training data of the taggers.
+
+Reads `filtered`, writes `labels/labels.jsonl`: one line a document with its labels and the judged text.
+Answers follow a JSON schema and are validated; the journal (labels-journal.jsonl) makes a killed run resume.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import ContractError, Manifest
+from configs.loader import load
+from configs.tables import hash_json
+from synth.generate import LabelConfig, SynthConfig
+from synth.journal import open_journal
+from synth.teachers import EndpointConfig, Prompt, ask, read_prompt
+
+logger = logging.getLogger(__name__)
+
+TABLE = "labels"
+Mark = Annotated[int, Ge(0), Le(5)]
+# Ours: more failures than this mean a broken endpoint or prompt, not odd documents.
+MAX_ERROR_FRACTION = 0.2
+
+
+class Labels(BaseModel):
+    """What the rubric asks about one document."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    domain: Literal[
+        "mathematics", "code", "science", "technology", "society", "news", "commerce", "jobs", "lifestyle",
+        "fiction", "boilerplate",
+    ]  # fmt: skip
+    quality: Mark
+    knowledge_density: Mark
+    reasoning_depth: Mark
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document to label: id, source, the excerpt that is judged."""
+
+    doc_id: str
+    source: str
+    excerpt: str
+
+
+def run(place: Place) -> Manifest:
+    """Label the sample, or find it labelled. Raises ContractError if too many answers are unusable."""
+    config = load(place.preset, "synth", SynthConfig)
+    table = tables.open_table(place.input, "filtered")
+    inputs = {"filtered": table.manifest.digest, "rubric": tables.hash_bytes(read_prompt("rubric").encode())}
+    settings = config.model_dump(mode="json", include={"seed", "endpoint", "labels"})
+    mark = tables.fingerprint("label", settings, inputs, ("synth.label_documents", "synth.teachers"))
+    done = None if place.overwrite else tables.finished(place.output, TABLE, mark)
+    if done is not None:
+        logger.info("label: %s is finished, nothing to do", tables.table_path(place.output, TABLE))
+        return done
+    documents = select_documents(table, config.labels, config.seed)
+    if place.dry_run:
+        print(f"label: would label {len(documents)} documents with {config.endpoint.model}")
+        return Manifest(TABLE, "label", mark, "", (), 0, 0)
+    labels = label(documents, config.endpoint, Path(place.output, "labels-journal.jsonl"))
+    manifest = _write_labels(place.output, documents, labels, config.endpoint.model)
+    logger.info("label: %d of %d documents labelled", manifest.rows_out, manifest.rows_in)
+    described = replace(manifest, fingerprint=mark, inputs=inputs, config=settings)
+    return tables.commit(place.output, described)
+
+
+def _write_labels(
+    root: str, documents: list[Document], labels: list[Labels | None], teacher: str
+) -> Manifest:
+    """Write the labelled documents and count the others. Raises ContractError if those are too many."""
+    lines = [
+        {
+            "id": document.doc_id,
+            "source": document.source,
+            **found.model_dump(),
+            "teacher": teacher,
+            "text": document.excerpt,
+        }
+        for document, found in zip(documents, labels, strict=True)
+        if found is not None
+    ]
+    lost = len(documents) - len(lines)
+    if lost > MAX_ERROR_FRACTION * len(documents):
+        raise ContractError(
+            f"labels: {lost} of {len(documents)} documents have no usable label; remedy: see "
+            f"{root}/labels-journal.jsonl"
+        )
+    data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    part = tables.write_bytes(tables.table_path(root, TABLE), "labels.jsonl", data, len(lines))
+    return Manifest(
+        table=TABLE,
+        job="label",
+        fingerprint="",
+        digest=tables.digest_of([part]),
+        parts=(part,),
+        rows_in=len(documents),
+        rows_out=len(lines),
+        rejected={"unusable_label": lost} if lost else {},
+        facts={"teacher": teacher},
+        git_commit=tables.git_commit(),
+        num_bytes=part.num_bytes,
+    )
+
+
+def select_documents(table: tables.Table, config: LabelConfig, seed: int) -> list[Document]:
+    """A sample stratified by source: an even share for each, the rest by size; order drawn by `seed`."""
+    by_source: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for path in table.files():
+        for batch in tables.read_part(path, ("doc_id", "source")):
+            for row in batch.to_pylist():
+                by_source[row["source"]].append((hash_json([seed, row["doc_id"]]), row["doc_id"]))
+    even = int(config.num_documents * config.min_source_fraction / max(1, len(by_source)))
+    chosen: list[tuple[str, str]] = []
+    rest: list[tuple[str, str]] = []
+    for source in sorted(by_source):
+        order = sorted(by_source[source])
+        chosen += order[:even]
+        rest += order[even:]
+    chosen += sorted(rest)[: config.num_documents - len(chosen)]
+    return _read_documents(table, {doc_id: order for order, doc_id in chosen}, config.max_document_chars)
+
+
+def _read_documents(table: tables.Table, order: dict[str, str], max_chars: int) -> list[Document]:
+    documents = []
+    for path in table.files():
+        for batch in tables.read_part(path, ("doc_id", "source", "text")):
+            for row in batch.to_pylist():
+                if row["doc_id"] in order:
+                    documents.append(Document(row["doc_id"], row["source"], row["text"][:max_chars]))
+    return sorted(documents, key=lambda document: order[document.doc_id])
+
+
+def label(documents: list[Document], endpoint: EndpointConfig, journal_path: Path) -> list[Labels | None]:
+    """Labels in order; None where no attempt gave labels that the rubric allows.
+
+    A document whose first answer does not fit is asked once more, as another sample.
+    """
+    journal = open_journal(journal_path)
+    found: dict[str, Labels] = {}
+    for sample in range(2):
+        left = [document for document in documents if document.doc_id not in found]
+        prompts = [prompt_for(document, sample) for document in left]
+        for document, answer in zip(left, ask(prompts, endpoint, journal), strict=True):
+            labels = parse_labels(answer)
+            if labels is not None:
+                found[document.doc_id] = labels
+            else:
+                logger.warning("label: answer on %s does not follow the rubric", document.doc_id)
+    return [found.get(document.doc_id) for document in documents]
+
+
+def prompt_for(document: Document, sample: int) -> Prompt:
+    """The rubric with the excerpt between boundaries that it cannot contain: they hash it."""
+    boundary = f"=== {hash_json(document.excerpt)[:16]} ==="
+    text = read_prompt("rubric").replace("{boundary}", boundary).replace("{document}", document.excerpt)
+    return Prompt(text, sample, json.dumps(Labels.model_json_schema(), sort_keys=True))
+
+
+def parse_labels(answer: str | None) -> Labels | None:
+    """The labels of an answer, or None if it is not exactly the JSON object that was asked for."""
+    try:
+        return Labels.model_validate_json(answer or "")
+    except ValidationError:
+        return None
+
+
+def job(place: Place) -> None:
+    """Command line entry."""
+    run(place)
+
+
+if __name__ == "__main__":
+    main(job)

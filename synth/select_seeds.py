@@ -1,0 +1,61 @@
+"""Documents of the scored table that are worth an in-depth analysis (synthetic data A of [2.1]).
+
+One pass over the table; the chosen passages are held in memory: num_seeds x max_passage_chars bytes and more.
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+
+from configs import tables
+from configs.loader import Config
+from configs.tables import hash_json
+
+COLUMNS = ("doc_id", "source", "title", "text", "licence", "domain", "reasoning_depth", "split")
+
+# [2.1] takes STEM text; these are the contract's domains that are.
+STEM_DOMAINS = ("mathematics", "code", "science", "technology")
+
+
+class SeedConfig(Config):
+    """Which documents become seeds of analyses, written by the endpoint teacher only."""
+
+    num_seeds: Annotated[int, Ge(0)]
+    """Documents analysed; 0 for none."""
+    min_reasoning_depth: Annotated[float, Ge(0.0), Le(1.0)]
+    """Only documents scored at least this."""
+    max_passage_chars: Annotated[int, Gt(0)]
+    """The passage is the document's beginning, up to this many characters."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A passage to analyse and the document that it is from."""
+
+    doc_id: str
+    title: str | None
+    passage: str
+    licence: str | None
+    domain: str
+
+
+def select_seeds(table: tables.Table, config: SeedConfig, seed: int) -> list[Seed]:
+    """The deepest STEM documents of the training split, ties in an order drawn by `seed`; sorted by depth."""
+    best = heapq.nsmallest(
+        config.num_seeds, _candidates(table, config, seed), key=lambda candidate: candidate[:2]
+    )
+    return [chosen for _, _, chosen in best]
+
+
+def _candidates(table: tables.Table, config: SeedConfig, seed: int) -> Iterator[tuple[float, str, Seed]]:
+    for path in table.files():
+        for batch in tables.read_part(path, COLUMNS):
+            for row in batch.to_pylist():
+                is_deep = row["reasoning_depth"] >= config.min_reasoning_depth
+                if is_deep and row["split"] == "train" and row["domain"] in STEM_DOMAINS:
+                    passage = row["text"][: config.max_passage_chars]
+                    chosen = Seed(row["doc_id"], row["title"], passage, row["licence"], row["domain"])
+                    yield -row["reasoning_depth"], hash_json([seed, row["doc_id"]]), chosen

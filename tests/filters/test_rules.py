@@ -1,0 +1,117 @@
+"""Presets: who is rejected, and for which reason."""
+
+import dataclasses
+
+import pytest
+
+from filters.rules import REASONS, Rule, Thresholds, preset, reject_reason
+from filters.stats import TextStats, measure
+
+PRESETS = ("gopher", "c4", "fineweb", "dclm-rules", "dolma3", "openwebmath-rules", "bigcode", "reasonmill")
+
+PROSE = (
+    "The river rises in the hills above the town and runs for about forty miles to the sea. Farmers have "
+    "used its water for centuries, and the mills that stood along the banks ground most of the corn.\n\n"
+    "In the last war the bridges were destroyed, but the people of the valley built them again with stone "
+    "from the old quarry. Today the path beside the water is popular with walkers, who come to see herons. "
+    "The council hopes that a new museum will be opened in one mill before the end of the year.\n"
+)
+
+MATH = r"""Let $x$ and $y$ be real numbers such that $x^2 + y^2 = 25$ and $xy = 12$. Find $(x+y)^2$.
+
+We have
+\[(x+y)^2 = x^2 + 2xy + y^2 = 25 + 24 = 49,\]
+so that $x + y = \pm 7$. Hence the answer is $\boxed{49}$, where $\frac{1}{2}\{x\}$ plays no role.
+"""
+
+CODE = """```python
+def gcd(a, b):
+    # Euclid
+    while b:
+        a, b = b, a % b
+    return {"gcd": a}
+```
+"""
+
+
+def reason(text: str, name: str) -> str | None:
+    return reject_reason(measure(text), preset(name))
+
+
+@pytest.mark.parametrize("name", ["gopher", "c4", "fineweb", "dclm-rules", "dolma3", "reasonmill"])
+def test_ordinary_prose_is_kept(name: str) -> None:
+    assert reason(PROSE, name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        (PROSE.replace("\n", " ") * 2, "gopher", "duplicate_5_grams"),
+        ("One two three.", "gopher", "top_2_gram"),
+        (PROSE.replace("the", "teh").replace("and", "nad").replace("to ", "ot "), "gopher", None),  # of, be
+        (PROSE + "\nIt has { a bracket.", "c4", "curly_bracket"),
+        (PROSE + "\nunfinished { line", "c4", None),
+        (PROSE + "\nunfinished { line", "fineweb", "curly_bracket"),
+        (PROSE + "\nLorem ipsum dolor.", "c4", "lorem_ipsum"),
+        ("A single sentence is not a page.", "c4", "too_few_sentences"),
+        (PROSE.replace(".", ""), "fineweb", "too_few_sentences"),
+        (PROSE + "\nThe same line.\nThe same line.", "fineweb", "duplicate_line_chars"),
+        ("Hello there.", "dolma3", "too_few_chars"),
+        (PROSE, "openwebmath-rules", "no_math"),
+        (MATH, "openwebmath-rules", None),
+        (CODE, "bigcode", None),
+        ("x" * 1001, "bigcode", "line_too_long"),
+        (PROSE.replace(". ", ".\n"), "bigcode", "too_few_comments"),
+        ("# # # #\n" * 9, "bigcode", "too_few_alphanumerics"),
+        (PROSE + "Lorem ipsum.", "reasonmill", "lorem_ipsum"),
+        ("Home About Contact Login\n" * 20, "reasonmill", "too_few_stop_words"),
+    ],
+)
+def test_reasons(text: str, name: str, expected: str | None) -> None:
+    assert reason(text, name) == expected
+
+
+def test_ours_keeps_the_math_and_code_that_the_published_presets_drop() -> None:
+    assert reason(MATH, "fineweb") is not None
+    assert reason(CODE, "fineweb") is not None
+    assert reason(MATH, "reasonmill") is None
+    assert reason(CODE, "reasonmill") is None
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_rules_name_measurements_and_listed_reasons(name: str) -> None:
+    fields = {field.name for field in dataclasses.fields(TextStats)}
+    chosen = preset(name)
+    for thresholds in filter(None, (chosen, chosen.code, chosen.math)):
+        assert thresholds.rules
+        for rule in thresholds.rules:
+            assert rule.field in fields
+            assert rule.reason in REASONS
+            assert (rule.minimum is None) != (rule.maximum is None)
+
+
+def test_reasons_are_closed_and_each_is_used() -> None:
+    used = {
+        rule.reason
+        for name in PRESETS
+        for thresholds in (preset(name), preset(name).code, preset(name).math)
+        if thresholds is not None
+        for rule in thresholds.rules
+    }
+    assert used == set(REASONS)
+    assert len(set(REASONS)) == len(REASONS)
+
+
+def test_bounds_are_inclusive() -> None:
+    stats = measure("one two three")
+    assert reject_reason(stats, Thresholds("t", (Rule("num_words", 3, None, "too_few_words"),))) is None
+    assert reject_reason(stats, Thresholds("t", (Rule("num_words", None, 3, "too_many_words"),))) is None
+    few = Thresholds("t", (Rule("num_words", 4, None, "too_few_words"),))
+    many = Thresholds("t", (Rule("num_words", None, 2, "too_many_words"),))
+    assert reject_reason(stats, few) == "too_few_words"
+    assert reject_reason(stats, many) == "too_many_words"
+
+
+def test_unknown_preset_names_the_choices() -> None:
+    with pytest.raises(ValueError, match=r"'goofer'; choose one of bigcode, c4, dclm-rules"):
+        preset("goofer")

@@ -1,0 +1,124 @@
+"""A run folder with literal documents up to `scored`, for the jobs that score, plan and tokenise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from configs import tables
+from configs.contract import SCHEMAS, Manifest
+
+
+@dataclass(frozen=True)
+class Doc:
+    """What the tests say of a document; every other column has a neutral value."""
+
+    doc_id: str
+    text: str
+    source: str = "web"
+    split: str = "train"
+    domain: str = "science"
+    quality: float = 0.5
+    knowledge_density: float = 0.5
+    reasoning_depth: float = 0.5
+    token_count: int = 10
+
+
+def write_documents(root: Path, table: str, docs: Sequence[Doc], inputs: dict[str, str]) -> Manifest:
+    """Commit `docs` as a table, one part per source."""
+    schema = SCHEMAS[table]
+    parts = []
+    for source in sorted({doc.source for doc in docs}):
+        rows = [{**_neutral(schema), **vars(doc)} for doc in docs if doc.source == source]
+        columns = pa.Table.from_pylist(rows, schema=pa.schema([f.with_nullable(True) for f in schema]))
+        parts.append(tables.write_part(str(root / table), columns, schema, source))
+    manifest = Manifest(
+        table, "by hand", "", tables.digest_of(parts), tuple(parts), len(docs), len(docs), inputs=inputs
+    )
+    return tables.commit(str(root), manifest)
+
+
+def _neutral(schema: pa.Schema) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for field in schema:
+        if pa.types.is_integer(field.type):
+            values[field.name] = 0
+        elif pa.types.is_floating(field.type):
+            values[field.name] = 0.0
+        elif pa.types.is_boolean(field.type):
+            values[field.name] = False
+        elif pa.types.is_list(field.type):
+            values[field.name] = []
+        elif field.name == "origin":
+            values[field.name] = {"file": "hand", "offset": 0, "length": 1}
+        else:
+            values[field.name] = None if field.nullable else field.name
+    return values
+
+
+MIXTURE_TOML = """
+seed = 3
+max_natural_epochs = 4.0
+max_shard_tokens = 200
+domain_weights = [
+    { name = "mathematics", weight = 1.0 },
+    { name = "code", weight = 1.0 },
+    { name = "science", weight = 1.0 },
+    { name = "technology", weight = 1.0 },
+    { name = "society", weight = 1.0 },
+    { name = "news", weight = 1.0 },
+    { name = "commerce", weight = 1.0 },
+    { name = "jobs", weight = 1.0 },
+    { name = "lifestyle", weight = 1.0 },
+    { name = "fiction", weight = 1.0 },
+    { name = "boilerplate", weight = 1.0 },
+]
+score_weights = [
+    { name = "quality", weight = 0.3 }, { name = "knowledge_density", weight = 0.3 },
+    { name = "reasoning_depth", weight = 0.4 },
+]
+bands = [ { name = "low", min_score = 0.0, weight = 1.0 }, { name = "high", min_score = 0.5, weight = 1.0 } ]
+stages = [
+    { synthetic_fraction = 0.0 },
+    { math_and_code_fraction = 0.7, synthetic_fraction = 0.0 },
+    { math_and_code_fraction = 0.7, synthetic_fraction = 0.1 },
+]
+"""
+
+
+def write_stages(preset: Path, tokens: tuple[int, int, int]) -> None:
+    """stage1..3.toml of these budgets."""
+    for number, budget in enumerate(tokens, 1):
+        (preset / f"stage{number}.toml").write_text(
+            f"tokens = {budget}\nsequence_length = 64\nrotary_base = 10000\nglobal_batch_size = 2\n"
+        )
+
+
+WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "x", "=", "+", "1", "2", "\n")
+
+
+def write_tokenizer(root: Path) -> str:
+    """Commit a byte-level BPE of 280 tokens; returns the table's digest."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=280,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([" ".join(WORDS)] * 5, trainer)
+    data = tokenizer.to_str().encode()
+    part = tables.write_bytes(str(root / "tokenizer"), "tokenizer.json", data)
+    facts = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "eod": "<|endoftext|>",
+        "eod_id": 0,
+        "hash": tables.hash_bytes(data),
+    }
+    digest = tables.digest_of((part,))
+    tables.commit(str(root), Manifest("tokenizer", "by hand", "", digest, (part,), 0, 0, facts=facts))
+    return digest

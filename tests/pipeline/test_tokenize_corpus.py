@@ -1,0 +1,182 @@
+"""Token tables: equal to encode(text) + eod in bucket order, cut in shards, resumed, and never twice."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
+
+from configs import tables
+from configs.command import Place
+from configs.contract import ContractError
+from pipeline import token_shards, tokenize_corpus
+from pipeline.buckets import order_position
+from pipeline.token_shards import BucketWork
+from pipeline.tokenize_corpus import pack
+from pipeline.tokenizer_table import encode, encoder, open_tokenizer
+from tests.pipeline.scored_run import MIXTURE_TOML, WORDS, Doc, write_documents, write_tokenizer
+
+pytestmark = pytest.mark.spark
+
+
+def texts(kind: str, count: int) -> dict[str, str]:
+    """Texts of different lengths; one quotes the end-of-document token."""
+    made = {
+        f"{kind}-{n}": " ".join(WORDS[(n * k) % len(WORDS)] for k in range(3 + 5 * n)) for n in range(count)
+    }
+    return made | {f"{kind}-quote": "the token <|endoftext|> ends a document"}
+
+
+MATH, MADE, HELD = texts("math", 12), texts("made", 2), texts("held", 1)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    preset, root = tmp_path / "preset", tmp_path / "run"
+    preset.mkdir()
+    (preset / "mixture.toml").write_text(MIXTURE_TOML)
+    write_tokenizer(root)
+    write_tables(root, MATH)
+    return Place(preset, str(root), str(root))
+
+
+def write_tables(root: Path, math: dict[str, str]) -> None:
+    tokenizer = open_tokenizer(str(root))
+
+    def count(text: str) -> int:
+        return len(encode(encoder(tokenizer), [text])[0])
+
+    inputs = {"tokenizer": tokenizer.digest}
+    docs = [Doc(i, t, domain="mathematics", token_count=count(t)) for i, t in math.items()]
+    docs += [Doc(i, t, domain="news", split="heldout", token_count=count(t)) for i, t in HELD.items()]
+    made = [Doc(i, t, source="symbolic", token_count=count(t)) for i, t in MADE.items()]
+    write_documents(root, "scored", docs, inputs)
+    write_documents(root, "synthetic", made, inputs)
+
+
+def documents_of(root: str, bucket: str) -> list[list[int]]:
+    """The bucket's documents as its files hold them, by the lengths in the .idx."""
+    table = tables.open_table(root, f"tokens/{bucket}")
+    documents = []
+    for prefix in table.manifest.facts["prefixes"]:
+        tokens = np.fromfile(f"{table.path}/{prefix}.bin", dtype=np.uint16)
+        index = Path(f"{table.path}/{prefix}.idx").read_bytes()
+        count = int(np.frombuffer(index, np.int64, 1, 18)[0])
+        lengths = np.frombuffer(index, np.int32, count, 34)
+        documents += [part.tolist() for part in np.split(tokens, np.cumsum(lengths)[:-1])]
+        assert sum(lengths) == len(tokens)
+    return documents
+
+
+def expected_order(spark: SparkSession, doc_ids: list[str]) -> list[str]:
+    rows = spark.createDataFrame([(doc_id,) for doc_id in doc_ids], "doc_id string")
+    return [row.doc_id for row in rows.orderBy(order_position(3), "doc_id").collect()]
+
+
+def test_files_hold_every_document_in_bucket_order(spark: SparkSession, place: Place) -> None:
+    manifest = tokenize_corpus.run(spark, place)
+    tokenizer = open_tokenizer(place.input)
+    buckets = {"mathematics-high-web": MATH, "science-synthetic-symbolic": MADE, "heldout/prose": HELD}
+    assert set(manifest.facts["buckets"]) == {*buckets, "heldout/math", "heldout/code"}
+    for bucket, by_id in buckets.items():
+        order = expected_order(spark, list(by_id))
+        encoded = encode(encoder(tokenizer), [by_id[doc_id] for doc_id in order])
+        wanted = [[*ids, tokenizer.eod_id] for ids in encoded]
+        assert documents_of(place.output, bucket) == wanted
+        assert all(tokenizer.eod_id not in document[:-1] for document in wanted)
+        table = tables.open_table(place.output, f"tokens/{bucket}")
+        spans = pq.read_table(f"{table.path}/spans.parquet").to_pydict()
+        assert spans["doc_id"] == order
+        assert spans["token_end"] == np.cumsum([len(document) for document in wanted]).tolist()
+        assert spans["token_start"] == [0, *spans["token_end"][:-1]]
+        assert table.manifest.facts["num_tokens"] == spans["token_end"][-1]
+        assert not Path(table.path, "shards").exists()
+    assert len(tables.open_table(place.output, "tokens/mathematics-high-web").manifest.facts["prefixes"]) > 1
+    empty = tables.open_table(place.output, "tokens/heldout/math").manifest
+    assert (empty.facts["prefixes"], empty.facts["num_tokens"]) == ([], 0)
+
+
+def test_megatron_core_reads_a_bucket(spark: SparkSession, place: Place) -> None:
+    indexed_dataset = pytest.importorskip("megatron.core.datasets.indexed_dataset")
+    tokenize_corpus.run(spark, place)
+    table = tables.open_table(place.output, "tokens/mathematics-high-web")
+    read = []
+    for prefix in table.manifest.facts["prefixes"]:
+        dataset = indexed_dataset.IndexedDataset(f"{table.path}/{prefix}")
+        read += [dataset[number].tolist() for number in range(len(dataset))]
+    assert read == documents_of(place.output, "mathematics-high-web")
+
+
+def modified(root: str) -> dict[str, int]:
+    return {str(p): p.stat().st_mtime_ns for p in Path(root, "tokens").rglob("*") if p.is_file()}
+
+
+def test_a_second_run_writes_nothing_and_a_new_document_only_its_bucket(
+    spark: SparkSession, place: Place
+) -> None:
+    first = tokenize_corpus.run(spark, place)
+    before = modified(place.output)
+    assert tokenize_corpus.run(spark, place) == first
+    assert modified(place.output) == before
+    write_tables(Path(place.input), MATH | {"math-new": "alpha beta"})
+    tokenize_corpus.run(spark, place)
+    after = modified(place.output)
+    changed = {
+        path.split("/tokens/")[1].rpartition("/")[0] for path in after if after[path] != before.get(path)
+    }
+    assert changed == {"mathematics-high-web"}
+    assert len(documents_of(place.output, "mathematics-high-web")) == len(MATH) + 1
+
+
+def test_a_killed_run_keeps_its_whole_shards(
+    spark: SparkSession, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tokenize_corpus, "_join", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tokenize_corpus.run(spark, place)
+    bins = {path: mtime for path, mtime in modified(place.output).items() if path.endswith((".bin", ".idx"))}
+    victim = sorted(path for path in bins if "mathematics" in path and path.endswith(".bin"))[0]
+    Path(victim).write_bytes(b"half")
+    tokenize_corpus.run(spark, place)
+    after = modified(place.output)
+    assert {path for path in bins if after[path] != bins[path]} == {victim, victim.replace(".bin", ".idx")}
+    assert len(documents_of(place.output, "mathematics-high-web")) == len(MATH)
+
+
+def test_buckets_that_are_gone_are_deleted(spark: SparkSession, place: Place) -> None:
+    tokenize_corpus.run(spark, place)
+    write_documents(Path(place.input), "synthetic", [], {"tokenizer": open_tokenizer(place.input).digest})
+    tokenize_corpus.run(spark, place)
+    assert not Path(place.output, "tokens/science-synthetic-symbolic").exists()
+
+
+def test_counts_that_differ_from_scoring_are_refused(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    tokenizer = open_tokenizer(str(tmp_path))
+    work = BucketWork("b", "science", "low", "web", 2, 99, 1, "mark")
+    rows = iter([("b", 0, "one", "?"), ("b", 0, "two", "!")])
+    assert list(token_shards.write_shards(rows, str(tmp_path), {"b": work}, tokenizer)) == [("b", 0)]
+    template = tables.read_manifest(str(tmp_path), "tokenizer")
+    assert template is not None
+    with pytest.raises(ContractError, match="wrote 2 documents, 4 tokens; scoring counted 2, 99"):
+        token_shards.join_shards(str(tmp_path), work, tokenizer, template)
+
+
+def test_large_shards_are_placed_first_and_small_ones_share_a_task() -> None:
+    shards = [("a", 0, 5), ("b", 0, 100), ("b", 1, 60), ("c", 0, 30), ("d", 0, 5)]
+    assert pack(shards, 2) == [("b", 0, 0), ("b", 1, 1), ("c", 0, 1), ("a", 0, 1), ("d", 0, 1)]
+
+
+def test_positions_are_uniform_and_depend_on_the_seed(spark: SparkSession) -> None:
+    rows = spark.range(2_000).select(sf.col("id").cast("string").alias("doc_id"))
+    one, two = ([row[0] for row in rows.select(order_position(seed)).collect()] for seed in (1, 2))
+    assert all(0 <= position < 1 for position in one)
+    # Mean of 2,000 uniform numbers: standard error 0.0065; bounds are 4 of them.
+    assert abs(sum(one) / 2_000 - 0.5) < 0.026
+    assert abs(float(np.corrcoef(one, two)[0, 1])) < 0.09

@@ -1,0 +1,115 @@
+"""Training on labels made here: a reproducible child, folds of whole groups, bad labels refused."""
+
+import json
+import lzma
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.loader import ConfigError
+from filters import taggers
+from pipeline import train_taggers
+from pipeline.fit_fasttext import fit
+from pipeline.train_taggers import NUM_FOLDS, SETTINGS, folds, independent_unit, read_labels
+
+SUBJECTS = {"mathematics": ("lemma", "prime", "integral"), "commerce": ("price", "cart", "shipping")}
+
+
+def label_rows(count: int) -> list[dict[str, object]]:
+    """Labelled texts whose words give the labels away, in sources of eight documents."""
+    drawn = random.Random(5)
+    rows = []
+    for n in range(count):
+        domain = ("mathematics", "commerce")[n % 2]
+        ordinal = 4 if domain == "mathematics" else 1
+        words = drawn.choices((*SUBJECTS[domain], "the", "a", "of"), k=40)
+        rows.append(
+            {
+                "id": f"d{n}",
+                "source": "fineweb" if n % 3 == 0 else f"site-{n // 8}",
+                "group": "",
+                "text": " ".join(words),
+                "domain": domain,
+                **dict.fromkeys(taggers.DIMENSIONS, ordinal),
+            }
+        )
+    return rows
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_bytes(lzma.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    return path
+
+
+def test_training_is_reproducible(tmp_path: Path) -> None:
+    lines = [f"__label__{n % 2} {'lemma prime' if n % 2 else 'cart price'} the of" for n in range(60)]
+    for name in ("one.ftz", "two.ftz"):
+        fit(lines, tmp_path / name, SETTINGS)
+    assert (tmp_path / "one.ftz").read_bytes() == (tmp_path / "two.ftz").read_bytes()
+
+
+def test_a_failing_child_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="fastText training failed"):
+        fit([], tmp_path / "none.ftz", SETTINGS)
+
+
+def test_models_and_card_from_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_taggers, "SETTINGS", replace(SETTINGS, epoch=60))
+    labels = write(tmp_path / "labels.jsonl.xz", label_rows(120))
+    card = train_taggers.run(labels, tmp_path / "models")
+    tagger = taggers.load(tmp_path / "models")
+    scores = tagger.score_many(
+        ["lemma prime the integral of a lemma prime", "cart price of the shipping cart"]
+    )
+    assert [score.domain for score in scores] == ["mathematics", "commerce"]
+    assert scores[0].quality > scores[1].quality
+    assert card["agreement"]["source"]["domain"]["kappa"] > 0.9
+    assert card["agreement"]["source"]["quality"]["cuts"]["4"]["auc"] > 0.95
+    written = (tmp_path / "models/CARD.md").read_text() + (tmp_path / "models/card.json").read_text()
+    assert "120" in written
+    assert not any(row["text"][:30] in written for row in label_rows(120))
+
+
+def test_a_fold_holds_whole_groups_of_about_equal_size() -> None:
+    groups = [f"g{n % 13}" for n in range(90)] + ["big"] * 30
+    parts = folds(groups)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(120))
+    for part in parts:
+        inside = {groups[row] for row in part}
+        outside = {groups[row] for row in range(120) if row not in part}
+        assert not inside & outside
+    sizes = [len(part) for part in parts]
+    assert len(sizes) == NUM_FOLDS
+    assert max(sizes) == 30
+
+
+def test_web_pages_are_units_of_their_own(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
+    assert independent_unit(labels[0], "source") == "d0"
+    assert independent_unit(labels[1], "source") == independent_unit(labels[2], "source") == "site-0"
+    assert independent_unit(replace(labels[1], group="x"), "group") == "site-0 x"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"quality": 6}, "line 1: ValueError: quality is 6"),
+        ({"domain": "sports"}, "line 1: ValueError: domain is 'sports'"),
+        ({"reasoning_depth": None}, "line 1: ValueError: reasoning_depth is None"),
+    ],
+)
+def test_bad_labels_stop_with_line_and_value(tmp_path: Path, change: dict[str, object], fault: str) -> None:
+    rows = label_rows(60)
+    rows[0] |= change
+    with pytest.raises(ConfigError, match=fault):
+        read_labels(write(tmp_path / "labels.jsonl.xz", rows))
+
+
+def test_too_few_labels_and_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="10 labels; remedy: give at least 50"):
+        read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(10)))
+    with pytest.raises(ConfigError, match="no file"):
+        read_labels(tmp_path / "absent.jsonl")

@@ -1,0 +1,151 @@
+"""A run folder that is ready to train: text-like tokens in two buckets and a plan for three short stages."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs import tables
+from configs.contract import MIXTURE, Manifest, Part
+
+EOD = 0
+VOCAB = 96
+STAGE_TOKENS = (2048, 1024, 1024)
+
+PRESET = {
+    "model": """
+num_layers = 2
+hidden_size = 64
+ffn_hidden_size = 96
+num_attention_heads = 2
+num_query_groups = 1
+head_dim = 32
+vocab_size = 96
+vocab_divisible_by = 32
+norm_epsilon = 1e-5
+init_std = 0.02
+mtp_num_layers = 1
+mtp_hidden = "mimo"
+mtp_zero_first_embedding = true
+""",
+    "schedule": """
+seed = 7
+adam_beta1 = 0.9
+adam_beta2 = 0.95
+adam_epsilon = 1e-8
+weight_decay = 0.1
+clip_grad = 1.0
+[batch_warmup]
+tokens = 512
+start = 2
+increment = 1
+[[learning_rate]]
+shape = "linear"
+tokens = 512
+start = 0.0
+end = 1e-2
+[[learning_rate]]
+shape = "cosine"
+tokens = 3584
+start = 1e-2
+end = 1e-3
+[[mtp_loss_weight]]
+from_token = 0
+weight = 0.3
+[[mtp_loss_weight]]
+from_token = 1024
+weight = 0.1
+""",
+    "stage1": "tokens = 2048\nsequence_length = 64\nrotary_base = 10_000\nglobal_batch_size = 4\n",
+    "stage2": "tokens = 1024\nsequence_length = 64\nrotary_base = 10_000\nglobal_batch_size = 4\n",
+    "stage3": "tokens = 1024\nsequence_length = 128\nrotary_base = 640_000\nglobal_batch_size = 2\n",
+    "train": """
+micro_batch_tokens = 128
+tensor_parallel = 1
+pipeline_parallel = 1
+precision = "fp32"
+recompute = false
+checkpoint_every_steps = 4
+cpu_threads = 1
+num_gpus = 1
+flops_utilisation = 0.1
+""",
+}
+
+
+def documents(seed: int, count: int) -> list[list[int]]:
+    """Token lists that can be learned: each counts upward from its first token, ended by EOD."""
+    noise = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        first, length = int(noise.integers(1, VOCAB)), int(noise.integers(5, 60))
+        made.append([1 + (first + n) % (VOCAB - 1) for n in range(length)] + [EOD])
+    return made
+
+
+def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 2, **facts: object) -> int:
+    """`tokens/<bucket>` as Megatron shards; returns its number of tokens."""
+    folder, parts, prefixes = f"{root}/tokens/{bucket}", [], []
+    for number in range(shards):
+        mine = texts[number * len(texts) // shards : (number + 1) * len(texts) // shards]
+        name = f"{bucket}_{number:05d}"
+        binary = np.array([token for text in mine for token in text], "<u2").tobytes()
+        lengths = np.array([len(text) for text in mine], "<i4")
+        pointers = np.concatenate([[0], np.cumsum(lengths[:-1], dtype=np.int64)]) * 2
+        head = b"MMIDIDX\x00\x00" + struct.pack("<QBQQ", 1, 8, len(mine), len(mine) + 1)
+        index = head + lengths.tobytes() + pointers.astype("<i8").tobytes()
+        index += np.arange(len(mine) + 1, dtype="<i8").tobytes()
+        parts += [
+            tables.write_bytes(folder, f"{name}.bin", binary),
+            tables.write_bytes(folder, f"{name}.idx", index),
+        ]
+        prefixes.append(name)
+    total = sum(map(len, texts))
+    facts = {
+        "prefixes": prefixes, "vocab_size": VOCAB, "eod_id": EOD, "tokenizer_hash": "t",
+        "num_documents": len(texts),
+        "num_tokens": total, "domain": "mathematics", "band": "high", "source": "web", **facts,
+    }  # fmt: skip
+    tables.commit(str(root), manifest(f"tokens/{bucket}", tuple(parts), facts))
+    return total
+
+
+def manifest(table: str, parts: tuple[Part, ...], facts: dict[str, object]) -> Manifest:
+    return Manifest(table, "test", "mark", tables.digest_of(parts), parts, 0, 0, facts=facts)
+
+
+def write_plan(root: Path, stage: int, rows: list[dict[str, object]]) -> None:
+    columns = {"domain": "mathematics", "band": "high", "epochs": 1.0}
+    table = pa.Table.from_pylist([columns | row for row in rows], schema=MIXTURE)
+    folder = f"{root}/mixtures/stage{stage}"
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    part = tables.write_bytes(folder, "part-0.parquet", sink.getvalue().to_pybytes(), table.num_rows)
+    facts = {"budget_tokens": STAGE_TOKENS[stage - 1], "seed": 7, "tokenizer_hash": "t"}
+    tables.commit(str(root), manifest(f"mixtures/stage{stage}", (part,), facts))
+
+
+def write_run(root: Path) -> Path:
+    """Everything under `root`; returns the preset's folder."""
+    preset = root / "preset"
+    preset.mkdir(parents=True)
+    for name, text in PRESET.items():
+        (preset / f"{name}.toml").write_text(text)
+    mixture = Path(__file__).parents[2] / "configs" / "tiny" / "mixture.toml"
+    (preset / "mixture.toml").write_bytes(mixture.read_bytes())
+    a, b = documents(1, 60), documents(2, 30)
+    write_bucket(root, "mathematics-high-web", a)
+    write_bucket(root, "code-high-web", b, shards=1)
+    for stage in (1, 2, 3):
+        rows = []
+        for bucket, texts, weight in (("mathematics-high-web", a, 0.7), ("code-high-web", b, 0.3)):
+            start, end = (stage - 1) * len(texts) // 3, stage * len(texts) // 3
+            tokens = sum(map(len, texts[start:end]))
+            rows.append(
+                {"bucket": bucket, "source": "web", "weight": weight, "document_start": start,
+                 "document_end": end, "tokens": tokens}
+            )  # fmt: skip
+        write_plan(root, stage, rows)
+    return preset

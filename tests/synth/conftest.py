@@ -1,0 +1,146 @@
+"""A preset in a temporary folder, a root with a tokenizer, and an endpoint that the tests script."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from configs import tables
+from configs.command import Place
+from configs.contract import SCHEMAS, Manifest
+
+TINY = Path(__file__).parents[2] / "configs" / "tiny" / "synth.toml"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A run folder with a tokenizer of single bytes."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    folder = tmp_path / "run"
+    part = tables.write_bytes(f"{folder}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
+    digest = tables.digest_of([part])
+    tables.commit(str(folder), Manifest("tokenizer", "tokenizer", "", digest, (part,), 0, 0))
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, root: Path) -> Callable[..., Place]:
+    """Make a Place whose synth.toml is tiny's with some lines changed: place(num_problems=40)."""
+
+    def make(output: str = "", **changes: object) -> Place:
+        lines = []
+        for line in TINY.read_text(encoding="utf-8").splitlines():
+            key = line.split("=")[0].strip()
+            lines.append(f"{key} = {json.dumps(changes.pop(key))}" if key in changes else line)
+        assert not changes, f"no such keys: {changes}"
+        preset = tmp_path / "preset"
+        preset.mkdir(exist_ok=True)
+        (preset / "synth.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return Place(preset, str(root), output or str(root))
+
+    return make
+
+
+def empty_value(field: pa.Field) -> object:
+    """A value that the contract allows where a test does not care."""
+    if field.nullable:
+        return None
+    if pa.types.is_list(field.type):
+        return []
+    if pa.types.is_struct(field.type):
+        return {"file": "f", "offset": 0, "length": 0}
+    if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+        return ""
+    return False if pa.types.is_boolean(field.type) else 0
+
+
+def commit_rows(root: Path, table: str, documents: dict[str, list[dict[str, Any]]]) -> tables.Table:
+    """Commit a table of rows by source, with the columns given and the others empty."""
+    schema = SCHEMAS[table]
+    parts = []
+    for source, rows in documents.items():
+        whole = [{**{field.name: empty_value(field) for field in schema}, **row} for row in rows]
+        data = pa.Table.from_pylist(whole, schema=schema)
+        parts.append(tables.write_part(f"{root}/{table}", data, schema, source))
+    count = sum(len(rows) for rows in documents.values())
+    digest = tables.digest_of(parts)
+    tables.commit(str(root), Manifest(table, table, "", digest, tuple(parts), count, count))
+    return tables.open_table(str(root), table)
+
+
+@pytest.fixture
+def write_rows() -> Callable[[Path, str, dict[str, list[dict[str, Any]]]], tables.Table]:
+    """The function above, for tests."""
+    return commit_rows
+
+
+class Endpoint:
+    """A chat endpoint on a free port: `reply(prompt, number of the request)` gives status, type, body."""
+
+    def __init__(self, reply: Callable[[str, int], tuple[int, str, str]]) -> None:
+        self.requests: list[dict[str, object]] = []
+        self.headers: list[dict[str, str]] = []
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                endpoint.requests.append(request)
+                endpoint.headers.append({name.lower(): value for name, value in self.headers.items()})
+                status, kind, body = reply(request["messages"][0]["content"], len(endpoint.requests))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                if status == 302:
+                    self.send_header("Location", "http://169.254.169.254/latest")
+                self.send_header("Content-Length", str(len(body.encode())))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def chat(text: str | None, finish_reason: str = "stop") -> tuple[int, str, str]:
+    """A well-formed completion."""
+    choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}
+    body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    return 200, "application/json", json.dumps(body)
+
+
+@pytest.fixture
+def answer() -> Callable[..., tuple[int, str, str]]:
+    """The shape of an answer, for tests to fill."""
+    return chat
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Endpoint]]:
+    """Start an endpoint with a reply function; all are stopped afterwards."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    started: list[Endpoint] = []
+
+    def start(reply: Callable[[str, int], tuple[int, str, str]]) -> Endpoint:
+        started.append(Endpoint(reply))
+        return started[-1]
+
+    yield start
+    for endpoint in started:
+        endpoint.close()

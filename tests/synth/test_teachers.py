@@ -1,0 +1,136 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from configs.loader import ConfigError
+from synth.journal import open_journal
+from synth.problems import boxed_answer, fenced_code
+from synth.teachers import KEY_VARIABLE, EndpointConfig, Prompt, ask, make_problem, write_solution
+
+
+def endpoint(base_url: str, **changes: Any) -> EndpointConfig:
+    values: dict[str, Any] = {
+        "base_url": base_url,
+        "model": "m",
+        "needs_key": False,
+        "max_concurrent": 4,
+        "timeout_s": 5.0,
+        "max_attempts": 3,
+        "backoff_s": 0.0,
+        "max_requests": 100,
+        "max_output_tokens": 64,
+        "temperature": 0.5,
+        "samples_per_problem": 1,
+    }
+    return EndpointConfig(**{**values, **changes})
+
+
+def test_the_symbolic_teacher_depends_on_seed_and_index_only() -> None:
+    backwards = [make_problem(7, index, 0.3) for index in reversed(range(40))]
+    assert backwards[::-1] == [make_problem(7, index, 0.3) for index in range(40)]
+    assert make_problem(7, 3, 0.3) != make_problem(8, 3, 0.3)
+    assert [make_problem(7, i, 1.0).is_code for i in range(20)] == [True] * 20
+    assert [make_problem(7, i, 0.0).is_code for i in range(20)] == [False] * 20
+
+
+def test_a_solution_ends_with_its_answer_or_holds_its_code() -> None:
+    for index in range(60):
+        problem = make_problem(1, index, 0.5)
+        right, wrong = (write_solution(problem, 1, index, is_flawed) for is_flawed in (False, True))
+        if problem.is_code:
+            assert (fenced_code(right), fenced_code(wrong)) == (problem.code, problem.flawed_code)
+        else:
+            assert boxed_answer(right) == problem.answer
+            assert boxed_answer(wrong) != problem.answer
+            assert all(step in right for step in problem.steps)
+
+
+def test_answers_come_in_order_and_are_not_asked_twice(serve: Any, answer: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: answer(f"re: {prompt}"))
+    config, path = endpoint(server.base_url), tmp_path / "j.jsonl"
+    prompts = [Prompt(f"p{i}") for i in range(10)]
+    assert ask(prompts[:6], config, open_journal(path)) == [f"re: p{i}" for i in range(6)]
+    assert ask(prompts, config, open_journal(path)) == [f"re: p{i}" for i in range(10)]
+    assert len(server.requests) == 10
+    assert {request["max_tokens"] for request in server.requests} == {64}
+
+
+def test_samples_and_other_settings_are_other_requests(serve: Any, answer: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: answer(str(n)))
+    journal = open_journal(tmp_path / "j.jsonl")
+    ask([Prompt("p"), Prompt("p", 1)], endpoint(server.base_url), journal)
+    ask([Prompt("p")], endpoint(server.base_url, temperature=0.9), journal)
+    assert sorted((request["seed"], request["temperature"]) for request in server.requests) == [
+        (0, 0.5),
+        (0, 0.9),
+        (1, 0.5),
+    ]
+
+
+FAULTS: dict[str, Callable[[Any], tuple[int, str, str]]] = {
+    "status 500": lambda answer: (500, "application/json", "{}"),
+    "status 429": lambda answer: (429, "application/json", "{}"),
+    "status 302": lambda answer: (302, "text/plain", ""),
+    "no_choices": lambda answer: (200, "text/html", "<html>busy</html>"),
+    "empty_answer": lambda answer: answer(None),
+    "cut_at_max_output_tokens": lambda answer: answer("half", "length"),
+    "malformed_body": lambda answer: (200, "application/json", '{"choices": ['),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_and_tried_again(fault: str, serve: Any, answer: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: FAULTS[fault](answer) if n < 3 else answer("good"))
+    journal = open_journal(tmp_path / "j.jsonl")
+    assert ask([Prompt("p")], endpoint(server.base_url), journal) == ["good"]
+    assert list(journal.failures.values()) == [[fault, fault]]
+
+
+def test_attempts_are_counted_over_runs(serve: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: (503, "application/json", "{}"))
+    for _ in range(2):
+        assert ask([Prompt("p")], endpoint(server.base_url), open_journal(tmp_path / "j.jsonl")) == [None]
+    assert len(server.requests) == 3
+    lines = [json.loads(line) for line in (tmp_path / "j.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["sent", "failed"] * 3
+
+
+def test_a_refused_key_ends_the_run(serve: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: (401, "application/json", "{}"))
+    with pytest.raises(ConfigError, match=f"status 401.*{KEY_VARIABLE}"):
+        ask([Prompt("p")], endpoint(server.base_url), open_journal(tmp_path / "j.jsonl"))
+
+
+def test_the_budget_holds_over_runs(serve: Any, answer: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: answer("good"))
+    config = endpoint(server.base_url, max_requests=3)
+    ask([Prompt("a"), Prompt("b")], config, open_journal(tmp_path / "j.jsonl"))
+    with pytest.raises(ConfigError, match="budget of 3 requests"):
+        ask([Prompt("c"), Prompt("d"), Prompt("e")], config, open_journal(tmp_path / "j.jsonl"))
+    assert len(server.requests) == 3
+
+
+def test_the_key_comes_from_the_environment_and_is_not_written(
+    serve: Any, answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(lambda prompt, n: answer("good") if n > 1 else (500, "application/json", "{}"))
+    config = endpoint(server.base_url, needs_key=True)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with pytest.raises(ConfigError, match="not set; remedy: export it"):
+        ask([Prompt("p")], config, open_journal(tmp_path / "j.jsonl"))
+    monkeypatch.setenv(KEY_VARIABLE, "canary-key")
+    ask([Prompt("p")], config, open_journal(tmp_path / "j.jsonl"))
+    assert server.headers[0]["authorization"] == "Bearer canary-key"
+    assert "canary-key" not in (tmp_path / "j.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/v1", "localhost:8000", "http://169.254.169.254/v1", "http://[fe80::1]/v1"]
+)
+def test_addresses_that_are_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        endpoint(url)
