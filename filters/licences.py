@@ -55,7 +55,9 @@ _BSD_THIRD_CLAUSE = re2.compile(r"used to endorse or promote products")
 _IS_LATER = re2.compile(r"any later version|or later\b|or newer\b")
 _GNU = ("AGPL-", "LGPL-", "GPL-", "GFDL-")
 _CALLS_ITSELF_LICENCE = re2.compile(r"(?i)licen[cs]e|copyright")
-_WHITE_SPACE = re2.compile(r"[\s/*#;%-]*\s[\s/*#;%]*")
+_COMMENT_MARKERS = " \t/*#;%-"  # may begin each line of a notice
+# The same phrases at once: most texts have none, and are done after one search.
+_ANY_PHRASE = re2.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in _PHRASES))
 
 
 def licence_of(text_or_header: str) -> str | None:
@@ -78,14 +80,13 @@ def licence_of(text_or_header: str) -> str | None:
         return "CC0-1.0" if zero else f"CC-{kind.upper()}-{version}"
     if "licen" not in lowered and "copyright" not in lowered and "ermission" not in lowered:
         return None
-    return _by_phrase(_WHITE_SPACE.sub(" ", lowered)) or _by_template(text_or_header)
+    lines = (line.lstrip(_COMMENT_MARKERS) for line in lowered.split("\n"))
+    return _by_phrase(" ".join(" ".join(lines).split())) or _by_template(text_or_header)
 
 
 def _by_phrase(notice: str) -> str | None:
-    found = [
-        (match.start(), identifier) for pattern, identifier in _PHRASES if (match := pattern.search(notice))
-    ]
-    if found:
+    if _ANY_PHRASE.search(notice):
+        found = [(m.start(), identifier) for pattern, identifier in _PHRASES if (m := pattern.search(notice))]
         _, identifier = min(found, key=_position)
         if identifier.startswith(_GNU):
             return identifier + ("-or-later" if _IS_LATER.search(notice) else "-only")

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.characters import DIGIT, SPACE, UPPER, Characters, Mask
-from filters.words import ABBREVIATIONS
 
 # Unicode's sentence terminals, restricted to those of scripts that a preset keeps, and full-width forms.
 _TERMINALS = tuple(".!?‼⁇⁈⁉。！．？｡։؟۔।॥")
@@ -41,6 +40,12 @@ _LIST_CASE_MIN_CAPITALISED = 0.5
 # stdlib re throughout: disjoint classes in sequence, nothing can backtrack.
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)")
 _SENTENCE_END_FULL_WIDTH = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*")
+_ABBREVIATIONS = frozenset(
+    str.split(
+        "Mr Mrs Ms Dr Prof St Mt Jr Sr Gen Gov Rep Rev Sen Inc Ltd Co Corp Bros vs etc cf Fig fig Eq eq No "
+        "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"
+    )
+)
 _COUNTER_LINE = re.compile(
     r"\W*\d[\d,.]*[KkMmBb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
     r"|downloads|views|followers)\W*$"
@@ -147,7 +152,7 @@ def _is_abbreviated(prose: str, at: int) -> bool:
         return False
     before = prose[max(at - 6, 0) : at].split()
     word = before[-1].lstrip("(\"'") if before else ""
-    return word in ABBREVIATIONS or (word[-1:].isalpha() and word[-2:-1] in ("", "."))
+    return word in _ABBREVIATIONS or (word[-1:].isalpha() and word[-2:-1] in ("", "."))
 
 
 def _line_starts(raw_lines: list[str]) -> npt.NDArray[np.int64]:
@@ -205,10 +210,10 @@ def _dclm_removed_word_fraction(
     digits = _counts_per_line(characters.are(DIGIT), starts)
     removed_by_case = (upper > _DCLM_MAX_UPPERCASE * lengths) | (digits > _DCLM_MAX_NUMERIC * lengths)
     num_words = num_removed = 0
-    for line, is_removed in zip(lines, removed_by_case.tolist(), strict=True):
+    for line, is_removed, num_digits in zip(lines, removed_by_case.tolist(), digits.tolist(), strict=True):
         words = line.count(" ") + 1 if line else 0
         num_words += words
-        if is_removed or words < _DCLM_MIN_WORDS or (words < 20 and _COUNTER_LINE.match(line)):
+        if is_removed or words < _DCLM_MIN_WORDS or (num_digits and words < 20 and _COUNTER_LINE.match(line)):
             num_removed += words
     return num_removed / max(num_words, 1)
 

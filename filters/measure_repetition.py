@@ -7,6 +7,7 @@ repeated (n-1)-grams that also agree in the next token, so that after n = 2 few 
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ import numpy.typing as npt
 
 from filters.words import Tokens
 
+# Ours: below it a loop is faster than numpy's calls (measured at 16 to 256).
+_FEW = 64
 _PARAGRAPH_BREAK = re.compile(r"\n\n+")
 
 
@@ -105,6 +108,12 @@ def _repeated(
     positions: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The positions, in order, whose key occurs more than once, and a number for each such key."""
+    if len(keys) <= _FEW:
+        listed = keys.tolist()
+        counts = Counter(listed)
+        number_of = {key: number for number, key in enumerate(counts) if counts[key] > 1}
+        places = [place for place, key in enumerate(listed) if counts[key] > 1]
+        return positions[places], np.array([number_of[listed[p]] for p in places], dtype=np.int64)
     order = keys.argsort()
     ordered = keys[order]
     is_equal = ordered[1:] == ordered[:-1]

@@ -29,8 +29,9 @@ MAX_CHARS = 6_000
 SHIPPED = Path(__file__).parent / "models"
 CARD = "card.json"
 
-# stdlib re: alternatives start with disjoint classes and repeat one class at a time, so nothing backtracks.
-_TOKEN = re.compile(r"\d[\d.,]*|[^\W\d]+|[^\w\s]")
+# stdlib re: alternatives start with disjoint classes, and what a repeat takes nothing after it could: no
+# backtracking.
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d]+|[^\w\s]")
 _MAX_NUMBER_LENGTH = 5  # Ours: years, counts and long constants differ, their digits do not matter.
 
 
@@ -135,13 +136,12 @@ def expectation(probabilities: dict[str, float]) -> float:
 
 
 def _add_tokens(text: str, tokens: list[str]) -> None:
-    for line in text.lower().splitlines():
-        found = _TOKEN.findall(line)
-        for token in found:
+    for number, line in enumerate(text.lower().split("\n")):
+        if number and tokens and tokens[-1] != "#end":
+            tokens.append("#end")
+        for token in _TOKEN.findall(line):
             is_number = token[0].isdigit()
             tokens.append(f"#{min(len(token), _MAX_NUMBER_LENGTH)}" if is_number else token)
-        if found:
-            tokens.append("#end")
 
 
 def _read_card(folder: Path) -> dict[str, str]:

@@ -27,15 +27,6 @@ from filters.characters import (
     Mask,
 )
 
-ABBREVIATIONS = frozenset(
-    str.split(
-        "Mr Mrs Ms Dr Prof St Mt Jr Sr Gen Gov Rep Rev Sen Inc Ltd Co Corp Bros vs etc cf Fig fig Eq eq No "
-        "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"
-    )
-)
-"""Their stop belongs to them and ends no sentence; so does that of a single letter (J., U.S., p.m.)."""
-
-_MAX_ABBREVIATION_CHARS = 4
 _HASHED_OFFSETS = 256
 
 # What an ASCII mark does between two word characters: nothing (it joins them), or one of these.
@@ -106,53 +97,29 @@ def _borders(characters: Characters) -> tuple[npt.NDArray[np.int64], npt.NDArray
 def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> tuple[Mask, Mask, Mask]:
     """Of the punctuation at `marks`: what joins a word, what repeats its neighbour, what starts a clitic."""
     codes, classes = characters
-    last = len(codes) - 1
     code = codes[marks]
-    before = np.where(marks > 0, classes[np.maximum(marks - 1, 0)], SPACE)
-    after = np.where(marks < last, classes[np.minimum(marks + 1, last)], SPACE)
+    # Before the first and behind the last character stands a space.
+    padded = np.full(len(classes) + 3, SPACE, dtype=np.uint8)
+    padded[2:-1] = classes
+    two_before, before, after = padded[marks], padded[marks + 1], padded[marks + 3]
     kind = _mark_kinds()[np.minimum(code, 127)]
-    is_after_word = (before & ALPHANUMERIC) != 0
-    is_before_word = (after & ALPHANUMERIC) != 0
-    is_inside = is_after_word & is_before_word
-    is_splitting = (
-        ((kind & _SPLITS) != 0)
-        | (((kind & _SPLITS_LETTERS) != 0) & ((before & after & ALPHABETIC) != 0))
-        | (((kind & _SPLITS_DIGITS) != 0) & ((before & after & DIGIT) != 0))
-        | (((kind & _SPLITS_BEFORE_LETTER) != 0) & ((after & ALPHABETIC) != 0))
-        | (((kind & _SPLITS_SENTENCES) != 0) & ((before & UPPER) == 0) & ((after & UPPER) != 0))
-    )
-    two_before = np.where(marks > 1, classes[np.maximum(marks - 2, 0)], SPACE)
-    is_short = (code == ord(".")) & ((before & ALPHABETIC) != 0)
-    is_lone_capital = ((before & UPPER) != 0) & ((two_before & UPPER) == 0)
-    is_short &= is_lone_capital | ((two_before & ALPHANUMERIC) == 0) | _follows_abbreviation(codes, marks)
-    is_leaning = np.where(is_before_word, kind & _LEANS_RIGHT, kind & _LEANS_LEFT) != 0
-    is_joining = np.where(
-        is_inside,
-        ~is_splitting,
-        (is_leaning & (is_after_word | is_before_word)) | (is_short & ~is_before_word),
-    )
-    is_repeated = ((kind & _REPEATS) != 0) & (marks > 0) & (code == codes[marks - 1])
+    both = before & after
+    is_inside = (both & ALPHANUMERIC) != 0
+    is_capital_after = (after & UPPER) != 0
+    # One bit of `splitting` for each rule by which the mark splits, where its neighbours are as the rule says.
+    splitting = np.where(both & ALPHABETIC, _SPLITS_LETTERS | _SPLITS, _SPLITS)
+    splitting |= np.where(both & DIGIT, _SPLITS_DIGITS, 0)
+    splitting |= np.where(after & ALPHABETIC, _SPLITS_BEFORE_LETTER, 0)
+    splitting |= np.where(is_capital_after & ((before & UPPER) == 0), _SPLITS_SENTENCES, 0)
+    # "X.", "pH.", "i.e.", but not "end." or "USA."
+    is_short = (code == ord(".")) & ((before & ALPHABETIC) != 0) & ((after & ALPHANUMERIC) == 0)
+    is_short &= ((two_before & ALPHANUMERIC) == 0) | ((before & UPPER) > (two_before & UPPER))
+    leaning = np.where(after & ALPHANUMERIC, kind & _LEANS_RIGHT, kind & _LEANS_LEFT)
+    is_leaning = (leaning != 0) & (((before | after) & ALPHANUMERIC) != 0)
+    is_joining = np.where(is_inside, (kind & splitting) == 0, is_leaning | is_short)
+    is_repeated = ((kind & _REPEATS) != 0) & (code == codes[np.maximum(marks - 1, 0)]) & (marks > 0)
     is_clitic = is_inside & ((code == ord("'")) | (code == ord("’")))
     return is_joining, is_repeated, is_clitic
-
-
-def _follows_abbreviation(codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64]) -> Mask:
-    """Which marks stand after one of ABBREVIATIONS: the letters before each, packed into a number."""
-    packed = np.zeros(len(marks), dtype=np.uint64)
-    is_letter = np.ones(len(marks), dtype=np.bool_)
-    for distance in range(1, _MAX_ABBREVIATION_CHARS + 2):
-        letter = codes[np.maximum(marks - distance, 0)].astype(np.uint64)
-        is_letter &= (marks >= distance) & (letter - np.uint64(65) < np.uint64(58))  # A to z
-        packed = np.where(is_letter, packed << np.uint64(8) | letter, packed)
-    known = _packed_abbreviations()
-    found: Mask = known[np.minimum(np.searchsorted(known, packed), len(known) - 1)] == packed
-    return found
-
-
-@lru_cache(maxsize=1)
-def _packed_abbreviations() -> npt.NDArray[np.uint64]:
-    numbers = [int.from_bytes(word[::-1].encode("ascii"), "big") for word in ABBREVIATIONS]
-    return np.sort(np.array(numbers, dtype=np.uint64))
 
 
 def _urls(

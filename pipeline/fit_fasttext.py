@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from configs.loader import ConfigError
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -33,7 +35,7 @@ class FitSettings:
 
 
 def fit(lines: Iterable[str], output: Path, settings: FitSettings) -> None:
-    """Train on labelled lines and write a .ftz model. Raises RuntimeError if the child fails."""
+    """Train on labelled lines and write a .ftz model. Raises ConfigError if the child fails."""
     with tempfile.TemporaryDirectory() as folder:
         examples = Path(folder, "lines.txt")
         examples.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -45,7 +47,8 @@ def fit(lines: Iterable[str], output: Path, settings: FitSettings) -> None:
             text=True,
         )
     if child.returncode:
-        raise RuntimeError(f"fastText training failed: {child.stderr.strip()[-500:]}")
+        fault = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
+        raise ConfigError(f"labels: fastText cannot train: {fault[0]}; remedy: give more labelled documents")
 
 
 def main(examples: str, output: str, settings: str) -> None:

@@ -6,8 +6,8 @@
    to within a few samples at every length, and any g is found without a list.
 3. The bucket's k-th sample is the window [k L, k L + L] of its stream. Later passes shift the windows by a
    seeded offset, visit them in a seeded order and wrap at the end of the range.
-Cost: a pass drops less than one window of a bucket (another one each pass); documents are cut at window edges,
-at most two cuts a window. Memory: .bin files are mapped, lists are per document of the plan's buckets.
+Cost: a pass drops less than one window of a bucket (another one each pass); documents are cut at window
+edges, at most two cuts a window. Memory: .bin files are mapped, lists are per document of the plan's buckets.
 """
 
 import hashlib

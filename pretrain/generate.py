@@ -60,7 +60,7 @@ def speculative(
         passes += 1
         tokens.append(_best(model, states.hidden, len(tokens) - 1))
         drafted += len(guess)
-        if guess:
+        if guess == tokens[-1:]:
             accepted += 1
             if not _is_done(tokens, prompt, num_new, eod_id):
                 tokens.append(_best(model, states.hidden, len(tokens) - 1))

@@ -157,5 +157,6 @@ def check(schedule: ScheduleConfig, stages: Sequence[StageConfig]) -> None:
     if ramp.tokens and (ramp.start > batch or ramp.tokens > stages[0].tokens):
         raise ConfigError(
             f"schedule.toml: batch_warmup starts at {ramp.start} of {batch} sequences and takes "
-            f"{ramp.tokens} of stage 1's {stages[0].tokens} tokens; remedy: let it begin lower and end inside stage 1"
+            f"{ramp.tokens} of stage 1's {stages[0].tokens} tokens; "
+            "remedy: let it begin lower and end inside stage 1"
         )

@@ -3,7 +3,7 @@
     python -m pretrain.train --preset DIR [--stage N]     or under torchrun
 
 Every step is a pure function of tokens seen (schedule.py) and of the plan (data.py); a checkpoint is written
-every few steps, at each stage's end and on SIGTERM; a killed run goes on to the same losses to the last digit.
+every few steps, at each stage's end and on SIGTERM; a killed run goes on to the same losses, digit for digit.
 Logs: train/metrics.jsonl (one line a step, cut back to the checkpoint on resume) and train/tensorboard.
 """
 
@@ -93,7 +93,8 @@ def run(place: Place, stage: int | None = None) -> None:
     ]
     if stage and todo and todo[0] != stage:
         raise ContractError(
-            f"{place.output}/checkpoints: stage {todo[0]} is not finished; remedy: run make stage{todo[0]} first"
+            f"{place.output}/checkpoints: stage {todo[0]} is not finished; "
+            f"remedy: run make stage{todo[0]} first"
         )
     if not todo:
         logger.info("stages %s are up to date", list(wanted))

@@ -1,26 +1,39 @@
 """AsciiMath to LaTeX, for `<script type="math/asciimath">`.
 
-A small recursive-descent reading of the grammar at asciimath.org: simple expressions are constants, bracketed rows, unary and binary
-calls; a simple expression may take `_` and `^`; `/` makes a fraction of its neighbours.
+A small recursive-descent reading of the grammar at asciimath.org: simple expressions are constants, bracketed
+rows, unary and binary calls; a simple expression may take `_` and `^`; `/` makes a fraction of its
+neighbours.
 """
 
 import re
 
-from pipeline.extraction.mathml import balance, join
+from pipeline.extraction.mathml_leaves import balance, join
 
 _CONSTANTS = {
-    "alpha": "\\alpha", "beta": "\\beta", "gamma": "\\gamma", "Gamma": "\\Gamma", "delta": "\\delta", "Delta": "\\Delta", "epsilon": "\\epsilon",
-    "varepsilon": "\\varepsilon", "zeta": "\\zeta", "eta": "\\eta", "theta": "\\theta", "Theta": "\\Theta", "iota": "\\iota", "kappa": "\\kappa",
-    "lambda": "\\lambda", "Lambda": "\\Lambda", "mu": "\\mu", "nu": "\\nu", "pi": "\\pi", "Pi": "\\Pi", "rho": "\\rho", "sigma": "\\sigma", "xi": "\\xi",
-    "Sigma": "\\Sigma", "tau": "\\tau", "phi": "\\phi", "Phi": "\\Phi", "chi": "\\chi", "psi": "\\psi", "Psi": "\\Psi", "omega": "\\omega", "Omega": "\\Omega",
-    "**": "\\ast", "*": "\\cdot", "xx": "\\times", "-:": "\\div", "+-": "\\pm", "@": "\\circ", "o+": "\\oplus", "ox": "\\otimes", "sum": "\\sum",
-    "prod": "\\prod", "int": "\\int", "oint": "\\oint", "^^": "\\wedge", "vv": "\\vee", "nn": "\\cap", "uu": "\\cup", "!=": "\\neq", "<=": "\\leq",
-    ">=": "\\geq", "in": "\\in", "!in": "\\notin", "sub": "\\subset", "sube": "\\subseteq", "-=": "\\equiv", "~=": "\\cong", "~~": "\\approx",
-    "prop": "\\propto", "and": "\\text{and}", "or": "\\text{or}", "not": "\\neg", "=>": "\\implies", "<=>": "\\iff", "if": "\\text{if}", "AA": "\\forall",
-    "EE": "\\exists", "oo": "\\infty", "del": "\\partial", "grad": "\\nabla", "O/": "\\emptyset", "...": "\\ldots", "cdots": "\\cdots", "->": "\\to",
-    "rarr": "\\rightarrow", "larr": "\\leftarrow", "harr": "\\leftrightarrow", "|->": "\\mapsto", "CC": "\\mathbb{C}", "NN": "\\mathbb{N}",
-    "QQ": "\\mathbb{Q}", "RR": "\\mathbb{R}", "ZZ": "\\mathbb{Z}", "lim": "\\lim", "dx": "dx", "dy": "dy", "dt": "dt", "quad": "\\quad",
-    "sin": "\\sin", "cos": "\\cos", "tan": "\\tan", "log": "\\log", "ln": "\\ln", "exp": "\\exp", "det": "\\det", "min": "\\min", "max": "\\max",
+    "alpha": "\\alpha", "beta": "\\beta", "gamma": "\\gamma", "Gamma": "\\Gamma", "delta": "\\delta",
+    "Delta": "\\Delta", "epsilon": "\\epsilon",
+    "varepsilon": "\\varepsilon", "zeta": "\\zeta", "eta": "\\eta", "theta": "\\theta", "Theta": "\\Theta",
+    "iota": "\\iota", "kappa": "\\kappa",
+    "lambda": "\\lambda", "Lambda": "\\Lambda", "mu": "\\mu", "nu": "\\nu", "pi": "\\pi", "Pi": "\\Pi",
+    "rho": "\\rho", "sigma": "\\sigma", "xi": "\\xi",
+    "Sigma": "\\Sigma", "tau": "\\tau", "phi": "\\phi", "Phi": "\\Phi", "chi": "\\chi", "psi": "\\psi",
+    "Psi": "\\Psi", "omega": "\\omega", "Omega": "\\Omega",
+    "**": "\\ast", "*": "\\cdot", "xx": "\\times", "-:": "\\div", "+-": "\\pm", "@": "\\circ",
+    "o+": "\\oplus", "ox": "\\otimes", "sum": "\\sum",
+    "prod": "\\prod", "int": "\\int", "oint": "\\oint", "^^": "\\wedge", "vv": "\\vee", "nn": "\\cap",
+    "uu": "\\cup", "!=": "\\neq", "<=": "\\leq",
+    ">=": "\\geq", "in": "\\in", "!in": "\\notin", "sub": "\\subset", "sube": "\\subseteq", "-=": "\\equiv",
+    "~=": "\\cong", "~~": "\\approx",
+    "prop": "\\propto", "and": "\\text{and}", "or": "\\text{or}", "not": "\\neg", "=>": "\\implies",
+    "<=>": "\\iff", "if": "\\text{if}", "AA": "\\forall",
+    "EE": "\\exists", "oo": "\\infty", "del": "\\partial", "grad": "\\nabla", "O/": "\\emptyset",
+    "...": "\\ldots", "cdots": "\\cdots", "->": "\\to",
+    "rarr": "\\rightarrow", "larr": "\\leftarrow", "harr": "\\leftrightarrow", "|->": "\\mapsto",
+    "CC": "\\mathbb{C}", "NN": "\\mathbb{N}",
+    "QQ": "\\mathbb{Q}", "RR": "\\mathbb{R}", "ZZ": "\\mathbb{Z}", "lim": "\\lim", "dx": "dx", "dy": "dy",
+    "dt": "dt", "quad": "\\quad",
+    "sin": "\\sin", "cos": "\\cos", "tan": "\\tan", "log": "\\log", "ln": "\\ln", "exp": "\\exp",
+    "det": "\\det", "min": "\\min", "max": "\\max",
 }  # fmt: skip
 _UNARY = {
     "sqrt": "sqrt",

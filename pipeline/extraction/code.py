@@ -1,7 +1,8 @@
 """Code blocks and inline code of a page: exact lines, and the language where the page states it.
 
-`take_out_code` replaces every block by the word that stands for it. Line-number gutters, copy buttons and the plain-text
-duplicates that highlighters leave behind are dropped; `>>>` and `$` prompts are part of the code and stay.
+`take_out_code` replaces every block by the word that stands for it. Line-number gutters, copy buttons and the
+plain-text duplicates that highlighters leave behind are dropped; `>>>` and `$` prompts are part of the code
+and stay.
 """
 
 import re
@@ -9,13 +10,16 @@ import re
 from lxml import etree
 
 from pipeline.extraction.slots import Slots
-from pipeline.extraction.tree import class_of, remove, replace_by_text
+from pipeline.extraction.tree import Inventory, class_of, remove, replace_by_text
 
 _CODE_TABLES = etree.XPath(
     "//table[.//td[contains(@class,'code') or contains(@class,'hljs-ln-code') or contains(@class,'lntd')]]"
-    "[contains(@class,'highlight') or contains(@class,'rouge') or contains(@class,'lntable') or contains(@class,'js-file-line')"
-    " or contains(@class,'hljs-ln') or contains(@class,'crayon') or contains(@class,'blob') or contains(@class,'code')"
-    " or ancestor::*[contains(@class,'syntaxhighlighter') or contains(@class,'highlight') or contains(@class,'CodeRay')]]"
+    "[contains(@class,'highlight') or contains(@class,'rouge') or contains(@class,'lntable') or "
+    "contains(@class,'js-file-line')"
+    " or contains(@class,'hljs-ln') or contains(@class,'crayon') or contains(@class,'blob') or "
+    "contains(@class,'code')"
+    " or ancestor::*[contains(@class,'syntaxhighlighter') or contains(@class,'highlight') or "
+    "contains(@class,'CodeRay')]]"
 )
 _CODE_CELLS = etree.XPath(
     ".//td[contains(@class,'code') or contains(@class,'hljs-ln-code')]"
@@ -23,55 +27,80 @@ _CODE_CELLS = etree.XPath(
 )  # fmt: skip
 _FRAGMENTS = etree.XPath("//div[@class='fragment'][div[contains(@class,'line')]]")
 _PLAIN_COPIES = etree.XPath(
-    "//textarea[ancestor::*[contains(@class,'crayon') or contains(@class,'highlight') or contains(@class,'code')]]"
-    "|//*[contains(@class,'crayon-plain-wrap') or contains(@class,'copy-code') or contains(@class,'zeroclipboard')]"
+    "//textarea[ancestor::*[contains(@class,'crayon') or contains(@class,'highlight') or "
+    "contains(@class,'code')]]"
+    "|//*[contains(@class,'crayon-plain-wrap') or contains(@class,'copy-code') or "
+    "contains(@class,'zeroclipboard')]"
 )
 _GUTTER = re.compile(
-    r"(?:^|\s)(?:linenos?|lineno|linenodiv|line-?numbers?(?:-rows)?|lnt|ln|gutter|rouge-gutter|hljs-ln-numbers|hljs-ln-n|blob-num|crayon-nums?"
-    r"|gl|copy\S*|copybtn\S*|btn\S*|clipboard\S*|headerlink|code-toolbar|toolbar(?:-item)?|react-code-\S*number|CodeMirror-(?:gutter|linenumber)\S*)(?=\s|$)"
+    r"(?:^|\s)(?:linenos?|lineno|linenodiv|line-?numbers?(?:-rows)?|lnt|ln|gutter|rouge-gutter"
+    r"|hljs-ln-numbers|hljs-ln-n|blob-num|crayon-nums?"
+    r"|gl|copy\S*|copybtn\S*|btn\S*|clipboard\S*|headerlink|code-toolbar|toolbar(?:-item)?"
+    r"|react-code-\S*number|CodeMirror-(?:gutter|linenumber)\S*)(?=\s|$)"
 )
 _LINE = re.compile(
-    r"(?:^|\s)(?:line|code-line|token-line|CodeMirror-line|view-line|cl|crayon-line|blob-code-inner|hljs-ln-line)(?=\s|$)"
+    r"(?:^|\s)(?:line|code-line|token-line|CodeMirror-line|view-line|cl|crayon-line|blob-code-inner"
+    r"|hljs-ln-line)(?=\s|$)"
 )
 _BLOCK_LINES = frozenset(["div", "li", "tr", "p"])
 _STATED = re.compile(
-    r"(?:^|[\s:;])(?:language-|lang-|lang:|highlight-source-|highlight-text-|highlight-|brush:\s{0,3}|src-|sourceCode\s|hljs\s|syntaxhighlighter\s|code-block-)"
+    r"(?:^|[\s:;])(?:language-|lang-|lang:|highlight-source-|highlight-text-|highlight-|brush:\s{0,3}|src-"
+    r"|sourceCode\s|hljs\s|syntaxhighlighter\s|code-block-)"
     r"([A-Za-z][\w+#.-]{0,24})"
 )
-_UNSTATED = frozenset(
-    ["default", "none", "text", "plain", "plaintext", "nohighlight", "txt", "notranslate", "highlight", "hljs", "lang", "language", "code", "raw", "literal", "output", "nohighlighting", "auto", "source", "wrapper", "line", "numbers", "sourcecode"]
-)
+_UNSTATED = frozenset([
+    "default", "none", "text", "plain", "plaintext", "nohighlight", "txt", "notranslate", "highlight", "hljs",
+    "lang", "language", "code", "raw", "literal", "output", "nohighlighting", "auto", "source", "wrapper",
+    "line", "numbers", "sourcecode",
+])  # fmt: skip
 _ALIASES = {
-    "python3": "python", "py": "python", "python2": "python", "py3": "python", "ipython": "python", "ipython3": "python", "ipython2": "python",
-    "js": "javascript", "ts": "typescript", "sh": "bash", "zsh": "bash", "rb": "ruby", "rs": "rust", "golang": "go", "c++": "cpp", "cs": "csharp",
-    "c#": "csharp", "yml": "yaml", "md": "markdown", "tex": "latex", "hs": "haskell", "kt": "kotlin", "pl": "perl", "objectivec": "objective-c",
-    "ps1": "powershell", "docker": "dockerfile", "make": "makefile", "rest": "rst", "restructuredtext": "rst", "vb.net": "vbnet",
+    "python3": "python", "py": "python", "python2": "python", "py3": "python", "ipython": "python",
+    "ipython3": "python", "ipython2": "python",
+    "js": "javascript", "ts": "typescript", "sh": "bash", "zsh": "bash", "rb": "ruby", "rs": "rust",
+    "golang": "go", "c++": "cpp", "cs": "csharp",
+    "c#": "csharp", "yml": "yaml", "md": "markdown", "tex": "latex", "hs": "haskell", "kt": "kotlin",
+    "pl": "perl", "objectivec": "objective-c",
+    "ps1": "powershell", "docker": "dockerfile", "make": "makefile", "rest": "rst",
+    "restructuredtext": "rst", "vb.net": "vbnet",
 }  # fmt: skip
-_BARE_NAMES = frozenset(
-    ["bash", "shell", "console", "python", "pycon", "javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "ruby", "php", "perl", "r", "julia", "haskell", "scala", "kotlin", "swift", "sql", "html", "css", "xml", "json", "yaml", "toml", "ini", "diff", "latex", "matlab", "octave", "lua", "fortran", "lisp", "scheme", "clojure", "erlang", "elixir", "ocaml", "fsharp", "dart", "groovy", "powershell", "dockerfile", "makefile", "cmake", "rst", "markdown", "cython", "prolog", "asm", "nasm", "vhdl", "verilog", "vim", "awk", "sed", "objective-c", "pascal", "delphi", "vbnet", "nix", "zig", "solidity", "graphql", "protobuf", "http", "nginx", "coffeescript", "less", "scss", "sass", "doctest", "pytb", "coq", "lean", "isabelle", "agda", "idris", "sage", "maple", "mathematica", "stata", "sas"]
-)
-_INLINE = frozenset(["code", "tt", "kbd", "samp", "var"])
+_BARE_NAMES = frozenset([
+    "bash", "shell", "console", "python", "pycon", "javascript", "typescript", "java", "c", "cpp", "csharp",
+    "go", "rust", "ruby", "php", "perl", "r", "julia", "haskell", "scala", "kotlin", "swift", "sql", "html",
+    "css", "xml", "json", "yaml", "toml", "ini", "diff", "latex", "matlab", "octave", "lua", "fortran",
+    "lisp", "scheme", "clojure", "erlang", "elixir", "ocaml", "fsharp", "dart", "groovy", "powershell",
+    "dockerfile", "makefile", "cmake", "rst", "markdown", "cython", "prolog", "asm", "nasm", "vhdl",
+    "verilog", "vim", "awk", "sed", "objective-c", "pascal", "delphi", "vbnet", "nix", "zig", "solidity",
+    "graphql", "protobuf", "http", "nginx", "coffeescript", "less", "scss", "sass", "doctest", "pytb", "coq",
+    "lean", "isabelle", "agda", "idris", "sage", "maple", "mathematica", "stata", "sas",
+])  # fmt: skip
+_BLOCK_TAGS = ("pre", "listing", "xmp")
+_INLINE_TAGS = ("code", "tt", "kbd", "samp")
+# Classes of highlighters that need no `<pre>`: one table row is one line.
+_LINE_TABLES = ("blob-code", "hljs-ln", "syntaxhighlighter", "js-file-line")
+_NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template"))
+# Ours: highlighters nest tokens a few levels deep.
+MAX_DEPTH = 200
 # Ours: a `<code>` of one line outside `<pre>` is inline code up to this length, a block beyond it.
 MAX_INLINE_CHARS = 300
 
 
-def take_out_code(tree: etree._Element, page: str, slots: Slots) -> None:
+def take_out_code(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
     """Replace code tables, `<pre>` blocks and `<code>` of `tree` by their words in `slots`."""
-    has_blocks = any(tag in page for tag in ("<pre", "<PRE", "<xmp", "<listing"))
-    if has_blocks or any(name in page for name in ("blob-code", "hljs-ln", "syntaxhighlighter", "js-file-line")):
+    tags, classes = inventory.tags, inventory.classes
+    if not tags.isdisjoint(_BLOCK_TAGS) or any(name in classes for name in _LINE_TABLES):
         for copy in _PLAIN_COPIES(tree):
             remove(copy)
-        for table in _CODE_TABLES(tree):
+        for table in _CODE_TABLES(tree) if "table" in tags else ():
             if table.getparent() is not None:
                 _take_table(table, slots)
-        for block in list(tree.iter("pre", "listing", "xmp")):
+        for block in list(tree.iter(*_BLOCK_TAGS)):
             if block.getparent() is not None:
                 _take_pre(block, slots)
-    if 'class="fragment"' in page:
+    if "fragment" in classes:
         for fragment in _FRAGMENTS(tree):
             _take_block(fragment, code_text(fragment, slots), stated_language(fragment) or "cpp", slots)
-    if "<code" in page or "<tt" in page or "<kbd" in page or "<samp" in page or "<CODE" in page:
-        for element in list(tree.iter("code", "tt", "kbd", "samp")):
+    if not tags.isdisjoint(_INLINE_TAGS):
+        for element in list(tree.iter(*_INLINE_TAGS)):
             if element.getparent() is not None:
                 _take_inline(element, slots)
 
@@ -166,21 +195,16 @@ def _collect(element: etree._Element, parts: list[str], span_lines: bool, depth:
         tag = child.tag
         if tag == "br":
             parts.append("\n")
-        elif (
-            isinstance(tag, str)
-            and tag not in ("button", "svg", "script", "style", "textarea", "template")
-            and not _is_gutter(child)
-        ):
+        elif isinstance(tag, str) and tag not in _NO_CODE and not _is_gutter(child):
             is_line = tag in _BLOCK_LINES or (span_lines and bool(_LINE.search(class_of(child))))
             if is_line and parts and not parts[-1].endswith("\n"):
                 parts.append("\n")
-            if depth < 200:
+            before = len(parts)
+            if depth < MAX_DEPTH:
                 _collect(child, parts, span_lines, depth + 1)
             else:
                 parts.append("".join(child.itertext()))
-            if is_line and (
-                not parts or not parts[-1].endswith("\n") or not "".join(child.itertext()).strip("\n")
-            ):
+            if is_line and (len(parts) == before or not parts[-1].endswith("\n")):
                 parts.append("\n")
         if child.tail:
             parts.append(child.tail)
@@ -242,10 +266,8 @@ def _take_inline(element: etree._Element, slots: Slots) -> None:
     if slots.mark in text:
         return
     if (
-        (text.count("\n")
-        and (element.find(".//br") is not None or text.strip().count("\n") > 1))
-        or element.find(".//br") is not None
-    ):
+        text.count("\n") and (element.find(".//br") is not None or text.strip().count("\n") > 1)
+    ) or element.find(".//br") is not None:
         code = code_text(element, slots)
         if "\n" in code and len(code) > 40:
             _take_block(element, code, stated_language(element), slots)

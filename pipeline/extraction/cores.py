@@ -1,7 +1,7 @@
 """Which engine's text a page gets.
 
-Ours runs first. It says how sure it is; below that, or when it lost formulas or code, trafilatura reads the same page (formulas and
-code as words), and the one that kept more of both is taken.
+Ours runs first. It says how sure it is; below that, or when it lost formulas or code, trafilatura reads the
+same page (formulas and code as words), and the one that kept more of both is taken.
 """
 
 from lxml import etree
@@ -9,8 +9,10 @@ from lxml import etree
 from pipeline.extraction import maintext
 from pipeline.extraction.markdown import to_markdown
 from pipeline.extraction.page import parse, take_out
+from pipeline.extraction.phrases import without_idle_blocks
 from pipeline.extraction.second_opinion import trafilatura_text
 from pipeline.extraction.slots import Slots
+from pipeline.extraction.tree import inventory_of
 
 # Ours: a core that loses more than this part of the page's blocks of code or formulas is asked about.
 MAX_LOST_FRACTION = 0.1
@@ -19,14 +21,14 @@ MAX_LOST_FRACTION = 0.1
 def best_text(tree: etree._Element, page: str, slots: Slots) -> tuple[str, list[int], str]:
     """(Markdown with words of `slots` in it, numbers of the pieces in it, name of the engine)."""
     root = maintext.main_content(tree)
-    text = maintext.without_idle_blocks(to_markdown(root, slots))
+    text = without_idle_blocks(to_markdown(root, slots))
     numbers = slots.numbers(text)
     if maintext.is_confident(text) and _lost_fraction(numbers, slots) <= MAX_LOST_FRACTION:
         return text, numbers, "maintext"
     # The tree was pruned in place. A second one from the same page has the same words in the same places.
     again = parse(page)
     assert again is not None
-    again_slots = take_out(again, page)
+    again_slots = take_out(again, page, inventory_of(again))
     # A page without code and formulas goes in as it came, for trafilatura also reads its scripts' metadata.
     other = trafilatura_text(again if again_slots.pieces else page, slots)
     other_numbers = slots.numbers(other)

@@ -1,7 +1,8 @@
 r"""TeX between delimiters in the text of a page: \(..\), \[..\], $$..$$, $..$ and displayed environments.
 
-One pass over text nodes, linear in their length: a delimiter that has no partner ahead is looked for once. A formula that
-inline tags cut into pieces (`$a_1<em>b</em>_2$`) is put together first. `$` is a formula only where that is what the page means by it.
+One pass over text nodes, linear in their length: a delimiter that has no partner ahead is looked for once. A
+formula that inline tags cut into pieces (`$a_1<em>b</em>_2$`) is put together first. `$` is a formula only
+where that is what the page means by it.
 """
 
 import re
@@ -10,30 +11,31 @@ from lxml import etree
 
 from pipeline.extraction.math import formula_word
 from pipeline.extraction.slots import Slots
-from pipeline.extraction.tree import class_of, replace_by_text
+from pipeline.extraction.tree import class_of, settable
 
 _OPENING = re.compile(
-    r"\\\(|\\\[|\$\$|\$|\\begin\{(?:equation|align|alignat|gather|multline|eqnarray|displaymath|math|flalign)\*?\}"
+    r"\\\(|\\\[|\$\$|\$|\\begin\{(?:equation|align|alignat|gather|multline|eqnarray|displaymath|math"
+    r"|flalign)\*?\}"
 )
 _STRONG_EVIDENCE = re.compile(r"\\[A-Za-z]{2}|[_^]\{|[A-Za-z0-9)][_^][A-Za-z0-9\\]")
 _EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=<>+*/]|\A\s*\S{1,3}\s*\Z")
 _RENDERERS = ("MathJax", "mathjax", "katex", "KaTeX", "arithmatex", "jsMath", 'class="math', "class='math")
 _CANDIDATES = etree.XPath("//*[text()[contains(., '\\') or contains(., '$')]]")
-_SKIPPED = frozenset(["script", "style", "noscript", "pre", "code", "textarea", "tt", "kbd", "samp", "option", "svg"])
-_INLINE_FORMATTING = ("em", "i", "b", "strong", "wbr", "font", "u")
+_SKIPPED = frozenset(
+    ["script", "style", "noscript", "pre", "code", "textarea", "tt", "kbd", "samp", "option", "svg"]
+)
+_INLINE_FORMATTING = ("br", "em", "i", "b", "strong", "wbr", "font", "u")
 # Ours: formulas between delimiters are short; a partner further away belongs to something else.
 MAX_INLINE_CHARS, MAX_DISPLAY_CHARS = 1_000, 10_000
 
 
 def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> None:
     """Replace every delimited formula in the text of `tree` by its word."""
-    if "$" not in page and "\\" not in page:
-        return
-    candidates = _CANDIDATES(tree)
-    if not candidates:
+    shown = etree.tostring(tree, method="text", encoding="unicode")
+    if "\\" not in shown and shown.count("$") < 2:
         return
     renderer = any(name in page for name in _RENDERERS)
-    for element in candidates:
+    for element in _CANDIDATES(tree):
         if element.tag in _SKIPPED:
             continue
         if element.text and ("$" in element.text or "\\" in element.text):
@@ -45,12 +47,12 @@ def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> None:
 
 def _take_from_text(element: etree._Element, renderer: bool, slots: Slots) -> None:
     marked = renderer or "math" in class_of(element)
-    pieces, unmatched = scan(element.text or "", marked)
+    pieces, unmatched = scan(settable(element.text or ""), marked)
     if unmatched and len(element):
         for line_break in list(element.iter("br")):
-            replace_by_text(line_break, "\n", block=False)
+            line_break.tail = "\n" + (line_break.tail or "")
         etree.strip_tags(element, *_INLINE_FORMATTING)
-        pieces, _ = scan(element.text or "", marked)
+        pieces, _ = scan(settable(element.text or ""), marked)
     if all(kind == "text" for kind, _ in pieces):
         return
     parts = _words(pieces, slots)
@@ -65,7 +67,7 @@ def _take_from_tail(element: etree._Element, renderer: bool, slots: Slots) -> No
     tail = element.tail
     if not tail or ("$" not in tail and "\\" not in tail):
         return
-    pieces, _ = scan(tail, renderer)
+    pieces, _ = scan(settable(tail), renderer)
     parent = element.getparent()
     if parent is None or all(kind == "text" for kind, _ in pieces):
         return
@@ -96,7 +98,8 @@ def _words(pieces: list[tuple[str, str]], slots: Slots) -> list[str]:
 def scan(text: str, marked: bool) -> tuple[list[tuple[str, str]], bool]:
     """`text` in pieces (kind: text, math, display) and whether an opening delimiter has no partner in it.
 
-    `marked` says that the page or the element declares its TeX, which lets short formulas without any TeX sign pass.
+    `marked` says that the page or the element declares its TeX, which lets short formulas without any TeX
+    sign pass.
     """
     pieces: list[tuple[str, str]] = []
     absent: set[str] = set()
@@ -114,7 +117,7 @@ def scan(text: str, marked: bool) -> tuple[list[tuple[str, str]], bool]:
             unmatched = unmatched or mark != "$" or marked
             continue
         content = text[place:found]
-        if not _is_formula(mark, content, text[found + len(closing) :][:1], marked):
+        if not _is_formula(mark, content, text[found + len(closing) : found + len(closing) + 1], marked):
             continue
         if opening.start() > start:
             pieces.append(("text", text[start : opening.start()]))

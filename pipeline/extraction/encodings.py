@@ -11,7 +11,8 @@ import unicodedata
 from charset_normalizer import from_bytes
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-# The HTML standard has browsers look for <meta charset> in the first 1,024 bytes; pages in the wild are later.
+# The HTML standard has browsers look for <meta charset> in the first 1,024 bytes; pages in the wild are
+# later.
 META_WINDOW_BYTES = 4096
 # Ours: a declared charset may garble one character in a hundred before it is taken for a wrong declaration.
 MAX_GARBLED_FRACTION = 0.01
@@ -41,33 +42,33 @@ def decode(data: bytes, charset: str | None = None) -> str:
 
 
 def decode_source(data: bytes, charset: str | None = None) -> str:
-    """Text of `data` as a parser may have it: not normalised, but without what no parser accepts."""
+    """Text of `data` for a parser, which wants no clean text: what is kept of it is cleaned later."""
+    text = _decode(data, charset)
+    text = text.replace("\x00", "") if "\x00" in text else text
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _decode(data: bytes, charset: str | None) -> str:
     for mark, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return without_controls(data[len(mark) :].decode(name, "replace"))
+            return data[len(mark) :].decode(name, "replace")
     for declared in (charset, _meta_charset(data)):
         text = _decode_as_declared(data, declared)
         if text is not None:
-            return without_controls(text)
-    return without_controls(_decode_by_content(data))
+            return text
+    return _decode_by_content(data)
 
 
 def clean(text: str) -> str:
-    """`text` in NFC, with `\\n` line ends, without control characters, lone surrogates and zero-width marks."""
-    text = without_controls(text)
-    if text.isascii() or unicodedata.is_normalized("NFC", text):
-        return text
-    return unicodedata.normalize("NFC", text)
-
-
-def without_controls(text: str) -> str:
-    """`text` with `\\n` line ends, without control characters, lone surrogates and zero-width marks."""
+    """`text` in NFC, with `\\n` line ends, without controls, lone surrogates and zero-width marks."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _UNWANTED.search(text):
         text = _SURROGATE_PAIR.sub(_join_surrogates, text)
         text = _UNWANTED.sub(_replace_unwanted, text)
-    return text
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", text)
 
 
 def _join_surrogates(match: re.Match[str]) -> str:
@@ -113,7 +114,7 @@ def _strict_utf8(data: bytes) -> str | None:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         # A page cut by a size limit may end inside a character.
-        if error.start < len(data) - 3:
+        if error.reason != "unexpected end of data":
             return None
         return data[: error.start].decode("utf-8")
 

@@ -1,7 +1,7 @@
 """Threads: pages whose content is turns of several authors, written as Markdown turns.
 
-Two sources: markup that says so (schema.org Question, Answer and Comment; the classes of the big forum engines), and
-threads that come as JSON (`kind` thread), one object with `question` or `posts`.
+Two sources: markup that says so (schema.org Question, Answer and Comment; the classes of the big forum
+engines), and threads that come as JSON (`kind` thread), one object with `question` or `posts`.
 """
 
 import json
@@ -14,14 +14,19 @@ from pipeline.extraction.forum_pages import turns_of_page
 from pipeline.extraction.markdown import to_markdown
 from pipeline.extraction.page import parse, take_out
 from pipeline.extraction.slots import Slots
+from pipeline.extraction.tree import Inventory, inventory_of
 
 # Ours: one turn is an article, not a thread.
 MIN_TURNS = 2
 
 
-def thread_blocks(tree: etree._Element, page: str, slots: Slots) -> tuple[str, list[int]] | None:
-    """(Markdown of the thread with words of `slots`, numbers of the pieces in it), or None where the page is no thread."""
-    turns = turns_of_page(tree, page)
+def thread_blocks(
+    tree: etree._Element, page: str, inventory: Inventory, slots: Slots
+) -> tuple[str, list[int]] | None:
+    """(Markdown of the thread with words of `slots`, numbers of the pieces in it), or None where the page is
+    no thread.
+    """
+    turns = turns_of_page(tree, page, inventory)
     written = [(turn, to_markdown(turn.body, slots)) for turn in turns]
     written = [(turn, text) for turn, text in written if text]
     if len(written) < MIN_TURNS:
@@ -41,9 +46,11 @@ def turn_heading(role: str, author: str, accepted: bool, score: int | None) -> s
 
 
 def extract_thread(data: bytes) -> Extraction:
-    """A thread from a dump: `{"title", "posts": [{"role", "author", "score", "accepted", "body" (HTML) or "text"}]}`.
+    """A thread from a dump: `{"title", "posts": [{"role", "author", "score", "accepted", "body" (HTML) or
+    "text"}]}`.
 
-    Also read: `{"question": {...}, "answers": [...]}` and a bare list of posts. Raises ValueError when it is none of these.
+    Also read: `{"question": {...}, "answers": [...]}` and a bare list of posts. Raises ValueError when it is
+    none of these.
     """
     title, posts = _posts_of(json.loads(data))
     blocks = [f"# {title}"] if title else []
@@ -95,6 +102,6 @@ def _post_text(post: dict[str, object]) -> tuple[str, int, int]:
     tree = parse(page)
     if tree is None:
         return "", 0, 0
-    slots = take_out(tree, page)
+    slots = take_out(tree, page, inventory_of(tree))
     text = slots.restore(to_markdown(tree, slots))
     return text, slots.seen("code"), slots.seen("math", "display")

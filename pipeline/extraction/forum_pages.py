@@ -1,11 +1,11 @@
-"""Turns of forum pages found by markup: StackExchange, Discourse, phpBB, vBulletin, XenForo, and schema.org."""
+"""Turns of forum pages found by markup: StackExchange, Discourse, phpBB, vBulletin, XenForo, schema.org."""
 
 import re
 from dataclasses import dataclass
 
 from lxml import etree
 
-from pipeline.extraction.tree import class_of
+from pipeline.extraction.tree import Inventory, class_of
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,25 @@ _ENGINES = tuple(
     (etree.XPath(post), etree.XPath(body), etree.XPath(author))
     for post, body, author in (
         (
-            f"//div[({_has('question')} or {_has('answer')}) and (@data-questionid or @data-answerid or @id='question')]",
+            f"//div[({_has('question')} or {_has('answer')}) and (@data-questionid or @data-answerid or "
+            f"@id='question')]",
             f".//div[{_has('js-post-body')} or {_has('post-text')} or {_has('s-prose')}]",
-            f".//div[{_has('post-signature')} or {_has('user-details')}][last()]//a[contains(@href,'/users/')]|.//*[@itemprop='author']//*[@itemprop='name']",
+            f".//div[{_has('post-signature')} or "
+            f"{_has('user-details')}][last()]//a[contains(@href,'/users/')]"
+            f"|.//*[@itemprop='author']//*[@itemprop='name']",
         ),
         (
-            f"//*[{_has('topic-body')} or ({_has('topic-post')}) or @itemtype='http://schema.org/DiscussionForumPosting' and @id]",
+            f"//*[{_has('topic-body')} or ({_has('topic-post')}) or "
+            f"@itemtype='http://schema.org/DiscussionForumPosting' and @id]",
             f".//div[{_has('cooked')} or @itemprop='articleBody' or @itemprop='text']",
-            f".//*[@itemprop='author']//*[@itemprop='name']|.//*[{_has('username')}]//a|.//*[{_has('creator')}]//a",
+            f".//*[@itemprop='author']//*[@itemprop='name']|.//*[{_has('username')}]//a"
+            f"|.//*[{_has('creator')}]//a",
         ),
         (
             f"//div[{_has('post')} and .//div[{_has('postbody')}]]",
             f".//div[{_has('postbody')}]//div[{_has('content')}]",
-            f".//*[{_has('author')}]//a[{_has('username')} or {_has('username-coloured')}]|.//dl[{_has('postprofile')}]//a",
+            f".//*[{_has('author')}]//a[{_has('username')} or {_has('username-coloured')}]"
+            f"|.//dl[{_has('postprofile')}]//a",
         ),
         (
             f"//article[{_has('message')} and .//*[{_has('bbWrapper')}]]",
@@ -49,38 +55,43 @@ _ENGINES = tuple(
             f".//*[{_has('message-name')}]//*[{_has('username')}]|.//*[{_has('username')}]",
         ),
         (
-            "//li[starts-with(@id,'post_')]|//table[starts-with(@id,'post') and .//div[starts-with(@id,'post_message_')]]",
+            "//li[starts-with(@id,'post_')]"
+            "|//table[starts-with(@id,'post') and .//div[starts-with(@id,'post_message_')]]",
             ".//div[starts-with(@id,'post_message_')]|.//blockquote[contains(@class,'postcontent')]",
             f".//*[{_has('bigusername')} or {_has('username')}]",
         ),
         (
             "//*[@itemprop='mainEntity' and contains(@itemtype,'schema.org/Question')]"
-            "|//*[(@itemprop='acceptedAnswer' or @itemprop='suggestedAnswer') and contains(@itemtype,'schema.org/Answer')]",
+            "|//*[(@itemprop='acceptedAnswer' or @itemprop='suggestedAnswer') and "
+            "contains(@itemtype,'schema.org/Answer')]",
             ".//*[@itemprop='text']",
             ".//*[@itemprop='author']//*[@itemprop='name']|.//*[@itemprop='author'][not(*)]",
         ),
     )
 )
-# What a page of each engine has somewhere in its source, so that most pages are not searched at all.
+# A class that pages of each engine have, so that most pages are not searched at all; "" for markup without
+# classes.
 _SIGNS = (
-    ("data-questionid", "data-answerid"),
-    ('cooked', "DiscussionForumPosting"),
+    ("js-post-body", "post-text", "s-prose"),
+    ("cooked", "topic-body", "topic-post"),
     ("postbody",),
     ("bbWrapper",),
-    ("post_message_",),
-    ("schema.org/Answer",),
+    ("bigusername", "postcontent"),
+    ("",),
 )
+_MICRODATA = "schema.org/Answer"
 _SCORE = etree.XPath(f".//*[@itemprop='upvoteCount' or {_has('js-vote-count')} or {_has('vote-count-post')}]")
 _TITLE = etree.XPath(
-    f"//h1[@itemprop='name']|//*[@id='question-header']//h1|//h1[{_has('p-title-value')}]|//h2[{_has('topic-title')}]"
+    f"//h1[@itemprop='name']|//*[@id='question-header']//h1|//h1[{_has('p-title-value')}]"
+    f"|//h2[{_has('topic-title')}]"
     f"|//h1[{_has('topic-title')}]|//div[@id='topic-title']//h1|//*[{_has('threadtitle')}]|//h1"
 )
 
 
-def turns_of_page(tree: etree._Element, page: str) -> list[Turn]:
+def turns_of_page(tree: etree._Element, page: str, inventory: Inventory) -> list[Turn]:
     """Posts of the first engine that recognises the page, in page order; [] when it is no thread."""
     for signs, (posts_of, body_of, author_of) in zip(_SIGNS, _ENGINES, strict=True):
-        if not any(sign in page for sign in signs):
+        if not any(sign in inventory.classes if sign else _MICRODATA in page for sign in signs):
             continue
         posts = posts_of(tree)
         if not posts:

@@ -1,22 +1,25 @@
 """Rendered formulas without their source: MathJax 3/4 output and KaTeX's HTML, back to LaTeX.
 
-MathJax marks each node with its MathML name, so its output is rebuilt as MathML and converted. KaTeX leaves only boxes and their
-vertical order: scripts, fractions, roots, limits and accents are read from class names, everything else is the glyphs in order.
+MathJax marks each node with its MathML name, so its output is rebuilt as MathML and converted. KaTeX leaves
+only boxes and their vertical order: scripts, fractions, roots, limits and accents are read from class names,
+everything else is the glyphs in order.
 """
 
 import re
 
 from lxml import etree
 
-from pipeline.extraction.mathml import balance, join, mathml_to_latex
+from pipeline.extraction.mathml import mathml_to_latex
+from pipeline.extraction.mathml_leaves import balance, join
 from pipeline.extraction.mathml_symbols import FUNCTIONS, symbol
-from pipeline.extraction.tree import class_of
+from pipeline.extraction.tree import class_of, settable
 
 _CHAR_CLASS = re.compile(r"\bmjx-c([0-9A-F]{2,5})\b")
 _TOP = re.compile(r"top:\s*(-?[\d.]+)em")
-_WRAPPERS = frozenset(
-    ["mjx-script", "mjx-over", "mjx-under", "mjx-base", "mjx-row", "mjx-box", "mjx-num", "mjx-den", "mjx-frac", "mjx-dbox", "mjx-nstrut", "mjx-dstrut", "mjx-line"]
-)
+_WRAPPERS = frozenset([
+    "mjx-script", "mjx-over", "mjx-under", "mjx-base", "mjx-row", "mjx-box", "mjx-num", "mjx-den", "mjx-frac",
+    "mjx-dbox", "mjx-nstrut", "mjx-dstrut", "mjx-line",
+])  # fmt: skip
 # Ours: nested deeper than any real formula; KaTeX spends about eight elements on a level.
 MAX_DEPTH = 400
 
@@ -39,7 +42,7 @@ def _from_svg(node: etree._Element, depth: int) -> etree._Element:
         if re.fullmatch(r"[0-9A-F]{2,5}", code)
     ]
     if chars:
-        math.text = "".join(chars)
+        math.text = settable("".join(chars))
     if depth < MAX_DEPTH:
         for child in _marked(node, depth):
             math.append(_from_svg(child, depth + 1))
@@ -68,7 +71,7 @@ def _from_chtml(node: etree._Element, depth: int) -> etree._Element:
         else []
     )
     if codes:
-        math.text = "".join(chr(int(code[1], 16)) for code in codes if code)
+        math.text = settable("".join(chr(int(code[1], 16)) for code in codes if code))
         return math
     if depth < MAX_DEPTH:
         children = _flatten(node, depth)

@@ -1,8 +1,9 @@
 """Extraction in a child process that can be killed.
 
-C parsers do not return to Python while they work, so a signal handler in the same process cannot stop them: one child per guard does the
-work, the parent waits on a pipe with a deadline and kills the child when it passes. The child's address space is limited, so that
-running out of memory is its error and not the machine's. What a linear look at the bytes shows to be hostile is never parsed.
+C parsers do not return to Python while they work, so a signal handler in the same process cannot stop them:
+one child per guard does the work, the parent waits on a pipe with a deadline and kills the child when it
+passes. The child's address space is limited, so that running out of memory is its error and not the
+machine's. What a linear look at the bytes shows to be hostile is never parsed.
 """
 
 import os
@@ -12,6 +13,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,15 +22,19 @@ from typing import Self
 from pipeline.extraction import guarded
 from pipeline.extraction.html import Extraction
 
-# Sizes at which lxml or lexbor were measured to become quadratic (100k attributes: over 40 s; 60k open elements: 25 s).
+# Sizes at which lxml or lexbor were measured to become quadratic (100k attributes: over 40 s; 60k open
+# elements: 25 s).
 MAX_HTML_BYTES = 5_000_000
 MAX_TAG_ATTRIBUTES = 2_000
 MAX_OPEN_ELEMENTS = 2_000
 # Ours: other formats are read by page or by cell, and a PDF with figures is often over 5 MB.
 MAX_OTHER_BYTES = 50_000_000
-# Ours: starting Python and importing the extractors takes 1 to 2 s on an idle core; a loaded machine gets 30 times that.
+# Ours: starting Python and importing the extractors takes 1 to 2 s on an idle core; a loaded machine gets 30
+# times that.
 START_TIMEOUT_S = 60.0
 
+# Ours: balance of tags is summed over stretches of this many bytes; smaller is slower, larger is rougher.
+_STRIDE = 4096
 _LENGTH = struct.Struct(">I")
 _TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})([^<>]{0,200000})(>?)")
 _ATTRIBUTE = re.compile(rb"""[^\s"'>=/]+(?:\s{0,20}=\s{0,20}(?:"[^"]*"|'[^']*'|[^\s"'>]*))?|>""")
@@ -50,7 +56,9 @@ class Guard:
     """One child process that extracts; use as a context manager. Not for several threads at once."""
 
     def __init__(self, timeout_s: float, max_memory_bytes: int) -> None:
-        """`timeout_s` is per document; `max_memory_bytes` is the child's address space (0.7 GB is needed to start)."""
+        """`timeout_s` is per document; `max_memory_bytes` is the child's address space (0.3 GB is needed to
+        start).
+        """
         self.timeout_s = timeout_s
         self.max_memory_bytes = max_memory_bytes
         self._child: subprocess.Popen[bytes] | None = None
@@ -72,7 +80,9 @@ class Guard:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                pipe.close()
+                # What was left in the buffer has no reader any more.
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
     def extract(
         self, kind: str, content: bytes, url: str | None = None, charset: str | None = None
@@ -138,7 +148,9 @@ class Guard:
         return child
 
     def _ask(self, child: subprocess.Popen[bytes], request: bytes) -> bytes | None:
-        """The child's answer, None when the deadline passed. Writing cannot block for long: the child reads first."""
+        """The child's answer, None when the deadline passed. Writing cannot block for long: the child reads
+        first.
+        """
         assert child.stdin is not None
         child.stdin.write(_LENGTH.pack(len(request)))
         child.stdin.write(request)
@@ -167,7 +179,9 @@ def _read_frame(child: subprocess.Popen[bytes], timeout_s: float) -> bytes | Non
 
 
 def prescan(kind: str, content: bytes) -> Failure | None:
-    """What a single linear look refuses: too many bytes, a tag of too many attributes, elements nested too deep."""
+    """What a single linear look refuses: too many bytes, a tag of too many attributes, elements nested too
+    deep.
+    """
     limit = MAX_HTML_BYTES if kind in ("html", "thread") else MAX_OTHER_BYTES
     if len(content) > limit:
         return Failure("too_large", f"{len(content)} bytes, limit {limit}")
@@ -195,8 +209,10 @@ def _num_attributes(tag: bytes) -> int:
 
 
 def _depth(content: bytes) -> int:
-    """Upper estimate of open elements: opening less closing tags, at its highest; void and self-closing ones do not count."""
-    if content.count(b"<") - 2 * content.count(b"</") <= MAX_OPEN_ELEMENTS:
+    """Upper estimate of open elements: opening less closing tags, at its highest; void and self-closing ones
+    do not count.
+    """
+    if _rough_depth(content) <= MAX_OPEN_ELEMENTS:
         return 0
     depth = highest = 0
     for closing, name, _, _ in _TAG.findall(content):
@@ -206,4 +222,14 @@ def _depth(content: bytes) -> int:
         depth += -1 if closing else 1
         highest = max(highest, depth)
         depth = max(depth, 0)
+    return highest
+
+
+def _rough_depth(content: bytes) -> int:
+    """More than the depth ever is: void elements and elements without end tags count as open."""
+    depth = highest = 0
+    for start in range(0, len(content), _STRIDE):
+        closing = content.count(b"</", start, start + _STRIDE + 1)
+        depth += content.count(b"<", start, start + _STRIDE) - 2 * closing
+        highest = max(highest, depth + closing)
     return highest

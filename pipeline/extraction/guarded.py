@@ -1,7 +1,7 @@
 """The child process of `guard`: reads requests from standard input, writes answers to standard output.
 
-Messages are a length (4 bytes, big endian) and a pickle of plain tuples; both ends are this file. Standard output is moved away at
-start, so that a library that prints cannot break the framing.
+Messages are a length (4 bytes, big endian) and a pickle of plain tuples; both ends are this file. Standard
+output is moved away at start, so that a library that prints cannot break the framing.
 """
 
 import os
@@ -17,7 +17,8 @@ from pipeline.extraction.html import Extraction
 
 KINDS = ("html", "pdf", "latex", "notebook", "code", "repository", "thread", "text")
 READY = b"ready"
-# Errors that third-party parsers raise on bad input are data; an interpreter's own (SystemExit, KeyboardInterrupt) end the child.
+# Errors that third-party parsers raise on bad input are data; an interpreter's own (SystemExit,
+# KeyboardInterrupt) end the child.
 _LENGTH = struct.Struct(">I")
 # Ours: deep but legal pages recurse two Python frames per element in our writers.
 RECURSION_LIMIT = 20_000

@@ -1,8 +1,9 @@
 """A web page to Markdown: main text, formulas and code.
 
-Formulas and code are taken out of the tree first (`math`, `code`, `delimiters`), a main-content core finds the text, and what was
-taken out is put back where the core left it. The core is ours (`maintext`); where it is not sure of itself, or loses formulas or
-code, a second engine reads the same page, and the better result is kept. `engine` says whose it is.
+Formulas and code are taken out of the tree first (`math`, `code`, `delimiters`), a main-content core finds
+the text, and what was taken out is put back where the core left it. The core is ours (`maintext`); where it
+is not sure of itself, or loses formulas or code, a second engine reads the same page, and the better result
+is kept. `engine` says whose it is.
 """
 
 from pipeline.extraction import cores
@@ -10,6 +11,7 @@ from pipeline.extraction.encodings import clean, decode_source
 from pipeline.extraction.extraction import Extraction
 from pipeline.extraction.forum import thread_blocks
 from pipeline.extraction.page import parse, take_out, title_of
+from pipeline.extraction.tree import inventory_of
 
 __all__ = ["Extraction", "extract_html"]
 
@@ -21,13 +23,14 @@ def extract_html(html: bytes, url: str | None = None, charset: str | None = None
     if tree is None:
         return Extraction("", "", 0, 0, 0, 0, "none")
     title = title_of(tree)
-    slots = take_out(tree, page)
-    thread = thread_blocks(tree, page, slots)
+    inventory = inventory_of(tree)
+    slots = take_out(tree, page, inventory)
+    thread = thread_blocks(tree, page, inventory, slots)
     text, numbers, engine = (*thread, "forum") if thread else cores.best_text(tree, page, slots)
     kept = [slots.kinds[number] for number in set(numbers)]
     return Extraction(
         text=clean(slots.restore(text)).strip(),
-        title=title,
+        title=clean(title),
         code_seen=slots.seen("code"),
         code_kept=kept.count("code"),
         math_seen=slots.seen("math", "display"),

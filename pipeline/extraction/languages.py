@@ -7,25 +7,38 @@ from pathlib import PurePosixPath
 _EXTENSIONS = {
     extension: language
     for language, extensions in {
-        "python": "py pyi pyw", "cython": "pyx pxd", "javascript": "js mjs cjs jsx", "typescript": "ts tsx mts", "java": "java", "c": "c h", "cpp": "cc cpp cxx c++ hh hpp hxx ipp",
-        "csharp": "cs", "go": "go", "rust": "rs", "ruby": "rb rake gemspec", "php": "php", "perl": "pl pm t", "r": "r", "julia": "jl", "haskell": "hs lhs",
-        "scala": "scala sc", "kotlin": "kt kts", "swift": "swift", "objective-c": "m mm", "sql": "sql", "bash": "sh bash zsh ksh", "fish": "fish",
-        "powershell": "ps1 psm1", "html": "html htm xhtml", "css": "css", "scss": "scss", "less": "less", "xml": "xml xsd xslt svg", "json": "json jsonl", "yaml": "yaml yml",
-        "toml": "toml", "ini": "ini cfg", "markdown": "md markdown", "rst": "rst", "latex": "tex sty cls bib", "matlab": "mat", "lua": "lua", "fortran": "f f90 f95 f03 for",
-        "lisp": "lisp lsp cl", "emacs-lisp": "el", "scheme": "scm ss rkt", "clojure": "clj cljs cljc edn", "erlang": "erl hrl", "elixir": "ex exs", "ocaml": "ml mli",
-        "fsharp": "fs fsx fsi", "dart": "dart", "groovy": "groovy gradle", "cmake": "cmake", "prolog": "pro", "assembly": "asm s", "vhdl": "vhd vhdl", "verilog": "v sv svh",
-        "awk": "awk", "vim": "vim", "nix": "nix", "zig": "zig", "solidity": "sol", "graphql": "graphql gql", "protobuf": "proto", "cuda": "cu cuh", "coq": "coq",
-        "lean": "lean", "agda": "agda", "idris": "idr", "isabelle": "thy", "ada": "ada adb ads", "pascal": "pas pp", "d": "d", "nim": "nim", "crystal": "cr", "tcl": "tcl",
-        "stan": "stan", "dockerfile": "dockerfile", "makefile": "mk mak", "diff": "diff patch", "vue": "vue", "svelte": "svelte", "wasm": "wat", "opencl": "opencl",
+        "python": "py pyi pyw", "cython": "pyx pxd", "javascript": "js mjs cjs jsx",
+        "typescript": "ts tsx mts", "java": "java", "c": "c h", "cpp": "cc cpp cxx c++ hh hpp hxx ipp",
+        "csharp": "cs", "go": "go", "rust": "rs", "ruby": "rb rake gemspec", "php": "php", "perl": "pl pm t",
+        "r": "r", "julia": "jl", "haskell": "hs lhs",
+        "scala": "scala sc", "kotlin": "kt kts", "swift": "swift", "objective-c": "m mm", "sql": "sql",
+        "bash": "sh bash zsh ksh", "fish": "fish",
+        "powershell": "ps1 psm1", "html": "html htm xhtml", "css": "css", "scss": "scss", "less": "less",
+        "xml": "xml xsd xslt svg", "json": "json jsonl", "yaml": "yaml yml",
+        "toml": "toml", "ini": "ini cfg", "markdown": "md markdown", "rst": "rst",
+        "latex": "tex sty cls bib", "matlab": "mat", "lua": "lua", "fortran": "f f90 f95 f03 for",
+        "lisp": "lisp lsp cl", "emacs-lisp": "el", "scheme": "scm ss rkt", "clojure": "clj cljs cljc edn",
+        "erlang": "erl hrl", "elixir": "ex exs", "ocaml": "ml mli",
+        "fsharp": "fs fsx fsi", "dart": "dart", "groovy": "groovy gradle", "cmake": "cmake", "prolog": "pro",
+        "assembly": "asm s", "vhdl": "vhd vhdl", "verilog": "v sv svh",
+        "awk": "awk", "vim": "vim", "nix": "nix", "zig": "zig", "solidity": "sol", "graphql": "graphql gql",
+        "protobuf": "proto", "cuda": "cu cuh", "coq": "coq",
+        "lean": "lean", "agda": "agda", "idris": "idr", "isabelle": "thy", "ada": "ada adb ads",
+        "pascal": "pas pp", "d": "d", "nim": "nim", "crystal": "cr", "tcl": "tcl",
+        "stan": "stan", "dockerfile": "dockerfile", "makefile": "mk mak", "diff": "diff patch", "vue": "vue",
+        "svelte": "svelte", "wasm": "wat", "opencl": "opencl",
     }.items()
     for extension in extensions.split()
 }  # fmt: skip
 _NAMES = {
-    "makefile": "makefile", "gnumakefile": "makefile", "dockerfile": "dockerfile", "cmakelists.txt": "cmake", "rakefile": "ruby", "gemfile": "ruby",
-    "sconstruct": "python", "sconscript": "python", "wscript": "python", "jenkinsfile": "groovy", ".bashrc": "bash", "build.bazel": "starlark", "build": "starlark",
+    "makefile": "makefile", "gnumakefile": "makefile", "dockerfile": "dockerfile", "cmakelists.txt": "cmake",
+    "rakefile": "ruby", "gemfile": "ruby",
+    "sconstruct": "python", "sconscript": "python", "wscript": "python", "jenkinsfile": "groovy",
+    ".bashrc": "bash", "build.bazel": "starlark", "build": "starlark",
 }  # fmt: skip
 _SHEBANG = re.compile(
-    rb"\A#![^\n]{0,100}?(?:/|\s)(python|bash|sh|zsh|ksh|perl|ruby|node|php|lua|Rscript|awk|tclsh|make|fish|julia)[\d.]*\b"
+    rb"\A#![^\n]{0,100}?(?:/|\s)(python|bash|sh|zsh|ksh|perl|ruby|node|php|lua|Rscript|awk|tclsh|make|fish"
+    rb"|julia)[\d.]*\b"
 )
 _SHEBANG_LANGUAGES = {
     "sh": "bash",

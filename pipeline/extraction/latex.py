@@ -1,7 +1,8 @@
 """LaTeX sources to Markdown: prose by pylatexenc, formulas and listings verbatim.
 
-What must not be touched (formulas, verbatim and listing environments, tables' bodies) is taken out by a hand-written scan first, for pylatexenc
-would re-space it; sections become headings, items become lists, and the words are put back last.
+What must not be touched (formulas, verbatim and listing environments, tables' bodies) is taken out by a
+hand-written scan first, for pylatexenc would re-space it; sections become headings, items become lists, and
+the words are put back last.
 """
 
 import re
@@ -17,16 +18,19 @@ from pipeline.extraction.slots import Slots
 
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*\n?[ \t]*")
 _BEGIN = re.compile(
-    r"\\begin\{([A-Za-z]{1,30}\*?)\}|(?<!\\)\$\$|(?<!\\)\$|\\\(|(?<!\\)\\\[|^<<([^\n]{0,300})>>=\s*?\n|\\(?:verb|lstinline)\*?([^A-Za-z\s*])",
+    r"\\begin\{([A-Za-z]{1,30}\*?)\}|(?<!\\)\$\$|(?<!\\)\$|\\\(|(?<!\\)\\\[|^<<([^\n]{0,300})>>=\s*?\n"
+    r"|\\(?:verb|lstinline)\*?([^A-Za-z\s*])",
     re.M,
 )
 _MATH_ENVIRONMENTS = {
-    "equation": "", "displaymath": "", "math": "", "align": "aligned", "flalign": "aligned", "eqnarray": "aligned", "gather": "gathered", "multline": "multlined",
+    "equation": "", "displaymath": "", "math": "", "align": "aligned", "flalign": "aligned",
+    "eqnarray": "aligned", "gather": "gathered", "multline": "multlined",
     "alignat": "alignedat",
 }  # fmt: skip
-_CODE_ENVIRONMENTS = frozenset(
-    ["verbatim", "Verbatim", "lstlisting", "minted", "Sinput", "Soutput", "Schunk", "Code", "CodeInput", "CodeOutput", "CodeChunk", "Scode", "alltt"]
-)
+_CODE_ENVIRONMENTS = frozenset([
+    "verbatim", "Verbatim", "lstlisting", "minted", "Sinput", "Soutput", "Schunk", "Code", "CodeInput",
+    "CodeOutput", "CodeChunk", "Scode", "alltt",
+])  # fmt: skip
 _DROPPED_ENVIRONMENTS = frozenset(
     ["thebibliography", "tikzpicture", "figure", "picture", "comment", "filecontents", "keywords"]
 )
@@ -35,14 +39,15 @@ _HEADING = re.compile(
     r"\\(part|chapter|section|subsection|subsubsection|paragraph)\*?\s*(?:\[[^\]]{0,300}\])?\s*\{"
 )
 _LABEL = re.compile(
-    r"\\(?:label|nonumber|notag|index|vspace|hspace|noindent|newpage|clearpage|bigskip|medskip|smallskip|maketitle|tableofcontents)\*?(?:\{[^{}]{0,300}\})?"
+    r"\\(?:label|nonumber|notag|index|vspace|hspace|noindent|newpage|clearpage|bigskip|medskip|smallskip"
+    r"|maketitle|tableofcontents)\*?(?:\{[^{}]{0,300}\})?"
 )
 _TITLE = re.compile(r"\\(?:Plain)?[tT]itle\s*(?:\[[^\]]{0,300}\])?\s*\{")
 _ENGINE = "pylatexenc"
 
 
 def extract_latex(data: bytes, charset: str | None = None) -> Extraction:
-    """A LaTeX (or Sweave) source as Markdown; only what stands in the document environment, if there is one."""
+    """A LaTeX (or Sweave) source as Markdown; only its document environment, if there is one."""
     source = decode(data, charset)
     slots = Slots(source)
     title = _argument(source, _TITLE)
@@ -65,7 +70,7 @@ def extract_latex(data: bytes, charset: str | None = None) -> Extraction:
 
 
 def _take_out(body: str, slots: Slots) -> str:
-    """`body` with formulas and listings as words and comments removed outside of listings; one forward scan."""
+    """`body` with formulas and listings as words and comments removed outside of listings; one scan."""
     out: list[str] = []
     place = 0
     while (begin := _BEGIN.search(body, place)) is not None:
@@ -230,7 +235,7 @@ def _context():  # type: ignore[no-untyped-def]
 
 
 def _plain(text: str, slots: Slots) -> str:
-    """Prose with macros resolved; a source that pylatexenc cannot walk keeps its words with macros stripped."""
+    """Prose with macros resolved; a source that pylatexenc cannot walk keeps its words without macros."""
     converter = LatexNodes2Text(
         latex_context=_context(), math_mode="verbatim", keep_comments=False, strict_latex_spaces=False
     )

@@ -1,7 +1,7 @@
 """An HTML (or trafilatura's XML) tree to Markdown blocks.
 
-One recursive walk: inline content gathers in a line until a block begins. Emphasis is dropped, its text stays. Words of `Slots`
-pass through like any word; they are put back when everything around them is escaped.
+One recursive walk: inline content gathers in a line until a block begins. Emphasis is dropped, its text
+stays. Words of `Slots` pass through like any word; they are put back when everything around them is escaped.
 """
 
 import re
@@ -12,12 +12,15 @@ from pipeline.extraction.slots import Slots
 from pipeline.extraction.tree import class_of
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_INLINE = frozenset(
-    ["a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "hi", "i", "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "time", "tt", "u", "var", "wbr", "ruby", "rb"]
-)
-_SKIPPED = frozenset(
-    ["script", "style", "noscript", "template", "svg", "canvas", "iframe", "object", "embed", "audio", "video", "select", "textarea", "button", "input", "head", "meta", "link", "rt", "rp", "map", "graphic", "img"]
-)
+_INLINE = frozenset([
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "hi", "i",
+    "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "time", "tt", "u", "var",
+    "wbr", "ruby", "rb",
+])  # fmt: skip
+_SKIPPED = frozenset([
+    "script", "style", "noscript", "template", "svg", "canvas", "iframe", "object", "embed", "audio", "video",
+    "select", "textarea", "button", "input", "head", "meta", "link", "rt", "rp", "map", "graphic", "img",
+])  # fmt: skip
 _LISTS = frozenset(("ul", "ol", "menu", "dir", "list"))
 _QUOTES = frozenset(("blockquote", "quote"))
 _LINE_BREAK = "\x00"
@@ -60,6 +63,8 @@ class _Walk:
         self.slots = slots
         self.blocks: list[str] = []
         self.line: list[str] = []
+        # The formula made last from `<sup>` or `<sub>`.
+        self.script_word = ""
 
     def blocks_of(self, element: etree._Element, depth: int) -> list[str]:
         self.walk(element, depth)
@@ -204,37 +209,26 @@ class _Walk:
 
     def _script(self, element: etree._Element, depth: int) -> None:
         """`x<sup>2</sup>` as `$x^2$`; ordinals, footnote marks and anything long stay glued text."""
-        text = "".join(element.itertext()).strip()
+        text = "".join(element.itertext()).strip().replace("−", "-")
+        mark = "_" if element.tag == "sub" else "^"
+        script = f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}"
         before = "".join(self.line[-3:])[-24:]
-        if (
-            not text
-            or self.slots.mark in text
-            or self.slots.mark in before
-            or element.find(".//a") is not None
-        ):
-            self.walk(element, depth + 1)
+        is_script = bool(text) and bool(_SCRIPT.match(text)) and element.find(".//a") is None
+        if is_script and self.line and self.line[-1] == self.script_word:
+            # A second script on the same base: `a_1^2`.
+            number = self.slots.numbers(self.script_word)[0]
+            self.slots.pieces[number] = f"{self.slots.pieces[number][:-1]}{script}$"
             return
-        is_sub = element.tag == "sub"
         base = _SCRIPT_BASE.search(before)
-        chained = before.endswith("$")
-        if (
-            (not is_sub and _ORDINAL.match(text) and not (base and text.isdigit()))
-            or not _SCRIPT.match(text)
-            or not (base or chained)
-        ):
+        ordinal = (
+            mark == "^" and _ORDINAL.match(text) is not None and not (base is not None and text.isdigit())
+        )
+        if not is_script or base is None or ordinal or self.slots.mark in before:
             self.walk(element, depth + 1)
             return
-        mark = "_" if is_sub else "^"
-        script = text.replace("−", "-")
-        script = f"{mark}{script}" if len(script) == 1 else f"{mark}{{{script}}}"
-        self._append_script(base[0] if base else "", script)
-
-    def _append_script(self, base: str, script: str) -> None:
         joined = "".join(self.line)
-        self.line = [
-            joined[: len(joined) - len(base)] if base else joined,
-            self.slots.add(f"${base}{script}$", "math"),
-        ]
+        self.script_word = self.slots.add(f"${base[0]}{script}$", "math")
+        self.line = [joined[: len(joined) - len(base[0])], self.script_word]
 
 
 def quoted(blocks: list[str], slots: Slots) -> list[str]:
@@ -248,8 +242,14 @@ def quoted(blocks: list[str], slots: Slots) -> list[str]:
             run = []
             out.append(block)
         else:
-            run.append("\n".join(f"> {line}" if line else ">" for line in block.split("\n")))
+            run.append("\n".join(_quoted_line(line, slots) for line in block.split("\n")))
     return [*out, "\n>\n".join(run)] if run else out
+
+
+def _quoted_line(line: str, slots: Slots) -> str:
+    if slots.is_block(line.strip()):
+        return line.strip()
+    return f"> {line}" if line else ">"
 
 
 def _indented(block: str, slots: Slots) -> str:

@@ -1,8 +1,9 @@
 """Formulas of a page, in every encoding the web has, to LaTeX.
 
-`take_out_math` replaces each formula in the tree by the word that stands for it. Source TeX wins over anything rendered:
-scripts and annotations first, attributes next, then MathML converted, then glyphs. What repeats the formula (previews, fallback
-images, assistive copies) is removed with it, so each formula is there once.
+`take_out_math` replaces each formula in the tree by the word that stands for it. Source TeX wins over
+anything rendered: scripts and annotations first, attributes next, then MathML converted, then glyphs. What
+repeats the formula (previews, fallback images, assistive copies) is removed with it, so each formula is there
+once.
 """
 
 import re
@@ -11,57 +12,57 @@ from urllib.parse import unquote_plus, urlsplit
 from lxml import etree
 
 from pipeline.extraction.glyphs import katex_glyphs_to_latex, mathjax_to_latex
-from pipeline.extraction.mathml import balance, mathml_to_latex, name_of
+from pipeline.extraction.mathml import mathml_to_latex
+from pipeline.extraction.mathml_leaves import balance, name_of
 from pipeline.extraction.slots import Slots
-from pipeline.extraction.tree import class_of, remove, replace_by_text
+from pipeline.extraction.tree import Inventory, class_of, remove, replace_by_text, xml_of
 
-_TEX_SCRIPT = etree.XPath("//script[starts-with(@type,'math/')]")
 _CONTAINERS = etree.XPath(
     "//mjx-container|//span[contains(concat(' ',normalize-space(@class),' '),' katex ')]"
     "|//span[contains(concat(' ',normalize-space(@class),' '),' katex-display ')]"
     "|//span[contains(@class,'mwe-math-element')]|//div[contains(@class,'mwe-math-element')]"
     "|//*[starts-with(@class,'MathJax') or contains(@class,' MathJax')]"
 )
-_MATH = etree.XPath("//*[local-name()='math']")
 _LATEXML_TABLES = etree.XPath("//table[contains(@class,'ltx_eqn_table')]")
-_IMAGES = etree.XPath(
-    "//img[contains(@class,'tex') or contains(@class,'math') or contains(@class,'eq') or contains(@class,'Math')"
-    " or contains(@class,'ee_img') or contains(@src,'tex') or contains(@src,'math') or contains(@src,'codecogs')"
-    " or contains(@src,'TeX') or contains(@src,'chart.apis') or contains(@data-src,'tex') or contains(@data-src,'math')"
-    " or starts-with(@alt,'$') or starts-with(@alt,'\\')]"
-)
 _MATH_IMAGE_CLASS = re.compile(r"\b(?:tex|latex|math|mathjax|mwe-math\S*|equation|ee_img|eqn?)\b", re.I)
 _MATH_IMAGE_URL = re.compile(
-    r"codecogs\.com|latex\.php|/latex\.|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/|/svg\.image\?|/render\?tex|chart\.apis\.google|i\.upmath\.me",
+    r"codecogs\.com|latex\.php|/latex\.|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/"
+    r"|/svg\.image\?|/render\?tex|chart\.apis\.google|i\.upmath\.me",
     re.I,
 )
 _TEX_EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=]")
 _WRAPPED_STYLE = re.compile(r"\{\\(display|text)style\s*(?![A-Za-z])(.*)\}\s*\Z", re.S)
-# Ours: longer TeX in one formula is not written by hand; the longest of the evaluation pages has under 2,000 characters.
+# Ours: longer TeX in one formula is not written by hand; the longest of the evaluation pages has under 2,000
+# characters.
 MAX_FORMULA_CHARS = 20_000
 
 
-def take_out_math(tree: etree._Element, page: str, slots: Slots) -> None:
-    """Replace every formula element of `tree` by its word in `slots`; `page` is the source, to skip needless searches."""
-    if "math/" in page:
-        for script in _TEX_SCRIPT(tree):
+def take_out_math(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
+    """Replace every formula element of `tree` by its word in `slots`."""
+    tags, classes = inventory.tags, inventory.classes
+    if "script" in tags:
+        for script in [
+            script for script in tree.iter("script") if script.get("type", "").startswith("math/")
+        ]:
             _take_script(script, slots)
-    if "MathJax" in page or "katex" in page or "mjx-" in page or "mwe-math" in page:
+    if "mjx-container" in tags or any(name in classes for name in ("MathJax", "katex", "mwe-math")):
         for container in _CONTAINERS(tree):
             if container.getparent() is not None:
                 _take_container(container, slots)
-    if "<math" in page or ":math" in page or "<MATH" in page:
+    if any(tag.endswith("math") for tag in tags):
         _take_latexml_tables(tree, slots)
-        for math in _MATH(tree):
+        for math in _maths(tree):
             if math.getparent() is not None:
                 _take_formula(math, latex_of_math(math), is_display(math), slots)
-    if "<img" in page or "<IMG" in page:
-        for image in _IMAGES(tree):
+    if "img" in tags:
+        for image in list(tree.iter("img")):
             _take_image(image, slots)
 
 
 def tidy_tex(tex: str) -> str:
-    """TeX as an author would have it: no delimiters, no display-style wrapper, one line without needless space, braces balanced."""
+    """TeX as an author would have it: no delimiters, no display-style wrapper, one line without needless
+    space, braces balanced.
+    """
     tex = tex.strip()
     tex = re.sub(r"\A(?:<!--|%)?\s*<!\[CDATA\[|(?:%|//)?\s*\]\]>(?:-->)?\Z", "", tex).strip()
     for start, end in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")):
@@ -113,6 +114,14 @@ def is_display(math: etree._Element) -> bool:
     return "display:block" in math.get("style", "").replace(" ", "")
 
 
+def _maths(tree: etree._Element) -> list[etree._Element]:
+    return [
+        element
+        for element in tree.iter(etree.Element)
+        if element.tag[-4:] in ("math", "MATH") and name_of(element) == "math"
+    ]
+
+
 def _take_formula(element: etree._Element, latex: str, display: bool, slots: Slots) -> None:
     word = formula_word(latex, display, slots)
     replace_by_text(element, word, block=display)
@@ -132,12 +141,7 @@ def _take_script(script: etree._Element, slots: Slots) -> None:
         previous = earlier
     source = script.text or ""
     if "mml" in kind:
-        try:
-            math = etree.fromstring(
-                source.encode(), etree.XMLParser(recover=True, resolve_entities=False, huge_tree=False)
-            )
-        except etree.XMLSyntaxError:
-            math = None
+        math = xml_of(source)
         source = latex_of_math(math) if math is not None else ""
     elif "asciimath" in kind:
         from pipeline.extraction.asciimath import asciimath_to_latex
@@ -170,9 +174,7 @@ def _latex_of_container(container: etree._Element, classes: str) -> tuple[str, b
         if container.get(attribute, "").strip():
             return container.get(attribute, ""), display
     if container.get("data-mathml"):
-        math = etree.fromstring(
-            container.get("data-mathml", "").encode(), etree.XMLParser(recover=True, resolve_entities=False)
-        )
+        math = xml_of(container.get("data-mathml", ""))
         if math is not None:
             return latex_of_math(math), display or is_display(math)
     math = next(
@@ -193,7 +195,7 @@ def _take_latexml_tables(tree: etree._Element, slots: Slots) -> None:
     for table in _LATEXML_TABLES(tree):
         lines = []
         for line in table.iter("tr"):
-            parts = [latex_of_math(math) for math in _MATH(line) if line in math.iterancestors()]
+            parts = [latex_of_math(math) for math in _maths(line)]
             if parts:
                 lines.append(
                     " ".join(re.sub(r"\\displaystyle\s*(?![A-Za-z])", "", part).strip() for part in parts)
@@ -208,7 +210,7 @@ def _take_latexml_tables(tree: etree._Element, slots: Slots) -> None:
 
 def _take_image(image: etree._Element, slots: Slots) -> None:
     source = image.get("src") or image.get("data-src") or ""
-    by_url = bool(_MATH_IMAGE_URL.search(source))
+    by_url = len(source) < MAX_FORMULA_CHARS and bool(_MATH_IMAGE_URL.search(source))
     classes = class_of(image)
     alt = (image.get("alt") or "").strip()
     if not by_url and not (_MATH_IMAGE_CLASS.search(classes) and alt and _TEX_EVIDENCE.search(alt)):
@@ -237,7 +239,8 @@ def _tex_of_url(url: str) -> str:
         key, equals, value = pair.partition("=")
         if equals and key in ("latex", "tex", "math", "formula", "chl", "eq"):
             return unquote_plus(value)
-    tex = unquote_plus(query.replace("+", "%2B") if "%20" in query else query)
+    # A plus is a blank only in a query that writes its own pluses as %2B.
+    tex = unquote_plus(query if "%2B" in query or "%2b" in query else query.replace("+", "%2B"))
     return re.sub(
         r"\A(?:\\(?:dpi|bg|fg)\s*\{[^{}]*\}\s*|\\(?:large|small|tiny|huge|inline|fn_\w+)\b\s*|&\w+=\w+)+",
         "",

@@ -1,7 +1,8 @@
 """What class names, ids and roles say about an element: boilerplate, main content, or nothing.
 
-Authors of pages name parts alike everywhere; the lists below are those words. A name is cut into words at case changes, hyphens and
-underscores; compounds written together are found as substrings. Answers are cached, pages repeat their names.
+Authors of pages name parts alike everywhere; the lists below are those words. A name is cut into words at
+case changes, hyphens and underscores; compounds written together are found as substrings. Answers are cached,
+pages repeat their names.
 """
 
 import re
@@ -10,46 +11,54 @@ from functools import lru_cache
 _WORD = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*")
 
 # Whole words that mark boilerplate wherever they stand in a name.
-_WORDS = frozenset(
-    """
-    nav navbar navi navigation subnav topnav menu submenu menus sidebar sidebars sidenav footer foot breadcrumb breadcrumbs crumbs
-    cookie cookies gdpr consent banner banners advert adverts advertisement advertising ads adsense adsbygoogle sponsor sponsored sponsors
-    promo promos promotion popup popover modal lightbox overlay offcanvas tooltip dropdown toolbar
-    share sharing sharebar sharedaddy shares social socials follow followus facebook twitter pinterest whatsapp addthis addtoany
-    related recommended recommendations recommendation similar trending popular mostread upsell crosssell
-    newsletter subscribe subscription signup signin login register logout paywall
-    comment comments commentlist commentform respond disqus trackback trackbacks pingback
-    pager pagination paging pagenav pagelinks paginator prevnext nextprev
-    widget widgets tags tagcloud taglist tagged keywords
-    author authors authorbox byline bio biography vcard
-    search searchform searchbox copyright legal disclaimer impressum skip skiplink noprint
-    rating ratings stars vote votes feedback report permalink
-    slider slideshow carousel ticker marquee
-    toc masthead donation donate cta nextstory linkbox
-    kommentar kommentare kommentieren comentario comentarios commentaire commentaires teilen partager compartir suche buscador werbung anzeige
-    publicidad publicite pubblicita anuncio reklama navegacion navigazione autorbox autorenbox relacionadas relacionados verwandte
-    """.split()
-)
+_WORDS = frozenset([
+    "nav", "navbar", "navi", "navigation", "subnav", "topnav", "menu", "submenu", "menus", "sidebar",
+    "sidebars", "sidenav", "footer", "foot", "breadcrumb", "breadcrumbs", "crumbs", "cookie", "cookies",
+    "gdpr", "consent", "banner", "banners", "advert", "adverts", "advertisement", "advertising", "ads",
+    "adsense", "adsbygoogle", "sponsor", "sponsored", "sponsors", "promo", "promos", "promotion", "popup",
+    "popover", "modal", "lightbox", "overlay", "offcanvas", "tooltip", "dropdown", "toolbar", "share",
+    "sharing", "sharebar", "sharedaddy", "shares", "social", "socials", "follow", "followus", "facebook",
+    "twitter", "pinterest", "whatsapp", "addthis", "addtoany", "related", "recommended", "recommendations",
+    "recommendation", "similar", "trending", "popular", "mostread", "upsell", "crosssell", "newsletter",
+    "subscribe", "subscription", "signup", "signin", "login", "register", "logout", "paywall", "comment",
+    "comments", "commentlist", "commentform", "respond", "disqus", "trackback", "trackbacks", "pingback",
+    "pager", "pagination", "paging", "pagenav", "pagelinks", "paginator", "prevnext", "nextprev", "widget",
+    "widgets", "tags", "tagcloud", "taglist", "tagged", "keywords", "author", "authors", "authorbox",
+    "byline", "bio", "biography", "vcard", "search", "searchform", "searchbox", "copyright", "legal",
+    "disclaimer", "impressum", "skip", "skiplink", "noprint", "rating", "ratings", "stars", "vote", "votes",
+    "feedback", "report", "permalink", "slider", "slideshow", "carousel", "ticker", "marquee", "toc",
+    "masthead", "donation", "donate", "cta", "nextstory", "linkbox", "kommentar", "kommentare",
+    "kommentieren", "comentario", "comentarios", "commentaire", "commentaires", "teilen", "partager",
+    "compartir", "suche", "buscador", "werbung", "anzeige", "publicidad", "publicite", "pubblicita",
+    "anuncio", "reklama", "navegacion", "navigazione", "autorbox", "autorenbox", "relacionadas",
+    "relacionados", "verwandte",
+])  # fmt: skip
 # Parts of words written together.
 _SUBSTRINGS = re.compile(
-    r"sidebar|breadcrumb|navigat|navbar|mainmenu|topmenu|submenu|menubar|menu-|-menu|footer|cookie|newsletter|relatedpost|related-|-related|related_"
-    r"|sharethis|sharebutton|share-|-share|social-|-social|socialmedia|shariff|jp-relatedposts|sharedadd|addthis|taboola|outbrain|adsense|adslot|advert"
-    r"|subscri|comment-|commentlist|post-meta|entry-meta|postmeta|post-info|postinfo|meta-info|post-tags|tag-links|cat-links|author-info|author-box"
-    r"|authorbox|about-author|post-author|post-nav|postnav|post-footer|entry-footer|article-footer|recommend|most-read|mostpopular|most-popular"
-    r"|readmore-list|more-stories|morestories|also-like|promo|popup|print-links|pagination|page-nav|skip-|sponsor|popular-|latest-|recent-|recentpost"
-    r"|storylist|nocontent|screen-reader|sr-only|visually-hidden|visuallyhidden|assistive|login|signup|sign-up|wp-caption-hidden|mw-editsection|reflist-hidden"
-    r"|catlinks|printfooter|mw-jump|navbox|vertical-navbox|infobox-nav|toctitle|siteheader|site-header|site-nav|page-header-top|topbar|top-bar|headline-ad"
-    r"|cmp-|onetrust|optanon|gdpr|privacy-|-banner|banner-|call-to-action|cta-"
+    r"(?<!un)(?:sidebar|breadcrumb|navigat|navbar|mainmenu|topmenu|submenu|menubar|menu-|-menu|footer"
+    r"|cookie|newsletter|relatedpost|related-|-related|related_"
+    r"|sharethis|sharebutton|share-|-share|social-|-social|socialmedia|shariff|jp-relatedposts|sharedadd"
+    r"|addthis|taboola|outbrain|adsense|adslot|advert"
+    r"|subscri|comment-|commentlist|post-meta|entry-meta|postmeta|post-info|postinfo|meta-info|post-tags"
+    r"|tag-links|cat-links|author-info|author-box"
+    r"|authorbox|about-author|post-author|post-nav|postnav|post-footer|entry-footer|article-footer"
+    r"|recommend|most-read|mostpopular|most-popular"
+    r"|readmore-list|more-stories|morestories|also-like|promo|popup|print-links|pagination|page-nav|skip-"
+    r"|sponsor|popular-|latest-|recent-|recentpost"
+    r"|storylist|nocontent|screen-reader|sr-only|visually-hidden|visuallyhidden|assistive|login|signup"
+    r"|sign-up|wp-caption-hidden|mw-editsection|reflist-hidden"
+    r"|catlinks|printfooter|mw-jump|navbox|vertical-navbox|infobox-nav|toctitle|siteheader|site-header"
+    r"|site-nav|page-header-top|topbar|top-bar|headline-ad"
+    r"|cmp-|onetrust|optanon|gdpr|privacy-|-banner|banner-|call-to-action|cta-)"
 )  # fmt: skip
-# Words that take back what the lists say: layout names of whole pages ("has-sidebar"), and content under such names.
-_LAYOUT = re.compile(r"(?:no|has|with|without|left|right|one|two)-?_?sidebar|sidebar-?_?(?:none|no|left|right|off|open)\b|content-sidebar|sidebar-content"
-    r"|menu-item-content|nav-content|comments?-(?:off|closed|open|enabled)|share-?able|no-(?:nav|banner|ads?|share)|main-content|page-content|article-body|post-body|post-content"
-    r"|entry-content|story-body|articlebody|article-content|article__body|content-body|hentry|type-post|type-page|post-type-")  # fmt: skip
-_CONTENT = re.compile(
-    r"articlebody|article-?_?(?:body|content|text|entry|main|copy)|article__(?:body|content|text)|post-?_?(?:body|content|text|entry)\b|post__content"
-    r"|entry-?_?(?:content|body|text)|story-?_?(?:body|content|text)|body-?_?(?:content|copy|text)|content-?_?(?:body|main|text|article)|main-?_?content"
-    r"|page-?_?content|text-?_?content|blog-?_?(?:content|post|entry|body)|single-?_?content|news-?_?(?:body|content|text|detail)|rich-?text|\bprose\b|mw-parser-output"
-    r"|field-name-body|field--name-body|theme-content|\barticle\b|\bcontent\b|\bpost\b|\bentry\b|\bstory\b|\bhentry\b|markdown-body"
+# Words that take back what the lists say: layout names of whole pages ("has-sidebar"), and content under such
+# names.
+_LAYOUT = re.compile(
+    r"(?:no|has|with|without|left|right|one|two)-?_?sidebar|sidebar-?_?(?:none|no|left|right|off|open)\b"
+    r"|content-sidebar|sidebar-content|menu-item-content|nav-content|comments?-(?:off|closed|open|enabled)"
+    r"|share-?able|no-(?:nav|banner|ads?|share)|main-content|page-content|article-body|post-body|post-content"
+    r"|entry-content|story-body|articlebody|article-content|article__body|content-body|admonition|hentry"
+    r"|type-post|type-page|post-type-"
 )
 
 
@@ -66,18 +75,32 @@ def is_boilerplate(names: str) -> bool:
 
 # What names the small print of an article: lines about the text, not of it.
 _MARGINAL = re.compile(
-    r"date|time(?!line)|published|updated|meta\b|meta[-_]|[-_]meta|byline|kicker|credit|source|quelle|caption|bildunter|imagedesc|image-?_?text|legend|copyright|categor"
-    r"|reading-?_?time|readtime|lesezeit|likes|views|counter|badge|print|back\b|button|btn|more\b|readmore|read-more|affiliate|callout|card-header|card-divider|contact|kontakt"
-    r"|press-?officer|tags?\b|topics|themen|temas|follow|subvert|signature|edit-?link|edited|disclaim|notice|alert|sponsor|gallery|lightbox|icon|avatar|autor|by-author|written"
+    r"date|time(?!line)|published|updated|meta\b|meta[-_]|[-_]meta|byline|kicker|credit|source|quelle"
+    r"|caption|bildunter|imagedesc|image-?_?text|legend|copyright|categor"
+    r"|reading-?_?time|readtime|lesezeit|likes|views|counter|badge|print|back\b|button|btn|more\b|readmore"
+    r"|read-more|affiliate|callout|card-header|card-divider|contact|kontakt"
+    r"|press-?officer|tags?\b|topics|themen|temas|follow|subvert|signature|edit-?link|edited|disclaim"
+    r"|notice|alert|sponsor|gallery|lightbox|icon|avatar|autor|by-author|written"
 )
 
 
 _TEASER = re.compile(r"teaser|promo|card\b|callout|infobox|info-box|textbox|text-box|box\b")
 
 
+_ANNOTATION = re.compile(
+    r"topic\b|footnote|endnote|admonition|definition|example|theorem|proof|remark|citation|equation"
+)
+
+
+@lru_cache(maxsize=65536)
+def is_annotation(names: str) -> bool:
+    """Whether `names` call an `<aside>` a part of the text: a footnote, an admonition, a worked example."""
+    return bool(_ANNOTATION.search(names.lower()))
+
+
 @lru_cache(maxsize=65536)
 def is_teaser(names: str) -> bool:
-    """Whether `names` call an element a teaser: of this text if it stands free, of another if it is a link."""
+    """Whether `names` call an element a teaser: of this text, or, if it is a link, of another."""
     return bool(_TEASER.search(names.lower()))
 
 
@@ -85,9 +108,3 @@ def is_teaser(names: str) -> bool:
 def is_marginal(names: str) -> bool:
     """Whether `names` call an element a line about the text: date, author, credit, category, count."""
     return bool(_MARGINAL.search(names.lower()))
-
-
-@lru_cache(maxsize=65536)
-def is_content(names: str) -> bool:
-    """Whether `names` call an element main content."""
-    return bool(_CONTENT.search(names.lower()))

@@ -1,7 +1,9 @@
-"""PDF to text by pdfium: lines in reading order, page furniture removed, hyphenation undone, paragraphs joined.
+"""PDF to text by pdfium: lines in reading order, page furniture removed, hyphenation undone, paragraphs
+joined.
 
-Furniture is what many pages repeat at their top or bottom (running heads, page numbers). A paragraph ends where a line is clearly shorter than
-the page's measure, where the gap to the next line grows, or where the next line is indented or looks like a heading or an item.
+Furniture is what many pages repeat at their top or bottom (running heads, page numbers). A paragraph ends
+where a line is clearly shorter than the page's measure, where the gap to the next line grows, or where the
+next line is indented or looks like a heading or an item.
 """
 
 import re
@@ -35,7 +37,8 @@ _LIGATURES = str.maketrans(
 )
 _ITEM = re.compile(r"(?:[•●▪◦‣∙–]|\d{1,2}[.)]|\([a-z0-9]{1,3}\)|[a-z]\))\s+\S")
 _HEADING = re.compile(
-    r"(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[A-Z]\.\d{0,2}|Appendix [A-Z])\s+[A-Z][^.!?]{2,80}\Z|(?:Abstract|Introduction|References|Acknowledg\w+|Conclusions?)\Z"
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[A-Z]\.\d{0,2}|Appendix [A-Z])\s+[A-Z][^.!?]{2,80}\Z|(?:Abstract"
+    r"|Introduction|References|Acknowledg\w+|Conclusions?)\Z"
 )
 _SENTENCE_END = re.compile(r"[.!?:;][\"')\]”’]{0,2}\Z")
 _PAGE_NUMBER = re.compile(
@@ -51,8 +54,8 @@ def extract_pdf(data: bytes) -> Extraction:
         pages = [_page_lines(document, number) for number in range(min(len(document), MAX_PAGES))]
     finally:
         document.close()
-    pages = _without_furniture(pages)
-    text = clean("\n\n".join(_paragraphs(pages))).strip()
+    pages = without_furniture(pages)
+    text = clean("\n\n".join(paragraphs_of(pages))).strip()
     if not title and text:
         title = text.partition("\n")[0][:200]
     return Extraction(text, title, 0, 0, 0, 0, "pdfium")
@@ -74,7 +77,7 @@ def _shape(line: str) -> str:
     return re.sub(r"\d+", "#", line).strip().lower()
 
 
-def _without_furniture(pages: list[list[str]]) -> list[list[str]]:
+def without_furniture(pages: list[list[str]]) -> list[list[str]]:
     """Pages without the lines that repeat at their edges, and without page numbers there."""
     edges: Counter[str] = Counter()
     for lines in pages:
@@ -98,7 +101,7 @@ def _without_furniture(pages: list[list[str]]) -> list[list[str]]:
     return cleaned
 
 
-def _paragraphs(pages: list[list[str]]) -> list[str]:
+def paragraphs_of(pages: list[list[str]]) -> list[str]:
     lengths = sorted(len(line) for lines in pages for line in lines)
     usual = lengths[int(len(lengths) * 0.8)] if lengths else 0
     paragraphs: list[str] = []

@@ -15,6 +15,8 @@ def strip_markdown(text: str) -> str:
     text = _TABLE_RULE.sub("", text)
     text = _TABLE_ROW.sub(lambda row: re.sub(r"(?<!\\)\|", " ", row[1]), text)
     text = _LINE_MARKS.sub("", text)
-    text = _FORMULA.sub(lambda formula: formula[1] if "\\" in formula[1] else re.sub(r"[\^_{}]", "", formula[1]), text)
+    text = _FORMULA.sub(
+        lambda formula: formula[1] if "\\" in formula[1] else re.sub(r"[\^_{}]", "", formula[1]), text
+    )
     text = text.replace("\\$", "$").replace("\\|", "|").replace("`", "")
     return " ".join(text.split())

@@ -32,7 +32,8 @@ def extract_code(data: bytes, path: str) -> Extraction:
 
 
 def extract_repository(data: bytes, path: str) -> Extraction:
-    """A tar or zip archive, or JSON `{"files": [{"path", "text"}]}`, as one document: read-me first, then files by path.
+    """A tar or zip archive, or JSON `{"files": [{"path", "text"}]}`, as one document: read-me first, then
+    files by path.
 
     Binary, vendored and oversized files are left out. Raises ValueError when it is none of the three.
     """

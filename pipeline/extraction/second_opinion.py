@@ -8,7 +8,9 @@ from pipeline.extraction.slots import Slots
 
 
 def trafilatura_text(page: etree._Element | str, slots: Slots) -> str:
-    """Markdown of the main content of `page` (a tree with words of `slots`, or source), "" where there is none."""
+    """Markdown of the main content of `page` (a tree with words of `slots`, or source), "" where there is
+    none.
+    """
     source = page if isinstance(page, str) else etree.tostring(page, method="html", encoding="unicode")
     document = bare_extraction(
         source, include_comments=True, include_tables=True, include_formatting=False, with_metadata=False

@@ -1,8 +1,8 @@
 """Finished Markdown held out of the way while the page around it is worked on.
 
-Formulas, code blocks and inline code are taken out of the page first and stand there as one plain word each; the
-main-content core moves those words like any other, and they are put back last. A word that is missing in the end was
-lost by the core.
+Formulas, code blocks and inline code are taken out of the page first and stand there as one plain word each;
+the main-content core moves those words like any other, and they are put back last. A word that is missing in
+the end was lost by the core.
 """
 
 import re

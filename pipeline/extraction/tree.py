@@ -1,11 +1,47 @@
 """Small edits of lxml trees that keep the text around an element."""
 
+import re
+from dataclasses import dataclass
+
 from lxml import etree
+
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_CLASSES = etree.XPath("//@class", smart_strings=False)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a page is made of: one pass, so that searches for what is not there are never run."""
+
+    tags: frozenset[str]
+    classes: str
+    """All different `class` values, joined by spaces."""
+
+
+def inventory_of(tree: etree._Element) -> Inventory:
+    """Tags and classes of every element of `tree`."""
+    tags = {element.tag for element in tree.iter(etree.Element)}
+    return Inventory(frozenset(tags), " ".join(set(_CLASSES(tree))))
 
 
 def class_of(element: etree._Element) -> str:
     """The `class` attribute, "" when absent."""
     return element.get("class") or ""
+
+
+def settable(text: str) -> str:
+    """`text` without what lxml refuses to be given, though its parser lets it pass (`&#1;`)."""
+    return _REFUSED.sub("", text)
+
+
+def xml_of(source: str) -> etree._Element | None:
+    """The root of an XML fragment, as far as it can be read; None when there is none."""
+    try:
+        return etree.fromstring(
+            source.encode("utf-8", "replace"), etree.XMLParser(recover=True, resolve_entities=False)
+        )
+    except etree.XMLSyntaxError:
+        return None
 
 
 def remove(element: etree._Element) -> None:
@@ -23,7 +59,7 @@ def remove(element: etree._Element) -> None:
 
 
 def replace_by_text(element: etree._Element, text: str, block: bool) -> None:
-    """Put `text` in the place of `element`: in the line, or as a paragraph of its own (`<p class="slot">`)."""
+    """Put `text` in the place of `element`: in the line, or as a paragraph (`<p class="slot">`)."""
     element.clear(keep_tail=True)
     element.text = text
     if block and text:

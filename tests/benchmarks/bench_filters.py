@@ -20,16 +20,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from filter_corpora import benchmark_problems, good_classes, junk_classes  # noqa: E402
-from retypeset import retypeset  # noqa: E402
+from filter_corpora import benchmark_problems, good_classes, junk_classes
+from retypeset import retypeset
 
-from filters.decontaminate import Index, build_index, contaminated_by  # noqa: E402
-from filters.language import identify  # noqa: E402
-from filters.licences import licence_of  # noqa: E402
-from filters.minhash import shingles, signature  # noqa: E402
-from filters.pii import mask_pii  # noqa: E402
-from filters.rules import preset, reject_reason  # noqa: E402
-from filters.stats import measure  # noqa: E402
+from filters.decontaminate import Index, build_index, contaminated_by
+from filters.language import identify
+from filters.licences import licence_of
+from filters.minhash import shingles, signature
+from filters.pii import mask_pii
+from filters.rules import preset, reject_reason
+from filters.stats import measure
 
 PRESETS = ("gopher", "c4", "fineweb", "dclm-rules", "dolma3", "openwebmath-rules", "bigcode", "reasonmill")
 PEER_CHAINS = ("gopher", "c4", "fineweb")
@@ -96,9 +96,8 @@ def print_agreement(texts: list[str], peer: dict[str, dict[str, str | None]]) ->
     for name in PEER_CHAINS:
         pairs = [(p[name], reject_reason(s, preset(name))) for s, p in measured]
         differences = Counter(pair for pair in pairs if (pair[0] is None) != (pair[1] is None))
-        print(
-            f"{name:10s} {1 - sum(differences.values()) / len(pairs):.4f}  datatrove / ours: {dict(differences)}"
-        )
+        share = 1 - sum(differences.values()) / len(pairs)
+        print(f"{name:10s} {share:.4f}  datatrove, ours: {dict(differences)}")
 
 
 def print_decontamination(problems: list[tuple[str, str]], index: Index, clean: list[str]) -> None:

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PER_CLASS = 600
-_WORDS = (
-    "account agency album apple arrow autumn badge bakery banner basket beach bicycle border bottle bridge bucket "
-    "budget button cabin camera candle canvas carbon carpet castle cattle cellar cheese cherry circle client coffee "
-    "copper corner cotton couple credit dealer design desert dinner doctor dollar dragon driver editor engine estate "
-    "fabric family farmer filter finger flight flower forest garden guitar hammer harbor hockey holiday insurance "
-    "island jacket jersey kitchen ladder laptop leader leather lemon letter lounge luxury magnet market meadow mirror"
-).split()
-_LOREM = (
-    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore "
-    "magna aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo"
-).split()
+_WORDS = str.split(
+    "account agency album apple arrow autumn badge bakery banner basket beach bicycle border bottle "
+    "bridge bucket budget button cabin camera candle canvas carbon carpet castle cattle cellar "
+    "cheese cherry circle client coffee copper corner cotton couple credit dealer design desert "
+    "dinner doctor dollar dragon driver editor engine estate fabric family farmer filter finger "
+    "flight flower forest garden guitar hammer harbor hockey holiday insurance island jacket jersey "
+    "kitchen ladder laptop leader leather lemon letter lounge luxury magnet market meadow mirror"
+)
+_LOREM = str.split(
+    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut "
+    "labore et dolore magna aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris "
+    "nisi ut aliquip ex ea commodo"
+)
 
 
 def good_classes(eval_data: Path) -> dict[str, list[str]]:
@@ -98,8 +100,8 @@ def _lorem(rng: random.Random) -> str:
 
 def _listing(rng: random.Random) -> str:
     return "\n".join(
-        f"{rng.randint(1, 99999):05d} {rng.choice(_WORDS)} {rng.choice(_WORDS)} | ${rng.randint(1, 999)}.99 | "
-        f"2024-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d} {rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"
+        f"{rng.randint(1, 99999):05d} {' '.join(rng.choices(_WORDS, k=2))} | ${rng.randint(1, 999)}.99 | "
+        f"2024-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d} {rng.randint(0, 23):02d}:00"
         for _ in range(rng.randint(20, 100))
     )
 
@@ -121,7 +123,7 @@ def _code(path: Path, prose: str | None, code: str) -> Iterator[str]:
 
 
 def _labelled(path: Path) -> Iterator[tuple[str, str]]:
-    """Documents of which the labellers thought well (quality of at least 3 of 5), code fenced as extraction does."""
+    """Documents of which the labellers thought well (3 of 5 or more), code fenced as extraction does."""
     for row in _rows(path):
         if row["quality"] >= 3:
             yield (f"```\n{row['text']}\n```" if row["source"] == "code" else row["text"]), row["source"]

@@ -1,4 +1,4 @@
-r"""The same problem as another site would typeset it: `\frac{1}{2}` as 1/2, (1)/(2), ½ or MathML, and so on."""
+r"""The same problem as another site would typeset it: `\frac{1}{2}` as 1/2, (1)/(2), ½ or MathML, etc."""
 
 import random
 import re

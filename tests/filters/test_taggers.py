@@ -25,7 +25,7 @@ ADVERT = (
 
 def test_features_are_one_line_with_marks_for_code_math_numbers_and_lines() -> None:
     assert features("Let $x$ be 1,024.\nSo:\n\n```py\nf(x)\n```\n") == (
-        "let #math $ x $ be #5 #end so : #end #code# ` ` ` py #end f ( x ) #end ` ` ` #end"
+        "let #math $ x $ be #5 . #end so : #end #code# ` ` ` py #end f ( x ) #end ` ` ` #end"
     )
 
 

@@ -153,7 +153,7 @@ def write_documents(root: str, num_parts: int = 1) -> None:
     stub = reject_row(
         "stub", "too_few_words", excerpt=TEXTS["stub"], measurements=json.dumps({"num_words": 3})
     )
-    write_table(root, "filtered", filtered, [stub], num_parts, {"rules": "reasonmill"})
+    write_table(root, "filtered", filtered, [stub], num_parts, {"rules": "gopher"})
     deduped = [row for row in filtered if row["doc_id"] in DOMAINS]
     copies = [
         reject_row("sorting-copy", "duplicate_near", duplicate_of="sorting", excerpt=TEXTS["sorting-copy"]),

@@ -12,7 +12,7 @@ from pipeline import inspection
 from pipeline.browse_clusters import clusters
 from pipeline.compare_runs import diff
 from pipeline.explain_document import explain
-from pipeline.inspection_commands import printable
+from pipeline.inspection_commands import main, printable
 from tests.pipeline import sample_run
 
 
@@ -22,7 +22,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_counts_are_the_manifests(root: str) -> None:
-    found = {count.table: (count.rows_in, count.rows_out, count.rejected) for count in inspection.counts(root)}
+    found = {
+        count.table: (count.rows_in, count.rows_out, count.rejected) for count in inspection.counts(root)
+    }
     assert found == {
         "raw": (10, 8, {"http_error_status": 1, "warc_truncated_record": 1}),
         "documents": (8, 7, {"empty_text": 1}),
@@ -40,7 +42,9 @@ def test_sample_does_not_depend_on_parts(root: str, tmp_path: Path) -> None:
     assert [row["doc_id"] for row in whole] == [row["doc_id"] for row in cut]
     assert whole == cut
     assert len({row["doc_id"] for row in whole}) == 4
-    orders = {tuple(row["doc_id"] for row in inspection.sample(root, "filtered", 6, seed)) for seed in range(5)}
+    orders = {
+        tuple(row["doc_id"] for row in inspection.sample(root, "filtered", 6, seed)) for seed in range(5)
+    }
     assert len(orders) > 1
 
 
@@ -60,7 +64,12 @@ def test_sample_takes_what_is_asked_for(root: str) -> None:
 def test_sample_by_is_a_sample_of_every_value(root: str) -> None:
     found = inspection.sample_by(root, "scored", "domain", 3)
     ids = {domain: [row["doc_id"] for row in rows] for domain, rows in found.items()}
-    assert ids == {"code": ["sorting"], "mathematics": ["calculus"], "news": ["council"], "technology": ["evil"]}
+    assert ids == {
+        "code": ["sorting"],
+        "mathematics": ["calculus"],
+        "news": ["council"],
+        "technology": ["evil"],
+    }
     everything = inspection.sample_by(root, "filtered", "source", 1)
     assert [row["doc_id"] for row in everything["web"]] == [
         row["doc_id"] for row in inspection.sample(root, "filtered", 1)
@@ -98,7 +107,7 @@ def test_explain_names_the_broken_rule(root: str) -> None:
     assert last.table == "filtered_rejects"
     assert last.values["reject_reason"] == "too_few_words"
     assert last.values["measurements"] == {"num_words": 3}
-    assert last.broken == ("reasonmill: num_words = 3, minimum 50",)
+    assert last.broken == ("gopher: num_words = 3, minimum 50",)
     with pytest.raises(ContractError, match="no table holds doc_id 'nobody'"):
         explain(root, "nobody")
 
@@ -136,23 +145,35 @@ def test_diff_names_rows_and_columns(root: str, tmp_path: Path, monkeypatch: pyt
         diff(f"{root}/nowhere", f"{root}/else")
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.inspection", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def test_command_line(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["inspection", *arguments])
+        try:
+            code = main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
 
-
-def test_command_line(root: str, tmp_path: Path) -> None:
-    assert "1 too_few_words" in _command("counts", root).stdout
-    shown = _command("sample", root, "scored", "-n", "9").stdout
+    assert "1 too_few_words" in command("counts", root)[1]
+    shown = command("sample", root, "scored", "-n", "9")[1]
     assert shown.count("== ") == 4
     assert "\x1b" not in shown
-    assert json.dumps({"num_words": 3}) in _command("explain", root, "stub").stdout
-    assert _command("diff", root, root).returncode == 0
+    assert json.dumps({"num_words": 3}) in command("explain", root, "stub")[1]
+    assert "duplicate_exact of sorting-copy" in command("clusters", root)[1]
+    assert command("diff", root, root)[0] == 0
     sample_run.write_synthetic(str(tmp_path))
-    assert _command("diff", root, str(tmp_path)).returncode == 1
-    refused = _command("explain", root, "nobody")
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert refused.stderr.startswith("error: ")
+    assert command("diff", root, str(tmp_path))[0] == 1
+    code, _, refused = command("explain", root, "nobody")
+    assert (code, refused.count("\n")) == (2, 1)
+    assert refused.startswith("error: ")
+
+
+def test_runs_as_a_module(root: str) -> None:
+    command = [sys.executable, "-m", "pipeline.inspection", "counts", root]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "1 wrong_answer" in done.stdout
 
 
 def test_a_terminal_sees_no_control_characters() -> None:

@@ -156,3 +156,15 @@ def test_is_warc_looks_at_the_first_bytes_only(tmp_path: Path) -> None:
     for name, (data, expected) in cases.items():
         (tmp_path / name).write_bytes(data)
         assert is_warc(str(tmp_path / name)) is expected, name
+
+
+def test_damage_in_a_plain_file_keeps_every_byte_in_some_row(tmp_path: Path) -> None:
+    rng = random.Random(9)
+    data = b"".join(record(f"n{n}", rng.randbytes(100), record_type="metadata") for n in range(20))
+    for _ in range(60):
+        damaged = bytearray(data)
+        at = rng.randrange(len(data))
+        damaged[at : at + 20] = rng.randbytes(20)
+        records = read(tmp_path / "x", bytes(damaged))
+        assert sum(r.length for r in records) == len(data)
+        assert len({r.record_id for r in records if not r.fault}) >= 18

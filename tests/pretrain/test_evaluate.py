@@ -98,6 +98,11 @@ def test_a_trained_draft_is_accepted_and_a_blind_one_is_not(trained):
     assert blind < 0.5
 
 
+def test_agreement_compares_words_of_the_same_position(trained, tokenizer):
+    scores = score(trained, make_sample([(CYCLE * 3)[:20]], tokenizer, length=24))
+    assert (scores.main_accuracy, scores.mtp_accuracy, scores.agreement) == (1.0, 1.0, 1.0)
+
+
 def test_acceptance_equals_the_loop():
     model = small_model().eval()
     prompt = torch.randint(1, 90, (1, 6), generator=torch.Generator().manual_seed(8))

@@ -73,7 +73,7 @@ def test_stage(mimo: Recipe, tokens: int, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("tokens", "expected"),
-    [(0, 256), (84 * B, 1280), (168 * B - 1, 2304), (168 * B, 2560), (168 * B + 1, 2560), (17_783 * B, 2560)],
+    [(0, 320), (84 * B, 1280), (168 * B - 1, 2240), (168 * B, 2560), (168 * B + 1, 2560), (17_783 * B, 2560)],
 )
 def test_batch_ramp(mimo: Recipe, tokens: int, expected: int) -> None:
     assert s.global_batch_size(tokens, mimo.schedule, mimo.stages[0]) == expected

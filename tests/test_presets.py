@@ -1,0 +1,181 @@
+"""tiny, h200 and mimo7b ask for the same things; mimo7b holds the report's numbers, each with its section."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from configs.recipe import load_recipe
+
+PRESETS = ("tiny", "h200", "mimo7b")
+MIMO = Path("configs/mimo7b")
+JOBS = {
+    "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
+    "model", "schedule", "stage1", "stage2", "stage3", "train",
+}  # fmt: skip
+SOURCE = re.compile(r"\[2\.[123]|\breleased\b")
+"""A section of the report, or the released checkpoint (whose config the model's small constants are from)."""
+
+# (file, key, value); a key of a list of tables comes once for each table, in order.
+REPORT = [
+    ("model", "num_layers", 36),
+    ("model", "hidden_size", 4096),
+    ("model", "ffn_hidden_size", 11008),
+    ("model", "num_attention_heads", 32),
+    ("model", "num_query_groups", 8),
+    ("model", "head_dim", 128),
+    ("model", "vocab_size", 151_665),
+    ("model", "norm_epsilon", 1e-5),
+    ("model", "init_std", 0.02),
+    ("model", "mtp_num_layers", 1),
+    ("stage1", "tokens", 17_784_000_000_000),
+    ("stage2", "tokens", 4_000_000_000_000),
+    ("stage3", "tokens", 2_000_000_000_000),
+    ("stage1", "sequence_length", 8192),
+    ("stage2", "sequence_length", 8192),
+    ("stage3", "sequence_length", 32_768),
+    ("stage1", "rotary_base", 10_000),
+    ("stage2", "rotary_base", 10_000),
+    ("stage3", "rotary_base", 640_000),
+    ("stage1", "global_batch_size", 2560),
+    ("stage2", "global_batch_size", 2560),
+    ("stage3", "global_batch_size", 640),
+    ("schedule", "adam_beta1", 0.9),
+    ("schedule", "adam_beta2", 0.95),
+    ("schedule", "weight_decay", 0.1),
+    ("schedule", "clip_grad", 1.0),
+    ("schedule", "batch_warmup.tokens", 168_000_000_000),
+    ("schedule", "learning_rate.shape", ["linear", "constant", "cosine", "constant", "constant", "cosine"]),
+    (
+    "schedule",
+    "learning_rate.tokens",
+    [
+        84_000_000_000, 10_200_000_000_000, 7_500_000_000_000,
+        4_000_000_000_000, 1_500_000_000_000, 500_000_000_000,
+    ],
+    ),
+    ("schedule", "learning_rate.start", [0.0, 1.07e-4, 1.07e-4, 3e-5, 3e-5, 3e-5]),
+    ("schedule", "learning_rate.end", [1.07e-4, 1.07e-4, 3e-5, 3e-5, 3e-5, 1e-5]),
+    ("schedule", "mtp_loss_weight.from_token", [0, 10_300_000_000_000]),
+    ("schedule", "mtp_loss_weight.weight", [0.3, 0.1]),
+    ("mixture", "stages.math_and_code_fraction", [None, 0.7, None]),
+    ("mixture", "stages.synthetic_fraction", [0.0, 0.0, 0.1]),
+]  # fmt: skip
+
+
+def keys(value: object) -> object:
+    """The names in a TOML value: tables nested; a list of tables is the union of its tables' names."""
+    if isinstance(value, dict):
+    return {name: keys(inner) for name, inner in value.items()}
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+    return [keys({name: inner for item in value for name, inner in item.items()})]
+    return None
+
+
+def read(preset: str, name: str) -> dict[str, object]:
+    return tomllib.loads(Path("configs", preset, f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def names(preset: str) -> set[str]:
+    return {path.stem for path in Path("configs", preset).glob("*.toml")}
+
+
+def test_every_job_has_its_file() -> None:
+    assert names("tiny") >= JOBS
+    assert names("tiny") == names("h200") == names("mimo7b")
+
+
+@pytest.mark.parametrize("name", sorted(names("tiny")))
+def test_presets_have_the_same_keys(name: str) -> None:
+    tiny, h200, mimo7b = (keys(read(preset, name)) for preset in PRESETS)
+    assert tiny == mimo7b
+    assert h200 == mimo7b
+
+
+def test_key_comparison_sees_differences() -> None:
+    assert keys({"a": 1, "b": {"c": 2}}) == keys({"a": 5, "b": {"c": []}})
+    assert keys({"a": 1}) != keys({"b": 1})
+    assert keys({"a": {"b": 1}}) != keys({"a": {"c": 1}})
+    assert keys({"a": [{"b": 1}, {"c": 1}]}) == keys({"a": [{"b": 1, "c": 2}]})
+    assert keys({"a": [{"b": 1}]}) != keys({"a": [{"c": 1}]})
+
+
+@pytest.mark.parametrize(("name", "key", "value"), REPORT, ids=[f"{name}.{key}" for name, key, _ in REPORT])
+def test_mimo7b_holds_the_reports_number(name: str, key: str, value: object) -> None:
+    values: object = read("mimo7b", name)
+    for step in key.split("."):
+    if isinstance(values, list):
+        found: object = [table.get(step) for table in values]
+    else:
+        assert isinstance(values, dict)
+        found = values[step]
+    values = found
+    if key == "stages.math_and_code_fraction":
+    # Stage 3 keeps stage 2's share: the report names none of its own.
+    assert values[:2] == value[:2]  # type: ignore[index]
+    else:
+    assert values == value
+
+
+@pytest.mark.parametrize(("name", "key", "value"), REPORT, ids=[f"{name}.{key}" for name, key, _ in REPORT])
+def test_the_number_stands_beside_its_section(name: str, key: str, value: object) -> None:
+    """In the comment of its own line, or of the line that opens its table."""
+    comments = sections((MIMO / f"{name}.toml").read_text(encoding="utf-8"), key)
+    assert len(comments) >= (len(value) if isinstance(value, list) and "stages" not in key else 1)
+    for line in comments:
+    assert SOURCE.search(line), f"{name}.toml, {key}: no section beside {line!r}"
+
+
+def sections(text: str, key: str) -> list[str]:
+    """The comments that stand for every line that sets `key` (a.b is b in table a)."""
+    table, _, last = key.rpartition(".")
+    header = inline = ""
+    found = []
+    for line in text.splitlines():
+    if line.startswith("["):
+        header = line
+    elif match := re.match(r"(\w+) = \[$", line):
+        inline = match[1]
+    elif line == "]":
+        inline = ""
+    opened = header.partition("#")[0].strip(" []")
+    if re.match(rf"{last}\s*=", line) and opened == table:
+        found.append(_comment(line) or _comment(header))
+    elif inline == table and table and re.search(rf"\b{last} = ", line):
+        found.append(_comment(line))
+    return found
+
+
+def _comment(line: str) -> str:
+    return line.partition("#")[2]
+
+
+def test_sections_are_found_where_they_stand() -> None:
+    text = "a = 1 # [2.2]\n[t] # [2.3]\nb = 2\nc = 3 # Ours\n[[u]] # [2.1]\nb = 4\n"
+    assert sections(text, "a") == [" [2.2]"]
+    assert sections(text, "t.b") == [" [2.3]"]
+    assert sections(text, "t.c") == [" Ours"]
+    assert sections(text, "u.b") == [" [2.1]"]
+    assert sections("s = [\n  { b = 1 }, # [2.1]\n]\n", "s.b") == [" [2.1]"]
+    assert sections(text, "b") == []
+
+
+def test_the_reports_numbers_fit_each_other() -> None:
+    recipe = load_recipe(MIMO)
+    assert recipe.model.padded_vocab_size == 151_680
+    assert sum(stage.tokens for stage in recipe.stages) == 23_784_000_000_000
+    assert sum(piece.tokens for piece in recipe.schedule.learning_rate) == 23_784_000_000_000
+    assert {stage.global_batch_size * stage.sequence_length for stage in recipe.stages} == {20_971_520}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_learning_rate_ends_with_the_stages(preset: str) -> None:
+    recipe = load_recipe(Path("configs", preset))
+    ends, position = set(), 0
+    for piece in recipe.schedule.learning_rate:
+    position += piece.tokens
+    ends.add(position)
+    assert position == sum(stage.tokens for stage in recipe.stages)
+    first, second, _ = (stage.tokens for stage in recipe.stages)
+    assert {first, first + second} <= ends
