@@ -106,7 +106,7 @@ def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> tuple[
     both = before & after
     is_inside = (both & ALPHANUMERIC) != 0
     is_capital_after = (after & UPPER) != 0
-    # One bit of `splitting` for each rule by which the mark splits, where its neighbours are as the rule says.
+    # One bit of `splitting` for each rule by which the mark splits, its neighbours being as the rule says.
     splitting = np.where(both & ALPHABETIC, _SPLITS_LETTERS | _SPLITS, _SPLITS)
     splitting |= np.where(both & DIGIT, _SPLITS_DIGITS, 0)
     splitting |= np.where(after & ALPHABETIC, _SPLITS_BEFORE_LETTER, 0)

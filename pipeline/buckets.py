@@ -63,13 +63,27 @@ def train_documents(
     return documents.unionByName(_placed(generated, bucket_name(), mixture.seed, extra))
 
 
-def heldout_documents(spark: SparkSession, natural: tables.Table, seed: int, *extra: str) -> DataFrame:
-    """Held-out documents with the same columns, in the buckets `heldout/<math|code|prose>`."""
+def heldout_documents(
+    spark: SparkSession, natural: tables.Table, synthetic: tables.Table | None, seed: int, *extra: str
+) -> DataFrame:
+    """Held-out documents with the same columns, in the buckets `heldout/<math|code|prose>`.
+
+    Held-out synthetic documents are among them: problem families that no stage is trained on.
+    """
     group = sf.lit("prose")
     for domain, name in HELDOUT_GROUPS.items():
         group = sf.when(sf.col("domain") == domain, sf.lit(name)).otherwise(group)
-    documents = _of_split(spark, natural, "heldout").withColumn("band", sf.lit("heldout"))
-    return _placed(documents, sf.concat(sf.lit("heldout/"), group), seed, extra)
+    placed = [
+        _placed(
+            _of_split(spark, table, "heldout").withColumn("band", sf.lit("heldout")),
+            sf.concat(sf.lit("heldout/"), group),
+            seed,
+            extra,
+        )
+        for table in (natural, synthetic)
+        if table is not None
+    ]
+    return placed[0] if len(placed) == 1 else placed[0].unionByName(placed[1])
 
 
 def open_inputs(root: str, tokenizer: TokenizerFacts) -> tuple[tables.Table, tables.Table | None]:

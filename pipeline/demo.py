@@ -72,13 +72,17 @@ def run(place: Place) -> None:
     path = Path(place.output) / "summary.json"
     path.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     print("\n".join(["", *summary_lines(summary)]))
-    print(f"{time.monotonic() - started:.0f} s; summary: {path}; report: {Path(place.output) / 'report.html'}")
+    print(
+        f"{time.monotonic() - started:.0f} s; summary: {path}; report: {Path(place.output) / 'report.html'}"
+    )
 
 
 def _run_module(module: str, place: Place) -> None:
     """Run a job as its own process; its refusal (exit code 2, one line on stderr) ends this run the same way."""
     options = ["--preset", str(place.preset), "--input", place.input, "--output", place.output]
-    done = subprocess.run([sys.executable, "-m", module, *options, *(["--overwrite"] if place.overwrite else [])])
+    done = subprocess.run(
+        [sys.executable, "-m", module, *options, *(["--overwrite"] if place.overwrite else [])]
+    )
     if done.returncode == 2:
         raise SystemExit(2)
     if done.returncode:

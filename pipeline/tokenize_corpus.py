@@ -61,7 +61,7 @@ def run(spark: SparkSession, place: Place) -> Manifest:
         logger.info("tokenize_corpus: done before, %s documents", f"{done.rows_out:,}")
         return done
     documents = train_documents(spark, natural, synthetic, mixture, "text").unionByName(
-        heldout_documents(spark, natural, mixture.seed, "text")
+        heldout_documents(spark, natural, synthetic, mixture.seed, "text")
     )
     works = count_buckets(documents, job, tokenizer)
     pending = [work for work in works if place.overwrite or not _is_finished(place.output, work)]

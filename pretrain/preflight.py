@@ -67,8 +67,8 @@ def check_batches(recipe: Recipe, config: TrainConfig) -> None:
     ranks = config.num_gpus // (config.tensor_parallel * config.pipeline_parallel)
     if ranks * config.tensor_parallel * config.pipeline_parallel != config.num_gpus:
         raise ConfigError(
-            f"train.toml: num_gpus is {config.num_gpus}, not a multiple of tensor_parallel x pipeline_parallel "
-            f"{config.tensor_parallel * config.pipeline_parallel}; remedy: choose one"
+            f"train.toml: num_gpus is {config.num_gpus}, not a multiple of "
+            f"tensor_parallel x pipeline_parallel {config.tensor_parallel * config.pipeline_parallel}; remedy: choose one"
         )
     ramp = recipe.schedule.batch_warmup
     batches = [
@@ -98,14 +98,16 @@ def schedule_lines(recipe: Recipe) -> list[str]:
         start = schedule.stage_start(recipe.stages, number)
         lines.append(
             f"stage {number}: tokens {start:,} to {start + stage.tokens:,}, {steps:,} steps, "
-            f"sequence {stage.sequence_length:,}, batch {stage.global_batch_size:,}, RoPE base {stage.rotary_base:,}"
+            f"sequence {stage.sequence_length:,}, batch {stage.global_batch_size:,}, "
+            f"RoPE base {stage.rotary_base:,}"
         )
     ramp = recipe.schedule.batch_warmup
     lines.append(f"batch ramp: {ramp.start} by {ramp.increment} over {ramp.tokens:,} tokens")
     at = 0
     for piece in recipe.schedule.learning_rate:
         lines.append(
-            f"learning rate: {piece.shape} {piece.start:g} -> {piece.end:g}, tokens {at:,} to {at + piece.tokens:,}"
+            f"learning rate: {piece.shape} {piece.start:g} -> {piece.end:g}, "
+            f"tokens {at:,} to {at + piece.tokens:,}"
         )
         at += piece.tokens
     lines += [
@@ -115,8 +117,8 @@ def schedule_lines(recipe: Recipe) -> list[str]:
     lines.append(f"total: {total:,} tokens, {sum(counts.values()):,} steps")
     if abs(total - REPORTED_TOKENS) < 0.1 * REPORTED_TOKENS:
         lines.append(
-            f"the report's pieces sum to {total / 1e12:.3f}T, its text says about {REPORTED_TOKENS / 1e12:.0f}T: "
-            f"{(REPORTED_TOKENS - total) / 1e12:.3f}T are not accounted for"
+            f"the report's pieces sum to {total / 1e12:.3f}T, its text says about "
+            f"{REPORTED_TOKENS / 1e12:.0f}T: {(REPORTED_TOKENS - total) / 1e12:.3f}T are not accounted for"
         )
     return lines
 
@@ -160,14 +162,15 @@ def model_lines(recipe: Recipe, config: TrainConfig) -> list[str]:
     days = work[True] / (PEAK_FLOPS * config.flops_utilisation * config.num_gpus) / 86_400
     return [
         f"model: {total:,} parameters, of which the MTP layer {mtp:,}",
-        f"memory a GPU: {per_gpu / 2**30:.1f} GiB of weights, gradients and optimizer state; activations come on top",
-        f"work: {work[True]:.3e} FLOPs with MTP, {work[False]:.3e} without (+{work[True] / work[False] - 1:.1%})",
+        f"memory a GPU: {per_gpu / 2**30:.1f} GiB of weights, gradients, optimizer state, before activations",
+        f"work: {work[True]:.3e} FLOPs with MTP, {work[False]:.3e} without "
+        f"(+{work[True] / work[False] - 1:.1%})",
         f"time: {days:.2f} days on {config.num_gpus} H100-class GPUs at {config.flops_utilisation:.0%} of peak",
     ]
 
 
 def check_data(root: str, recipe: Recipe) -> list[Source]:
-    """Hold plans and tokens against model and schedule. Raises ConfigError or ContractError; returns the sources."""
+    """The sources, once plans and tokens fit model and schedule. Raises ConfigError or ContractError."""
     sources: dict[tuple[int, str], Source] = {}
     ranges: dict[str, list[tuple[int, int]]] = {}
     eods, hashes = set(), set()
@@ -200,7 +203,8 @@ def check_data(root: str, recipe: Recipe) -> list[Source]:
     for bucket, taken in ranges.items():
         if any(after[0] < before[1] for before, after in pairwise(sorted(taken))):
             raise ContractError(
-                f"{root}/mixtures: two stages take the same documents of {bucket}; remedy: run make plan again"
+                f"{root}/mixtures: two stages take the same documents of {bucket}; "
+                "remedy: run make plan again"
             )
     return list(sources.values())
 
@@ -211,8 +215,8 @@ def _check_bucket(root: str, row: dict, model: ModelConfig) -> dict:
     facts = table.manifest.facts
     if facts["vocab_size"] != model.vocab_size:
         raise ConfigError(
-            f"model.toml: vocab_size is {model.vocab_size}, {table.path} was made with {facts['vocab_size']}; "
-            "remedy: set vocab_size to the tokenizer's"
+            f"model.toml: vocab_size is {model.vocab_size}, {table.path} was made with "
+            f"{facts['vocab_size']}; remedy: set vocab_size to the tokenizer's"
         )
     if not 0 <= facts["eod_id"] < facts["vocab_size"]:
         raise ContractError(
@@ -236,14 +240,15 @@ def source_lines(sources: list[Source]) -> list[str]:
 
 
 def check_disk(root: str, model: ModelConfig) -> None:
-    """Refuse a file system that cannot hold two checkpoints a stage (16 bytes a parameter). Raises ConfigError."""
+    """Refuse a file system too small for four checkpoints of 16 bytes a parameter. Raises ConfigError."""
     needed = 4 * 16 * parameters(model)[0]
     folder = checkpoint.folder(root, 1).parent.parent
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ConfigError(
-            f"{folder}: {free / 2**30:.1f} GiB free, checkpoints need {needed / 2**30:.1f}; remedy: free or mount more"
+            f"{folder}: {free / 2**30:.1f} GiB free, checkpoints need {needed / 2**30:.1f}; "
+            "remedy: free or mount more"
         )
 
 

@@ -67,9 +67,9 @@ REPORT = [
 def keys(value: object) -> object:
     """The names in a TOML value: tables nested; a list of tables is the union of its tables' names."""
     if isinstance(value, dict):
-    return {name: keys(inner) for name, inner in value.items()}
+        return {name: keys(inner) for name, inner in value.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-    return [keys({name: inner for item in value for name, inner in item.items()})]
+        return [keys({name: inner for item in value for name, inner in item.items()})]
     return None
 
 
@@ -103,28 +103,27 @@ def test_key_comparison_sees_differences() -> None:
 
 @pytest.mark.parametrize(("name", "key", "value"), REPORT, ids=[f"{name}.{key}" for name, key, _ in REPORT])
 def test_mimo7b_holds_the_reports_number(name: str, key: str, value: object) -> None:
-    values: object = read("mimo7b", name)
+    found: object = read("mimo7b", name)
     for step in key.split("."):
-    if isinstance(values, list):
-        found: object = [table.get(step) for table in values]
-    else:
-        assert isinstance(values, dict)
-        found = values[step]
-    values = found
+        if isinstance(found, list):
+            found = [table.get(step) for table in found]
+        else:
+            assert isinstance(found, dict)
+            found = found[step]
     if key == "stages.math_and_code_fraction":
-    # Stage 3 keeps stage 2's share: the report names none of its own.
-    assert values[:2] == value[:2]  # type: ignore[index]
-    else:
-    assert values == value
+        assert isinstance(found, list)
+        found[2] = None  # stage 3 keeps stage 2's share: the report names none of its own
+    assert found == value
 
 
 @pytest.mark.parametrize(("name", "key", "value"), REPORT, ids=[f"{name}.{key}" for name, key, _ in REPORT])
 def test_the_number_stands_beside_its_section(name: str, key: str, value: object) -> None:
     """In the comment of its own line, or of the line that opens its table."""
     comments = sections((MIMO / f"{name}.toml").read_text(encoding="utf-8"), key)
-    assert len(comments) >= (len(value) if isinstance(value, list) and "stages" not in key else 1)
-    for line in comments:
-    assert SOURCE.search(line), f"{name}.toml, {key}: no section beside {line!r}"
+    stated = [item for item in value if item is not None] if isinstance(value, list) else [value]
+    assert len(comments) >= len(stated)
+    for comment in comments:
+        assert SOURCE.search(comment), f"{name}.toml, {key}: no section in {comment!r}"
 
 
 def sections(text: str, key: str) -> list[str]:
@@ -133,17 +132,17 @@ def sections(text: str, key: str) -> list[str]:
     header = inline = ""
     found = []
     for line in text.splitlines():
-    if line.startswith("["):
-        header = line
-    elif match := re.match(r"(\w+) = \[$", line):
-        inline = match[1]
-    elif line == "]":
-        inline = ""
-    opened = header.partition("#")[0].strip(" []")
-    if re.match(rf"{last}\s*=", line) and opened == table:
-        found.append(_comment(line) or _comment(header))
-    elif inline == table and table and re.search(rf"\b{last} = ", line):
-        found.append(_comment(line))
+        if line.startswith("["):
+            header = line
+        elif match := re.match(r"(\w+) = \[$", line):
+            inline = match[1]
+        elif line == "]":
+            inline = ""
+        opened = header.partition("#")[0].strip(" []")
+        if re.match(rf"{last}\s*=", line) and opened == table:
+            found.append(_comment(line) or _comment(header))
+        elif inline == table and table and re.search(rf"\b{last} = ", line):
+            found.append(_comment(line))
     return found
 
 
@@ -174,8 +173,8 @@ def test_learning_rate_ends_with_the_stages(preset: str) -> None:
     recipe = load_recipe(Path("configs", preset))
     ends, position = set(), 0
     for piece in recipe.schedule.learning_rate:
-    position += piece.tokens
-    ends.add(position)
+        position += piece.tokens
+        ends.add(position)
     assert position == sum(stage.tokens for stage in recipe.stages)
     first, second, _ = (stage.tokens for stage in recipe.stages)
     assert {first, first + second} <= ends

@@ -1,8 +1,7 @@
 """Presentation MathML to LaTeX.
 
-One recursive pass; each element returns LaTeX whose braces are balanced. Unknown elements give their
-children, so nothing that the formula shows is lost. Elements are read by local name: namespaces, and
-MathJax's `mjx-` copies of MathML, are alike.
+One recursive pass; each element returns LaTeX with balanced braces. Unknown elements give their children, so
+nothing shown is lost. Elements are read by local name, so namespaces and `mjx-` copies of MathML are alike.
 """
 
 import re

@@ -19,6 +19,7 @@ def pieces(text: str) -> list[tuple[str, str, bool]]:
         ("plain words only", []),
         ("let $x_1$ be", [("$x_1$", "math", False)]),
         ("pay $5 and $10 now", []),
+        ("from $5 to$10 each", []),
         (r"an escaped \$5 and $y$", [("$y$", "math", False)]),
         ("$ x$ and $y $ have spaces inside", []),
         ("$$\na\n\nb\n$$", [("$$\na\n\nb\n$$", "math", True)]),

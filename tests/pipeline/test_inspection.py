@@ -48,6 +48,12 @@ def test_sample_does_not_depend_on_parts(root: str, tmp_path: Path) -> None:
     assert len(orders) > 1
 
 
+def test_sample_finds_rows_of_later_batches(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = inspection.sample(root, "filtered", 6)
+    monkeypatch.setattr(inspection, "BATCH_ROWS", 2)
+    assert inspection.sample(root, "filtered", 6) == whole
+
+
 def test_sample_takes_what_is_asked_for(root: str) -> None:
     (row,) = inspection.sample(root, "deduped_rejects", 9, where={"reject_reason": "duplicate_near"})
     assert (row["doc_id"], row["duplicate_of"]) == ("sorting-copy", "sorting")

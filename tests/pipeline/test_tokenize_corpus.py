@@ -30,6 +30,7 @@ def texts(kind: str, count: int) -> dict[str, str]:
 
 
 MATH, MADE, HELD = texts("math", 12), texts("made", 2), texts("held", 1)
+HELD_MADE = texts("held-made", 1)
 
 
 @pytest.fixture
@@ -52,6 +53,10 @@ def write_tables(root: Path, math: dict[str, str]) -> None:
     docs = [Doc(i, t, domain="mathematics", token_count=count(t)) for i, t in math.items()]
     docs += [Doc(i, t, domain="news", split="heldout", token_count=count(t)) for i, t in HELD.items()]
     made = [Doc(i, t, source="symbolic", token_count=count(t)) for i, t in MADE.items()]
+    made += [
+        Doc(i, t, source="symbolic", domain="mathematics", split="heldout", token_count=count(t))
+        for i, t in HELD_MADE.items()
+    ]
     write_documents(root, "scored", docs, inputs)
     write_documents(root, "synthetic", made, inputs)
 
@@ -78,8 +83,13 @@ def expected_order(spark: SparkSession, doc_ids: list[str]) -> list[str]:
 def test_files_hold_every_document_in_bucket_order(spark: SparkSession, place: Place) -> None:
     manifest = tokenize_corpus.run(spark, place)
     tokenizer = open_tokenizer(place.input)
-    buckets = {"mathematics-high-web": MATH, "science-synthetic-symbolic": MADE, "heldout/prose": HELD}
-    assert set(manifest.facts["buckets"]) == {*buckets, "heldout/math", "heldout/code"}
+    buckets = {
+        "mathematics-high-web": MATH,
+        "science-synthetic-symbolic": MADE,
+        "heldout/prose": HELD,
+        "heldout/math": HELD_MADE,
+    }
+    assert set(manifest.facts["buckets"]) == {*buckets, "heldout/code"}
     for bucket, by_id in buckets.items():
         order = expected_order(spark, list(by_id))
         encoded = encode(encoder(tokenizer), [by_id[doc_id] for doc_id in order])
@@ -94,7 +104,7 @@ def test_files_hold_every_document_in_bucket_order(spark: SparkSession, place: P
         assert table.manifest.facts["num_tokens"] == spans["token_end"][-1]
         assert not Path(table.path, "shards").exists()
     assert len(tables.open_table(place.output, "tokens/mathematics-high-web").manifest.facts["prefixes"]) > 1
-    empty = tables.open_table(place.output, "tokens/heldout/math").manifest
+    empty = tables.open_table(place.output, "tokens/heldout/code").manifest
     assert (empty.facts["prefixes"], empty.facts["num_tokens"]) == ([], 0)
 
 

@@ -1,0 +1,146 @@
+"""Measured first, then judged: reasons, masks and measurements of single documents, and a run's counts."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from configs import tables
+from configs.command import Place
+from configs.contract import DOCUMENTS, REJECT_REASONS, TEXT_STATS, Manifest
+from configs.loader import ConfigError
+from filters.decontaminate import build_index
+from filters.language import Language
+from filters.rules import REASONS, preset
+from filters.stats import TextStats, measure
+from pipeline.filter_documents import FilterConfig, judge, language_reason, run
+from pipeline.index_problems import ProblemConfig, index_problems
+
+CONFIG = FilterConfig(rules="reasonmill", languages=("en", "zh"), min_language_score=0.65, problems=())
+PROSE = """The town library opened its new reading room on the first Monday of the month.
+
+Visitors found long tables, good lamps and a quiet that had been missing from the old hall. The
+librarian explained that the plans had been drawn by two students, who won a contest in the spring.
+
+In the afternoon a group of children came with their teacher and heard a story about a fox. Several
+of them asked whether they could borrow the book, and all of the copies were gone by the evening.
+"""
+GERMAN = """Die Bücherei der Stadt hat am ersten Montag des Monats ihren neuen Lesesaal eröffnet.
+
+Die Besucher fanden lange Tische, gute Lampen und eine Ruhe, die im alten Saal gefehlt hatte. Die
+Leiterin erklärte, dass zwei Studenten die Pläne gezeichnet und im Frühling den Preis gewonnen hatten.
+"""
+PROBLEM = (
+    "A farmer plants 37 rows of trees with 12 trees each, loses every ninth tree in a storm and replaces "
+    "half of the lost ones in spring. How many trees stand in the orchard in summer?"
+)
+
+
+def document(text: str) -> dict[str, object]:
+    counts = dict.fromkeys(("code_seen", "code_kept", "math_seen", "math_kept"), 0)
+    origin = {"file": "f", "offset": 0, "length": 1}
+    row = dict.fromkeys(DOCUMENTS.names) | counts | {"origin": origin, "source": "web", "engine": "x"}
+    return row | {"doc_id": str(len(text)), "kind": "html", "text": text}
+
+
+def judged(text: str, config: FilterConfig = CONFIG, problems: str = "") -> dict[str, object]:
+    index = build_index([("set/1", problems)] if problems else [])
+    return judge(document(text), config, preset(config.rules), index)
+
+
+def test_the_contract_knows_every_reason_and_measurement() -> None:
+    assert REJECT_REASONS["filtered"] == ("language", *REASONS, "contaminated")
+    assert TEXT_STATS.names == [field.name for field in fields(TextStats)]
+
+
+def test_good_prose_is_kept_with_its_measurements() -> None:
+    row = judged(PROSE)
+    assert row["reject_reason"] is None
+    assert (row["language"], row["pii_masked"], row["text"]) == ("en", 0, PROSE)
+    assert {name: row[name] for name in TEXT_STATS.names} == asdict(measure(PROSE))
+
+
+def test_rules_decide_and_keep_what_they_decided_on() -> None:
+    row = judged("Too short. Write to jane.roe@firm.de.")
+    assert row["reject_reason"] == "too_few_words"
+    measured = json.loads(row["measurements"])
+    assert measured["num_words"] < 50
+    assert measured.keys() == {"language", "language_score", *TEXT_STATS.names}
+    assert row["excerpt"] == "Too short. Write to <EMAIL>."
+
+
+def test_other_languages_are_rejected_unless_all_are_wanted() -> None:
+    everything = CONFIG.model_copy(update={"languages": ()})
+    german = Language("de", 0.99)
+    assert language_reason(german, measure(GERMAN), CONFIG) == "language"
+    assert language_reason(german, measure(GERMAN), everything) is None
+
+
+def test_unknown_language_is_for_code_and_math_only() -> None:
+    unknown = Language("es", 0.3)
+    assert language_reason(unknown, measure(PROSE), CONFIG) == "language"
+    assert language_reason(unknown, measure("```python\n" + "x = 1\n" * 50 + "```\n"), CONFIG) is None
+    assert language_reason(unknown, measure("$x^2 + y^2 = z^2 + 1$ " * 9), CONFIG) is None
+
+
+def test_contaminated_documents_name_the_problem() -> None:
+    row = judged(PROSE + "\n" + PROBLEM.replace("trees", "**trees**") + "\n", problems=PROBLEM)
+    assert (row["reject_reason"], row["detail"]) == ("contaminated", "set/1")
+    assert judged(PROSE, problems=PROBLEM)["reject_reason"] is None
+
+
+def test_masking_is_recorded_and_the_measurements_are_of_the_masked_text() -> None:
+    row = judged(PROSE + "\nQuestions go to jane.roe@firm.de or to john.doe@firm.de, who will answer them.\n")
+    assert row["pii_masked"] == 2
+    assert row["text"].count("<EMAIL>") == 2
+    assert {name: row[name] for name in TEXT_STATS.names} == asdict(measure(row["text"]))
+
+
+def test_licence_is_a_column() -> None:
+    assert judged(PROSE + "\nSPDX-License-Identifier: MIT\n")["licence"] == "MIT"
+
+
+def test_problem_files(tmp_path: Path) -> None:
+    chat = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": PROBLEM}]
+    (tmp_path / "one.jsonl").write_text(
+        json.dumps({"input": chat}) + "\n\n" + json.dumps({"input": PROBLEM[:60]})
+    )
+    index, digest = index_problems((ProblemConfig(path=str(tmp_path / "one.jsonl"), text_fields=("input",)),))
+    assert index.names == ("one/1",)  # the second has fewer than 50 letters
+    (tmp_path / "one.jsonl").write_text(json.dumps({"input": PROBLEM}))
+    assert (
+        index_problems((ProblemConfig(path=str(tmp_path / "*.jsonl"), text_fields=("input",)),))[1] != digest
+    )
+    for content, fault in (("{broken", "line 1: not JSON"), ('{"other": "x"}', "no text in input")):
+        (tmp_path / "one.jsonl").write_text(content)
+        with pytest.raises(ConfigError, match=rf"one\.jsonl.*{fault}.*remedy"):
+            index_problems((ProblemConfig(path=str(tmp_path), text_fields=("input",)),))
+
+
+@pytest.mark.spark
+def test_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> None:
+    root = str(tmp_path)
+    rows = [document(PROSE), document(GERMAN), document("Short."), document(PROSE + "\n" + PROBLEM)]
+    part = tables.write_part(
+        f"{root}/documents", pa.Table.from_pylist(rows, schema=DOCUMENTS), DOCUMENTS, "web"
+    )
+    tables.commit(root, Manifest("documents", "extract", "mark", "digest", (part,), 4, 4))
+    (tmp_path / "set.jsonl").write_text(json.dumps({"question": PROBLEM}))
+    place = Place(tmp_path / "p", root, root)
+    place.preset.mkdir()
+    toml = (
+        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\n[[problems]]\n'
+        f'path = "{tmp_path}/set.jsonl"\ntext_fields = ["question"]\n'
+    )
+    (place.preset / "filter.toml").write_text(toml.format(rules="reasonmill"))
+    manifest = run(spark, place)
+    assert (manifest.rows_in, manifest.rows_out, sum(manifest.rejected.values())) == (4, 1, 3)
+    assert {"contaminated", "too_few_words"} < manifest.rejected.keys()
+    assert manifest.facts["num_problems"] == 1
+    assert run(spark, place) == manifest
+    (place.preset / "filter.toml").write_text(toml.format(rules="unheard-of"))
+    with pytest.raises(ConfigError, match=r"filter\.toml: rules: .*'unheard-of'.*remedy"):
+        run(spark, place)
