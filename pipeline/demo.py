@@ -78,7 +78,7 @@ def run(place: Place) -> None:
 
 
 def _run_module(module: str, place: Place) -> None:
-    """Run a job as its own process; its refusal (exit code 2, one line on stderr) ends this run the same way."""
+    """Run a job as its own process; its refusal (one line, exit code 2) ends this run the same way."""
     options = ["--preset", str(place.preset), "--input", place.input, "--output", place.output]
     done = subprocess.run(
         [sys.executable, "-m", module, *options, *(["--overwrite"] if place.overwrite else [])]

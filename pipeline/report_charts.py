@@ -159,7 +159,7 @@ def number(value: float) -> str:
             return f"{value / size:.3g}{unit}"
     if abs(value) >= 1e4:
         return f"{value / 1e3:.3g}k"
-    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2f}"
 
 
 def percent(value: float, total: float) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from configs import tables
+from configs.contract import DOMAINS
 from pipeline.inspection import SCORES, TABLES, sample_by
 from pipeline.render_document import escape, render_document
 
@@ -16,8 +17,9 @@ def kept(root: str, summary: Mapping) -> str:
     for table in ("scored", "synthetic"):
         if table not in summary["tables"]:
             continue
-        for domain, rows in sample_by(root, table, "domain", _PER_DOMAIN, max_parts=_MAX_PARTS).items():
-            shown = "".join(_document(row, str(row["text"])) for row in rows)
+        samples = sample_by(root, table, "domain", _PER_DOMAIN, max_parts=_MAX_PARTS)
+        for domain in (domain for domain in DOMAINS if domain in samples):  # mathematics and code first
+            shown = "".join(_document(row, str(row["text"])) for row in samples[domain])
             parts.append(
                 f"<details{_open(parts)}><summary><b>{escape(domain)}</b>, {table}</summary>{shown}</details>"
             )

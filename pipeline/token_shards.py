@@ -1,7 +1,8 @@
 """Write the shards of buckets inside Spark tasks, and join them to the tables `tokens/<bucket>`.
 
 A shard is an interval of positions of one bucket: `<bucket>_<shard>.bin`, its .idx, and in `shards/` its
-spans and a record; one without documents has no files. The record is written last and states the fingerprint, so a killed run keeps whole shards.
+spans and a record; one without documents has no files. The record is written last and states the fingerprint,
+so a killed run keeps whole shards.
 Cost: one shard's tokens in memory, 2 or 4 bytes each.
 """
 

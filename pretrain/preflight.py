@@ -68,7 +68,8 @@ def check_batches(recipe: Recipe, config: TrainConfig) -> None:
     if ranks * config.tensor_parallel * config.pipeline_parallel != config.num_gpus:
         raise ConfigError(
             f"train.toml: num_gpus is {config.num_gpus}, not a multiple of "
-            f"tensor_parallel x pipeline_parallel {config.tensor_parallel * config.pipeline_parallel}; remedy: choose one"
+            f"tensor_parallel x pipeline_parallel {config.tensor_parallel * config.pipeline_parallel}; "
+            "remedy: choose one"
         )
     ramp = recipe.schedule.batch_warmup
     batches = [
@@ -165,7 +166,8 @@ def model_lines(recipe: Recipe, config: TrainConfig) -> list[str]:
         f"memory a GPU: {per_gpu / 2**30:.1f} GiB of weights, gradients, optimizer state, before activations",
         f"work: {work[True]:.3e} FLOPs with MTP, {work[False]:.3e} without "
         f"(+{work[True] / work[False] - 1:.1%})",
-        f"time: {days:.2f} days on {config.num_gpus} H100-class GPUs at {config.flops_utilisation:.0%} of peak",
+        f"time: {days:.2f} days on {config.num_gpus} H100-class GPUs at "
+        f"{config.flops_utilisation:.0%} of peak",
     ]
 
 

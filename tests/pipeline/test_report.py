@@ -256,8 +256,8 @@ def test_dry_run_writes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture
 def test_ticks_and_numbers() -> None:
     assert report_charts.ticks(0.0, 9.0, 5) == [0, 2, 4, 6, 8, 10]
     assert report_charts.ticks(2.1, 2.9, 4) == pytest.approx([2.0, 2.2, 2.4, 2.6, 2.8, 3.0])
-    assert [report_charts.number(n) for n in (0, 950, 12_345, 4_560_000, 17.784e12)] == [
-        "0", "950", "12.3k", "4.56M", "17.8T",
+    assert [report_charts.number(n) for n in (0, 0.25, 950, 3_913.4, 12_345, 4_560_000, 17.784e12)] == [
+        "0", "0.25", "950", "3,913", "12.3k", "4.56M", "17.8T",
     ]  # fmt: skip
     assert [report_charts.percent(n, 10_000) for n in (0, 1, 5_000, 9_999, 10_000)] == [
         "0.0 %", "<0.1 %", "50.0 %", ">99.9 %", "100.0 %",
