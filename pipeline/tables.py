@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from configs import tables
@@ -153,9 +154,9 @@ def write_tables(folder: str, table: str, batches: Iterable[pa.Table], stem: str
     rows_out = 0
     for batch in batches:
         for source in sorted(set(batch["source"].to_pylist())):
-            of_source = batch.filter(pa.compute.equal(batch["source"], source))
-            is_kept = pa.compute.is_null(of_source["reject_reason"])
-            kept, rejects = of_source.filter(is_kept), of_source.filter(pa.compute.invert(is_kept))
+            of_source = batch.filter(pc.equal(batch["source"], source))
+            is_kept = pc.is_null(of_source["reject_reason"])
+            kept, rejects = of_source.filter(is_kept), of_source.filter(pc.invert(is_kept))
             if kept.num_rows:
                 parts.append(tables.write_part(folder, kept, SCHEMAS[table], source, stem))
                 rows_out += kept.num_rows

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from latex2mathml.converter import Converter
 
 from configs import tables
 from configs.command import Place
@@ -184,6 +186,15 @@ def test_formulas_keep_only_plain_mathml(latex: str) -> None:
         assert not attributes.keys() & {"href", "style", "id", "src", "onmouseover"}
         assert tag == "code" or "class" not in attributes
         assert "-999em" not in attributes.values()
+
+
+def test_elements_that_are_not_mathml_leave_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The converter makes none today; a later version could."""
+    made = ElementTree.fromstring(
+        '<math><mi>a</mi><script src="x">alert(1)</script><mo onclick="b">+</mo></math>'
+    )
+    monkeypatch.setattr(Converter, "convert_to_element", lambda *_: made)
+    assert render_formula("a", is_block=False) == "<math><mi>a</mi>alert(1)<mo>+</mo></math>"
 
 
 def test_formula_that_cannot_be_converted_is_shown_as_source() -> None:

@@ -11,12 +11,19 @@ from pyspark.sql import functions as sf
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
-from pipeline import token_shards, tokenize_corpus
+from pipeline import plan_mixture, token_shards, tokenize_corpus
 from pipeline.buckets import order_position
 from pipeline.token_shards import BucketWork
 from pipeline.tokenize_corpus import pack
 from pipeline.tokenizer_table import encode, encoder, open_tokenizer
-from tests.pipeline.scored_run import MIXTURE_TOML, WORDS, Doc, write_documents, write_tokenizer
+from tests.pipeline.scored_run import (
+    MIXTURE_TOML,
+    WORDS,
+    Doc,
+    write_documents,
+    write_stages,
+    write_tokenizer,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -117,6 +124,21 @@ def test_megatron_core_reads_a_bucket(spark: SparkSession, place: Place) -> None
         dataset = indexed_dataset.IndexedDataset(f"{table.path}/{prefix}")
         read += [dataset[number].tolist() for number in range(len(dataset))]
     assert read == documents_of(place.output, "mathematics-high-web")
+
+
+def test_planned_ranges_are_the_same_documents_in_the_token_files(spark: SparkSession, place: Place) -> None:
+    write_stages(place.preset, (300, 1, 1))
+    mixture = (place.preset / "mixture.toml").read_text()
+    mixture = mixture.replace("math_and_code_fraction = 0.7, ", "").replace("= 0.1 }", "= 0.0 }")
+    (place.preset / "mixture.toml").write_text(mixture)
+    plan_mixture.run(spark, place)
+    tokenize_corpus.run(spark, place)
+    [row] = tables.open_table(place.output, "mixtures/stage1").manifest.parts
+    [planned] = pq.read_table(f"{place.output}/mixtures/stage1/{row.path}").to_pylist()
+    spans = pq.read_table(f"{place.output}/tokens/{planned['bucket']}/spans.parquet").to_pylist()
+    assert 0 < planned["document_end"] - planned["document_start"] < len(spans)
+    own = spans[planned["document_start"] : planned["document_end"]]
+    assert own[-1]["token_end"] - own[0]["token_start"] == planned["tokens"]
 
 
 def modified(root: str) -> dict[str, int]:
