@@ -133,6 +133,7 @@ def _draw(group: Group, stage: int, mixture: MixtureConfig, left: Draws, draws: 
     if drawn is None:
         available = fsum(capacity[name] for name, amount in desire.items() if amount > 0)
         unit = "" if group.name == "synthetic text" else f" at {mixture.max_natural_epochs:g} epochs"
+        unit += "" if draws is None else ", shared out in whole documents"
         raise ConfigError(
             f"mixture.toml: stage {stage + 1} wants {group.tokens:,.0f} tokens of {group.name}, the corpus "
             f"has {available:,.0f} for it{unit}; remedy: lower tokens in stage{stage + 1}.toml or its shares "

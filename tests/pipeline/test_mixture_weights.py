@@ -91,6 +91,13 @@ def test_a_budget_beyond_the_corpus_names_stage_amounts_and_remedy() -> None:
     assert "remedy: lower tokens in stage2.toml" in message
 
 
+def test_a_stage_whose_share_holds_no_whole_document_is_refused() -> None:
+    draws = plan_draws(CORPUS, (500, 500, 500), mixture())
+    empty = [Bucket(one.name, one.domain, one.band, one.source, 0) for one in CORPUS]
+    with pytest.raises(ConfigError, match="has 0 for it at 4 epochs, shared out in whole documents; remedy"):
+        weights(0, empty, draws[0], 500, mixture())
+
+
 def test_synthetic_text_may_repeat_but_must_exist() -> None:
     draws = plan_draws(CORPUS, (1, 1, 30_000), mixture(max_natural_epochs=100.0))
     assert draws[2]["mathematics-synthetic"] == pytest.approx(3_000)  # 15 epochs of 200
