@@ -90,7 +90,7 @@ tokenize: setup ## every bucket, once -> tokens (Megatron .bin/.idx)
 
 # ---- training -----------------------------------------------------------------------------------------
 
-.PHONY: preflight stage1 stage2 stage3 export evaluate report
+.PHONY: preflight stage1 stage2 stage3 export evaluate report notebooks
 preflight: setup ## refuse what cannot run; print steps, breakpoints, memory
 	@$(call JOB,pretrain.preflight)
 stage1 stage2 stage3: setup ## train one stage to its last token
@@ -101,8 +101,41 @@ evaluate: setup ## bits per byte of held-out text, MTP acceptance -> evaluation.
 	@$(call JOB,pretrain.evaluate)
 report: setup ## one HTML page over the run -> report.html
 	@$(call JOB,pipeline.report)
+notebooks: setup ## run the notebooks over the run -> <name>.ipynb
+	@for book in pipeline/notebooks/*.ipynb; do \
+	  $(PYTHON) -m papermill --log-level WARNING --no-progress-bar $$book $(ROOT)/$$(basename $$book) -p root $(abspath $(ROOT)) || exit; \
+	  echo "$(ROOT)/$$(basename $$book)"; done
+
+# ---- measure ------------------------------------------------------------------------------------------
+
+PEERS := .venv-peers
+PEER_PYTHON = $(if $(wildcard $(PEERS)/.ready),--peer-python $(CURDIR)/$(PEERS)/bin/python)
+GATES := $(patsubst tests/gates/gate_%.py,%,$(wildcard tests/gates/gate_*.py))
+BENCHES := $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
+
+.PHONY: gate bench bench-peers-setup zip
+gate: setup ## score the annotated sets under EVAL_DATA against the floors; absent sets are named
+	@failed=0; for gate in $(GATES); do echo "== $$gate"; \
+	  $(PYTHON) tests/gates/gate_$$gate.py --eval-data $(EVAL_DATA) || failed=1; done; exit $$failed
+bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: bench-NAME for one of tests/benchmarks/bench_NAME.py
+bench-peers-setup: $(PEERS)/.ready ## .venv-peers: the systems that benchmarks compare with
+bench-%: setup
+	@$(PYTHON) tests/benchmarks/bench_$*.py --eval-data $(EVAL_DATA) $(PEER_PYTHON)
+
+$(PEERS)/.ready: tests/benchmarks/peers.lock
+	@$(HOST_PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmarks/peers.lock 2> >(grep -v "^WARNING" >&2)
+	@touch $@
+
+# ---- ship ---------------------------------------------------------------------------------------------
+
+zip: setup ## dist/reasonmill.zip, for spark-submit --py-files
+	@mkdir -p dist && rm -f dist/reasonmill.zip
+	@git ls-files configs filters pipeline synth pretrain | $(PYTHON) -c "import sys, zipfile; \
+	  z = zipfile.ZipFile('dist/reasonmill.zip', 'w', zipfile.ZIP_DEFLATED); [z.write(name.strip()) for name in sys.stdin]"
+	@echo dist/reasonmill.zip
 
 .PHONY: help
 help: ## this list
 	@echo "make TARGET [PRESET=configs/tiny] [ROOT=runs/tiny]"
-	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  %-12s %s\n", names[i], $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  %-17s %s\n", names[i], $$2}' $(MAKEFILE_LIST)
