@@ -4,8 +4,8 @@
 
 The process group gets SIGKILL at a random moment of each step in turn, N times in all; the last run goes to
 the end. Then every table must hold the same rows, training must have logged the same losses to the last
-digit, evaluation must have measured the same, and one more run must change no file. Cost: about twice a demo for the
-default 14 kills. Exit code 1 if anything differs.
+digit, evaluation must have measured the same, and one more run must change no file. Exit code 1 if not.
+Cost: about twice a demo for the default 14 kills.
 """
 
 import argparse
