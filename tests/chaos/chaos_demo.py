@@ -9,6 +9,7 @@ Cost: about twice a demo for the default 14 kills.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.compare_runs import diff  # noqa: E402
+from pipeline.demo import STEPS  # noqa: E402
 
 PRESET = "configs/tiny"
 REWRITTEN = frozenset(("summary.json", "report.html"))
@@ -40,7 +42,7 @@ def main() -> int:
     seconds = json.loads((options.reference / "summary.json").read_text())["seconds_of_this_run"]
     shutil.rmtree(options.output, ignore_errors=True)
     rng = random.Random(options.seed)
-    killed = [kill_in_step(options.output, step, rng, seconds) for step in steps(options.kills, seconds)]
+    killed = [kill_in_step(options.output, step, rng, seconds[step]) for step in steps(options.kills)]
     run_to_the_end(options.output)
     faults = differences(options.reference, options.output)
     before = modified(options.output)
@@ -54,26 +56,27 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def steps(kills: int, seconds: dict[str, float]) -> list[str]:
+def steps(kills: int) -> list[str]:
     """The step of each kill: every step in its order as often as the others, the first ones once more."""
-    names = list(seconds)
+    names = [name for name, _ in STEPS]
     rounds, more = divmod(kills, len(names))
     return [name for number, name in enumerate(names) for _ in range(rounds + (number < more))]
 
 
-def kill_in_step(output: Path, step: str, rng: random.Random, seconds: dict[str, float]) -> dict[str, object]:
+def kill_in_step(output: Path, step: str, rng: random.Random, seconds: float) -> dict[str, object]:
     """Start the demo, wait for `step`, kill everything at a random moment of it."""
     with start(output) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.rstrip().endswith(f"] {step} ..."):
                 break
-        wait = rng.uniform(0, seconds[step])
+        wait = rng.uniform(0, seconds)
         time.sleep(wait)
-        survived = process.poll() is not None
-        os.killpg(process.pid, signal.SIGKILL)
-    print(f"killed in {step} after {wait:.1f} s", flush=True)
-    return {"step": step, "after_s": round(wait, 2), "was_finished": survived}
+        was_finished = process.poll() is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    print(f"killed in {step} after {wait:.1f} s" + (": too late" if was_finished else ""), flush=True)
+    return {"step": step, "after_s": round(wait, 2), "was_finished": was_finished}
 
 
 def start(output: Path) -> subprocess.Popen[str]:
