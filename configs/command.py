@@ -6,6 +6,7 @@ A ConfigError or ContractError ends the job with one line and exit code 2; anyth
 and shows its traceback.
 """
 
+import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -58,12 +59,29 @@ def main(job: Callable[[Place], None]) -> None:
     ) -> None:
         configure_logging()
         with refusals_in_one_line():
-            job(place_of(preset, input, output, overwrite, dry_run))
+            _as_imported(job)(place_of(preset, input, output, overwrite, dry_run))
 
     command.__doc__ = sys.modules[job.__module__].__doc__
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
     app()
+
+
+def _as_imported(job: Callable[[Place], None]) -> Callable[[Place], None]:
+    """The same function of its module under its own name, when that runs as `__main__`.
+
+    What a job sends to Spark's workers by name must be found there, and `__main__` is another module there.
+    """
+    if job.__module__ != "__main__":
+        return job
+    running = sys.modules["__main__"]
+    if running.__spec__ is not None:
+        name = running.__spec__.name
+    else:  # spark-submit runs the file by its path
+        path = Path(str(running.__file__))
+        name = f"{path.parent.name}.{path.stem}"
+    imported: Callable[[Place], None] = getattr(importlib.import_module(name), job.__name__)
+    return imported
 
 
 @contextmanager

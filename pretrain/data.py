@@ -73,6 +73,8 @@ class Stream:
     """One bucket's range of documents as windows of tokens."""
 
     bucket: str
+    source: str
+    """The plan's source of this bucket (web, papers, ...)."""
     shards: tuple[Shard, ...]
     first: int
     """Offset of the range's first token in the concatenated shards."""
@@ -82,6 +84,10 @@ class Stream:
 
     def window(self, number: int, sequence_length: int) -> npt.NDArray[np.int64]:
         """Tokens [sequence_length + 1] of the `number`-th sample drawn from this bucket."""
+        return self._read(self.places(number, sequence_length))
+
+    def places(self, number: int, sequence_length: int) -> npt.NDArray[np.int64]:
+        """Offsets [sequence_length + 1] of that sample's tokens in the bucket."""
         per_pass = max(self.length // sequence_length, 1)
         done, position = divmod(number, per_pass)
         offset = 0
@@ -90,8 +96,7 @@ class Stream:
             offset = int(noise.integers(self.length))
             position = _shuffled(position, per_pass, noise)
         start = offset + position * sequence_length
-        wrapped = (start + np.arange(sequence_length + 1)) % self.length
-        return self._read(self.first + wrapped)
+        return self.first + (start + np.arange(sequence_length + 1)) % self.length
 
     def _read(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Tokens at places of the concatenated shards."""
@@ -122,6 +127,11 @@ class StageData:
     phase: int
     eod: int
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the plan's sources, sorted; rows name them by their place here."""
+        return tuple(sorted({stream.source for stream in self.streams}))
+
     def choices(self, first: int, count: int) -> npt.NDArray[np.int64]:
         """Bucket index of samples first .. first + count - 1."""
         with np.errstate(over="ignore"):
@@ -138,15 +148,27 @@ class StageData:
             counts += np.bincount(chosen, minlength=len(self.streams))
         return counts
 
-    def sequences(
-        self, first: int, count: int, drawn: npt.NDArray[np.int64], sequence_length: int
-    ) -> npt.NDArray[np.int64]:
-        """Samples first .. first + count - 1 as [count, sequence_length + 1]; `drawn` is moved past them."""
-        rows = np.empty((count, sequence_length + 1), np.int64)
+    def sequences(self, first: int, count: int, drawn: npt.NDArray[np.int64], sequence_length: int) -> "Rows":
+        """Samples first .. first + count - 1; `drawn` is moved past them."""
+        tokens = np.empty((count, sequence_length + 1), np.int64)
+        sources = np.empty(count, np.int64)
+        names = self.sources
         for row, choice in enumerate(self.choices(first, count)):
-            rows[row] = self.streams[choice].window(int(drawn[choice]), sequence_length)
+            stream = self.streams[choice]
+            tokens[row] = stream.window(int(drawn[choice]), sequence_length)
+            sources[row] = names.index(stream.source)
             drawn[choice] += 1
-        return rows
+        return Rows(tokens, sources)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples as they are drawn."""
+
+    tokens: npt.NDArray[np.int64]
+    """[samples, sequence_length + 1]."""
+    sources: npt.NDArray[np.int64]
+    """[samples]: place of each one's source in `StageData.sources`."""
 
 
 def open_stage(root: str, stage: int, seed: int) -> StageData:
@@ -181,7 +203,7 @@ def _stream(path: str, row: dict, shards: tuple[Shard, ...], seed: int) -> Strea
             f"{path}: the plan counts {row['tokens']} tokens, the shards hold {end - first}; "
             "remedy: run make plan and make tokenize again"
         )
-    return Stream(row["bucket"], shards, first, end - first, seed)
+    return Stream(row["bucket"], row["source"], shards, first, end - first, seed)
 
 
 def _hash_int(*parts: object) -> int:
@@ -190,32 +212,26 @@ def _hash_int(*parts: object) -> int:
 
 
 def micro_batches(
-    step: Step, rows: npt.NDArray[np.int64], eod: int, micro_batch_size: int, rank: int, ranks: int
+    step: Step, rows: Rows, eod: int, micro_batch_size: int, rank: int, ranks: int
 ) -> list[Batch]:
-    """This data-parallel rank's micro-batches of a step from its rows [num_sequences, s + 1].
+    """This data-parallel rank's micro-batches of a step.
 
     Rows beyond the step's tokens are masked; the last round of micro-batches is filled up with masked rows.
     The union over ranks does not depend on the number of ranks.
     """
-    tokens, labels = rows[:, :-1], rows[:, 1:]
+    tokens, labels = rows.tokens[:, :-1], rows.tokens[:, 1:]
     positions = np.arange(tokens.size).reshape(tokens.shape)
     mask = (tokens != eod) & (positions < step.tokens)
     starts = np.zeros(tokens.shape, bool)
     starts[:, 1:] = tokens[:, :-1] == eod
-    missing = -len(rows) % (micro_batch_size * ranks)
-    tokens, labels, mask, starts = (
-        np.pad(column, ((0, missing), (0, 0))) for column in (tokens, labels, mask, starts)
-    )
+    missing = -len(tokens) % (micro_batch_size * ranks)
+    columns = [np.pad(column, ((0, missing), (0, 0))) for column in (tokens, labels, mask, starts)]
+    columns.append(np.pad(rows.sources, (0, missing)))
     mine = [
         slice(first, first + micro_batch_size)
-        for first in range(rank * micro_batch_size, len(tokens), micro_batch_size * ranks)
+        for first in range(rank * micro_batch_size, len(columns[0]), micro_batch_size * ranks)
     ]
     return [
-        make_batch(
-            *(
-                torch.from_numpy(np.ascontiguousarray(column[part]))
-                for column in (tokens, labels, mask, starts)
-            )
-        )
+        make_batch(*(torch.from_numpy(np.ascontiguousarray(column[part])) for column in columns))
         for part in mine
     ]

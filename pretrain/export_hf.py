@@ -24,8 +24,8 @@ from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
 from pretrain import checkpoint, compat
 from pretrain.hf_layout import hf_config, to_hf
+from pretrain.launch import TrainConfig
 from pretrain.model import build_model, start_single_process
-from pretrain.train import TrainConfig
 
 logger = logging.getLogger(__name__)
 

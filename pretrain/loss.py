@@ -4,11 +4,12 @@ loss = sum(CE_main) / N_main + weight * sum(CE_mtp) / N_mtp, each N the valid po
 all micro-batches and data-parallel ranks. N is counted from the masks before the step, so a micro-batch
 without a valid token adds 0, and gradients are summed, never averaged over micro-batches or ranks.
 
-The cross-entropy makes its gradients in the forward pass, chunk by chunk: logits [CHUNK_TOKENS, v] live only
-inside one chunk and are not computed again. Cost: one fp32 gradient of the output weight [v, h] for a while,
-and one in the weight's type until the backward pass.
+The cross-entropy makes its gradients in the forward pass, chunk by chunk: logits [HEAD_CHUNK_TOKENS, v] live
+only inside one chunk and are not computed again. Cost: one fp32 gradient of the output weight [v, h] for a
+while, and one in the weight's type until the backward pass.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -18,10 +19,7 @@ from megatron.core import parallel_state
 from torch import Tensor
 
 from pretrain.mtp import shift_within_documents
-
-CHUNK_TOKENS = 4096
-"""Positions whose logits exist at once. Ours: 4,096 x 151,680 words are 2.5 GB in fp32, and the matrix
-products are long enough to run at full speed on an H200."""
+from pretrain.sizes import HEAD_CHUNK_TOKENS
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class Batch:
     """[b, s] bool: first token of a document; position 0 of each row always is one."""
     cu_seqlens: Tensor
     """int32 [documents + 1]: cumulative document lengths over the b-major flattened tokens."""
+    sources: Tensor
+    """[b] int64: which source of the plan each row was drawn from, for the losses per source."""
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on a device."""
@@ -45,14 +45,26 @@ class Batch:
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
 
-def make_batch(tokens: Tensor, labels: Tensor, loss_mask: Tensor, document_starts: Tensor) -> Batch:
-    """A Batch from [b, s] tensors on the CPU (documents are counted here, without a device sync)."""
+def make_batch(
+    tokens: Tensor, labels: Tensor, loss_mask: Tensor, document_starts: Tensor, sources: Tensor | None = None
+) -> Batch:
+    """A Batch from [b, s] tensors on the CPU (documents are counted here, without a device sync).
+
+    sources: [b]; absent: one source, number 0.
+    """
     starts = document_starts.bool().clone()
     starts[:, 0] = True
     begins = starts.flatten().nonzero().flatten()
     ends = torch.tensor([starts.numel()], dtype=begins.dtype)
+    if sources is None:
+        sources = torch.zeros(len(tokens))
     return Batch(
-        tokens.long(), labels.long(), loss_mask.bool(), starts, torch.cat([begins, ends]).to(torch.int32)
+        tokens.long(),
+        labels.long(),
+        loss_mask.bool(),
+        starts,
+        torch.cat([begins, ends]).to(torch.int32),
+        sources.long(),
     )
 
 
@@ -69,7 +81,7 @@ class Losses(NamedTuple):
     total: Tensor
     """Scalar with gradient: this micro-batch's share of the global loss."""
     sums: Tensor
-    """[2] without gradient: summed cross-entropy in nats, main and MTP."""
+    """[2, b] without gradient: each row's summed cross-entropy in nats, main and MTP."""
 
 
 def mtp_targets(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -111,38 +123,57 @@ def _report(losses: Losses) -> tuple[Tensor, Tensor, Tensor]:
     return losses.total, torch.zeros((), dtype=torch.int, device=losses.sums.device), losses.sums
 
 
-def reduce_losses(sums: Sequence[Tensor], counts: Counts, device: torch.device | str) -> tuple[float, float]:
-    """Mean main and MTP loss in nats over the global batch, the same on every rank.
+class StepLosses(NamedTuple):
+    """Mean losses in nats of a global batch, the same on every rank."""
 
-    `sums` is what the schedule returned: empty on all but the last pipeline stage.
+    main: float
+    mtp: float
+    by_source: tuple[tuple[float, float], ...]
+    """(main, MTP) of each source; NaN where the batch holds no valid token of it."""
+
+
+def reduce_losses(sums: Sequence[Tensor], batches: Sequence[Batch], num_sources: int) -> StepLosses:
+    """The losses of a step from what the schedule returned for this rank's `batches`, in their order.
+
+    `sums` ([2, b] each) is empty on all but the last pipeline stage.
     """
-    total = torch.stack(list(sums)).sum(0) if sums else torch.zeros(2, device=device)
-    torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
+    # [source, (main nats, main positions, MTP nats, MTP positions)]
+    table = torch.zeros(num_sources, 4, dtype=torch.float64, device=batches[0].tokens.device)
+    for batch, nats in zip(batches, sums, strict=True) if sums else ():
+        valid = (batch.loss_mask.sum(1), mtp_targets(batch)[1].sum(1))
+        rows = torch.stack([nats[0], valid[0], nats[1], valid[1]], dim=1)
+        table.index_add_(0, batch.sources, rows.to(table.dtype))
+    torch.distributed.all_reduce(table, group=parallel_state.get_data_parallel_group())
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         torch.distributed.broadcast(
-            total,
+            table,
             src=parallel_state.get_pipeline_model_parallel_last_rank(),
             group=parallel_state.get_pipeline_model_parallel_group(),
         )
-    main, mtp = total.tolist()
-    return main / max(counts.main, 1), mtp / max(counts.mtp, 1)
+    whole = table.sum(0).tolist()
+    by_source = tuple((_mean(a, b), _mean(c, d)) for a, b, c, d in table.tolist())
+    return StepLosses(whole[0] / max(whole[1], 1), whole[2] / max(whole[3], 1), by_source)
+
+
+def _mean(total: float, count: float) -> float:
+    return total / count if count else math.nan
 
 
 class Head(NamedTuple):
     """Hidden states that go through the shared output layer, and what they should predict."""
 
     hidden: Tensor
-    """[n, h]."""
+    """[s, b, h]."""
     labels: Tensor
-    """[n]."""
+    """[b, s]."""
     mask: Tensor
-    """[n] bool."""
+    """[b, s] bool."""
     scale: float
     """Factor of this head's summed cross-entropy in the total."""
 
 
 def chunked_cross_entropy(weight: Tensor, heads: Sequence[Head], vocab_size: int) -> Losses:
-    """Scaled sum over heads of masked cross-entropies, and each head's own sum (in nats).
+    """Scaled sum over heads of masked cross-entropies, and the sum (in nats) of each head and row.
 
     weight: [v / tensor parallel, h], this rank's rows of the output layer; rows from `vocab_size` on are
     padding and take no part in the softmax.
@@ -160,21 +191,25 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grads, sums = [], []
         for head in heads:
             grad_hidden = torch.empty_like(head.hidden) if with_grads else None
-            head_sum = torch.zeros((), dtype=torch.float32, device=weight.device)
-            for start in range(0, head.hidden.size(0), CHUNK_TOKENS):
-                part = slice(start, start + CHUNK_TOKENS)
-                chunk = Head(head.hidden[part], head.labels[part], head.mask[part], head.scale)
+            rows = torch.zeros(head.hidden.size(1), dtype=torch.float32, device=weight.device)
+            length = max(HEAD_CHUNK_TOKENS // head.hidden.size(1), 1)
+            for start in range(0, head.hidden.size(0), length):
+                part = slice(start, start + length)
+                # [c, b, h] -> [c*b, h]; labels and mask [b, c] -> [c*b]
+                hidden = head.hidden[part].flatten(0, 1)
+                labels, mask = (column[:, part].t().flatten() for column in (head.labels, head.mask))
+                chunk = _Chunk(hidden, labels, mask, head.scale)
                 losses, logits_grad = _one_chunk(weight, chunk, vocab_size, with_grads)
-                head_sum += losses.sum()
+                rows += losses.view(-1, head.hidden.size(1)).sum(0)
                 if with_grads:
-                    grad_hidden[part] = logits_grad @ weight
-                    grad_weight += logits_grad.t() @ chunk.hidden
-            sums.append(head_sum)
+                    grad_hidden[part] = (logits_grad @ weight).view_as(head.hidden[part])
+                    grad_weight += logits_grad.t() @ hidden
+            sums.append(rows)
             grads.append(_sum_over_tensor_parallel(grad_hidden) if with_grads else None)
         if with_grads:
             ctx.save_for_backward(grad_weight.to(weight.dtype), *grads)
         stacked = torch.stack(sums)
-        total = sum(head.scale * head_sum for head, head_sum in zip(heads, sums, strict=True))
+        total = sum(head.scale * rows.sum() for head, rows in zip(heads, sums, strict=True))
         ctx.mark_non_differentiable(stacked)
         return total, stacked
 
@@ -187,8 +222,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return tuple(result)
 
 
+class _Chunk(NamedTuple):
+    hidden: Tensor
+    labels: Tensor
+    mask: Tensor
+    scale: float
+
+
 def _one_chunk(
-    weight: Tensor, chunk: Head, vocab_size: int, with_grads: bool
+    weight: Tensor, chunk: _Chunk, vocab_size: int, with_grads: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Masked losses [c] of a chunk and, scaled, their gradient by this rank's logits [c, v / tp]."""
     first_row = parallel_state.get_tensor_model_parallel_rank() * weight.size(0)
@@ -211,7 +253,8 @@ def _one_chunk(
         return losses, None
     factor = chunk.mask * chunk.scale
     grad = exponentials.mul_((factor / denominator).unsqueeze(-1))
-    grad.scatter_add_(-1, column, -(factor * here).unsqueeze(-1))
+    # One label a row: no two writes meet, so this is deterministic where scatter_add would not be.
+    grad.scatter_(-1, column, grad.gather(-1, column) - (factor * here).unsqueeze(-1))
     return losses, grad.to(weight.dtype)
 
 

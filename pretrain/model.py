@@ -17,6 +17,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_local_spec,
     get_gpt_layer_with_transformer_engine_spec,
 )
+from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 from megatron.core.tensor_parallel import random as tensor_parallel_random
 from megatron.core.transformer.multi_token_prediction import (
     HAVE_TE,
@@ -97,23 +98,20 @@ class MimoModel(GPTModel):
         return layer(states.for_draft, next_tokens, states.documents, states.rotary_pos_emb, self.embedding)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """[s, b, h] -> [s, b, vocab_size]; not with tensor parallelism."""
-        return (hidden @ self.output_layer.weight.t())[..., : self.model_config.vocab_size]
+        """[..., h] -> [..., vocab_size], whole on every tensor-parallel rank."""
+        # [..., v / tp] -> [..., v]
+        logits = gather_from_tensor_model_parallel_region(hidden @ self.output_layer.weight.t())
+        return logits[..., : self.model_config.vocab_size]
 
     def _losses(self, states: DecoderStates, batch: Batch, scales: tuple[float, float]) -> Losses:
-        heads = [_head(states.hidden, batch.labels, batch.loss_mask, scales[0])]
+        heads = [Head(states.hidden, batch.labels, batch.loss_mask, scales[0])]
         if self.mtp_process:
             next_tokens = shift_within_documents(batch.tokens, batch.document_starts)
-            heads.append(_head(self.draft(states, next_tokens), *mtp_targets(batch), scales[1]))
+            heads.append(Head(self.draft(states, next_tokens), *mtp_targets(batch), scales[1]))
         losses = chunked_cross_entropy(self.output_layer.weight, heads, self.model_config.vocab_size)
         if not self.mtp_process:
-            return Losses(losses.total, F.pad(losses.sums, (0, 1)))
+            return Losses(losses.total, F.pad(losses.sums, (0, 0, 0, 1)))
         return losses
-
-
-def _head(hidden: Tensor, labels: Tensor, mask: Tensor, scale: float) -> Head:
-    # [s, b, h] -> [s*b, h]; labels and mask [b, s] -> [s*b]
-    return Head(hidden.flatten(0, 1), labels.t().flatten(), mask.t().flatten(), scale)
 
 
 def build_model(

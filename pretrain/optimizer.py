@@ -62,6 +62,12 @@ def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight
         group["weight_decay"] = weight_decay * group.get("wd_mult", 1.0)
 
 
+def gradient_norm(optimizer: MegatronOptimizer) -> float:
+    """Norm of the whole gradient before clipping, the same on every rank; the weights stay as they are."""
+    optimizer.prepare_grads()
+    return float(optimizer.get_grad_norm())
+
+
 def prepare_to_load(optimizer: MegatronOptimizer) -> None:
     """Allocate the states that a checkpoint is loaded into; a fresh optimizer has none."""
     for part in optimizer.chained_optimizers:

@@ -20,12 +20,12 @@ from configs.loader import ConfigError, load
 from configs.recipe import ModelConfig, Recipe, load_recipe
 from pretrain import checkpoint, schedule
 from pretrain.data import open_shard
-from pretrain.train import TrainConfig
+from pretrain.launch import TrainConfig
+from pretrain.sizes import PEAK_FLOPS, flops_per_token, parameters
 
 logger = logging.getLogger(__name__)
 
 REPORTED_TOKENS = 25_000_000_000_000  # [2.3] "about 25T"; its published pieces sum to 23.784T
-PEAK_FLOPS = 989e12  # one H100 or H200, dense bf16 (NVIDIA's data sheet)
 WEIGHT_SUM_TOLERANCE = 1e-6
 
 
@@ -58,8 +58,17 @@ def run(place: Place) -> None:
         )
     print("\n".join(lines))
     if not place.dry_run:
-        report = json.dumps(facts | {"lines": lines}, indent=1, sort_keys=True)
-        tables.write_bytes(place.output, "preflight.json", report.encode() + b"\n")
+        _write_report(place.output, json.dumps(facts | {"lines": lines}, indent=1, sort_keys=True) + "\n")
+
+
+def _write_report(root: str, report: str) -> None:
+    """Write preflight.json, unless it says the same already."""
+    try:
+        is_known = tables.read_bytes(root, "preflight.json").decode() == report
+    except FileNotFoundError:
+        is_known = False
+    if not is_known:
+        tables.write_bytes(root, "preflight.json", report.encode())
 
 
 def check_batches(recipe: Recipe, config: TrainConfig) -> None:
@@ -122,27 +131,6 @@ def schedule_lines(recipe: Recipe) -> list[str]:
             f"{REPORTED_TOKENS / 1e12:.0f}T: {(REPORTED_TOKENS - total) / 1e12:.3f}T are not accounted for"
         )
     return lines
-
-
-def parameters(model: ModelConfig) -> tuple[int, int]:
-    """Parameters of the whole model, and of its MTP layer."""
-    h, heads = model.hidden_size, model.num_attention_heads * model.head_dim
-    qkv = heads + 2 * model.num_query_groups * model.head_dim
-    layer = h * qkv + qkv + heads * h + 3 * h * model.ffn_hidden_size + 2 * h
-    mtp = model.mtp_num_layers * (layer + 2 * h * h + 3 * h)
-    return 2 * model.padded_vocab_size * h + model.num_layers * layer + h + mtp, mtp
-
-
-def flops_per_token(model: ModelConfig, sequence_length: int, has_mtp: bool) -> float:
-    """Forward and backward: 6 per weight of a matrix product, plus causal attention (half the square)."""
-    total, mtp = parameters(model)
-    weights = total - mtp - model.padded_vocab_size * model.hidden_size  # the embedding is looked up
-    layers = model.num_layers
-    if has_mtp and model.mtp_num_layers:
-        weights += mtp + model.padded_vocab_size * model.hidden_size
-        layers += model.mtp_num_layers
-    attention = 6 * layers * sequence_length * model.num_attention_heads * model.head_dim
-    return 6.0 * weights + attention
 
 
 def model_lines(recipe: Recipe, config: TrainConfig) -> list[str]:

@@ -1,5 +1,7 @@
 """Chunked cross-entropy against torch's, and the arithmetic of a global batch."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,14 +13,14 @@ from tests.pretrain.test_model import SMALL, our_losses, packed_batches, small_m
 pytestmark = pytest.mark.usefixtures("single_process")
 
 
-def two_heads(n=50, vocab=40, hidden=16):
+def two_heads(length=25, rows=2, vocab=40, hidden=16):
     generator = torch.Generator().manual_seed(2)
     weight = torch.randn(vocab + 8, hidden, generator=generator, requires_grad=True)
     heads = []
     for scale in (0.25, 0.03):
-        states = torch.randn(n, hidden, generator=generator, requires_grad=True)
-        labels = torch.randint(0, vocab, (n,), generator=generator)
-        mask = torch.rand(n, generator=generator) < 0.7
+        states = torch.randn(length, rows, hidden, generator=generator, requires_grad=True)
+        labels = torch.randint(0, vocab, (rows, length), generator=generator)
+        mask = torch.rand(rows, length, generator=generator) < 0.7
         heads.append(Head(states, torch.where(mask, labels, -100), mask, scale))
     return weight, heads
 
@@ -26,15 +28,20 @@ def two_heads(n=50, vocab=40, hidden=16):
 def plain(weight, heads, vocab=40):
     """The same total through full logits."""
     sums = [
-        F.cross_entropy((h.hidden @ weight[:vocab].T)[h.mask], h.labels[h.mask], reduction="sum")
+        torch.stack(
+            [
+                F.cross_entropy((states @ weight[:vocab].T)[mask], labels[mask], reduction="sum")
+                for states, labels, mask in zip(h.hidden.unbind(1), h.labels, h.mask, strict=True)
+            ]
+        )
         for h in heads
     ]
-    return sum(h.scale * s for h, s in zip(heads, sums, strict=True)), sums
+    return sum(h.scale * s.sum() for h, s in zip(heads, sums, strict=True)), sums
 
 
 @pytest.mark.parametrize("chunk_tokens", [7, 50, 4096])
 def test_chunks_give_torchs_losses_and_gradients(chunk_tokens, monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_TOKENS", chunk_tokens)
+    monkeypatch.setattr(loss, "HEAD_CHUNK_TOKENS", chunk_tokens)
     weight, heads = two_heads()
     total, sums = chunked_cross_entropy(weight, heads, vocab_size=40)
     inputs = [weight, *(head.hidden for head in heads)]
@@ -84,9 +91,10 @@ def test_a_micro_batch_without_a_valid_token_adds_zero():
     main, mtp, gradients = our_losses(model, [empty])
     assert (main.isnan(), mtp.isnan()) == (True, True)  # 0 / 0 in this test's own division
     assert all(float(gradient.abs().max()) == 0.0 for gradient in gradients.values())
-    counts = global_counts([empty])
-    assert counts == (0, 0)
-    assert reduce_losses([torch.zeros(2)], counts, "cpu") == (0.0, 0.0)
+    assert global_counts([empty]) == (0, 0)
+    reduced = reduce_losses([torch.zeros(2, len(empty.tokens))], [empty], 1)
+    assert reduced[:2] == (0.0, 0.0)
+    assert all(math.isnan(value) for value in reduced.by_source[0])
 
 
 def test_each_head_is_divided_by_its_own_positions():
@@ -99,8 +107,23 @@ def test_each_head_is_divided_by_its_own_positions():
     assert float(total) != pytest.approx(float(main + 0.3 * mtp * counts.mtp / counts.main), abs=1e-3)
 
 
+def test_losses_per_source_by_hand():
+    tokens = torch.arange(8).view(2, 4)
+    mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
+    batch = make_batch(tokens, tokens, mask, torch.zeros_like(mask), torch.tensor([2, 0]))
+    sums = torch.tensor([[6.0, 5.0], [8.0, 0.0]])
+    reduced = reduce_losses([sums], [batch], 3)
+    # Main positions 3 and 1; the MTP's are those whose next is valid too: 2 and 0.
+    assert reduced.main == 11.0 / 4
+    assert reduced.mtp == 8.0 / 2
+    assert reduced.by_source[2] == (6.0 / 3, 8.0 / 2)
+    assert reduced.by_source[0][0] == 5.0
+    assert math.isnan(reduced.by_source[0][1])
+    assert all(math.isnan(value) for value in reduced.by_source[1])
+
+
 def test_logits_never_exist_whole(monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_TOKENS", 16)
+    monkeypatch.setattr(loss, "HEAD_CHUNK_TOKENS", 16)
     # 100 padded rows: no other matrix of this model is 100 wide.
     model, batches = small_model(SMALL.model_copy(update={"vocab_divisible_by": 50})), packed_batches()
     sizes = []

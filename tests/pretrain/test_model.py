@@ -85,7 +85,7 @@ def our_losses(model, batches):
         total, num_tokens, part = report(losses)
         assert num_tokens == 0
         total.backward()
-        sums += part
+        sums += part.sum(1)
     grads = {name: parameter.grad for name, parameter in model.named_parameters()}
     return sums[0] / counts.main, sums[1] / counts.mtp, to_hf(model.model_config, grads)
 

@@ -1,0 +1,96 @@
+"""Refuse a pickle that names anything but what a checkpoint's metadata consists of, before it is executed.
+
+torch reads a distributed checkpoint's `.metadata` with pickle.load, which runs whatever callable the file
+names. Here its instructions are read, not run: the names it would import must all be on the list.
+"""
+
+import pickletools
+import zipfile
+from pathlib import Path
+
+METADATA = ".metadata"
+COMMON = "common.pt"
+
+_TORCH_CHECKPOINT = "torch.distributed.checkpoint"
+ALLOWED = frozenset(
+    (
+        *((f"{_TORCH_CHECKPOINT}.filesystem", name) for name in ("_StorageInfo", "_StoragePrefix")),
+        *((f"{_TORCH_CHECKPOINT}.planner", name) for name in ("SavePlan", "WriteItem", "WriteItemType")),
+        (f"{_TORCH_CHECKPOINT}.planner", "TensorWriteData"),
+        *(
+            (f"{_TORCH_CHECKPOINT}.metadata", name)
+            for name in (
+                "BytesStorageMetadata",
+                "ChunkStorageMetadata",
+                "Metadata",
+                "MetadataIndex",
+                "StorageMeta",
+                "TensorProperties",
+                "TensorStorageMetadata",
+                "_MEM_FORMAT_ENCODING",
+            )
+        ),
+        *(("torch", name) for name in ("Size", "float32", "bfloat16", "float16", "int64", "uint8")),
+        ("torch.serialization", "_get_layout"),
+        ("collections", "OrderedDict"),
+    )
+)
+"""Every global that torch 2.11 to 2.13 writes for the tensors of a model and its optimizer: classes that hold
+data, and the table of layouts. Found by saving checkpoints and listing what they name."""
+
+
+def forbidden_globals(path: Path) -> list[str]:
+    """Names outside the list that `.metadata` or `common.pt` in a checkpoint folder would import, or a fault.
+
+    An unreadable pickle is a fault too: nothing is loaded that was not understood.
+    """
+    found = []
+    for name in (METADATA, COMMON):
+        try:
+            globals_ = _globals((path / name).read_bytes() if name == METADATA else _zipped(path / name))
+        except (OSError, ValueError, IndexError, KeyError, zipfile.BadZipFile) as error:
+            found.append(f"{name}: {type(error).__name__} {error}")
+            continue
+        found += [f"{name}: {module}.{thing}" for module, thing in sorted(globals_ - ALLOWED)]
+    return found
+
+
+def _zipped(path: Path) -> bytes:
+    """The pickle inside a file of torch.save."""
+    with zipfile.ZipFile(path) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        return archive.read(name)
+
+
+def _globals(pickled: bytes) -> set[tuple[str, str]]:
+    """(module, name) of everything that a pickle would import. Raises ValueError if it is not one.
+
+    A name that is put together at load time (STACK_GLOBAL of anything but two constant strings) is reported
+    as ("?", "?"): it cannot be on the list.
+    """
+    found: set[tuple[str, str]] = set()
+    memo: dict[int, str | None] = {}
+    stack: list[str | None] = []  # constant strings where they are known, in the order they were pushed
+    for operation, argument, _ in pickletools.genops(pickled):
+        name = operation.name
+        if name in ("SHORT_BINUNICODE", "BINUNICODE", "UNICODE", "BINUNICODE8"):
+            stack.append(argument)
+        elif name == "MEMOIZE":
+            memo[len(memo)] = stack[-1] if stack else None
+        elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
+            memo[argument] = stack[-1] if stack else None
+        elif name in ("BINGET", "LONG_BINGET", "GET"):
+            stack.append(memo.get(argument))
+        elif name in ("GLOBAL", "INST"):
+            module, _, thing = argument.partition(" ")
+            found.add((module, thing))
+            stack.append(None)
+        elif name == "STACK_GLOBAL":
+            module, thing = (*stack[-2:], None, None)[:2]
+            found.add((module, thing) if module and thing else ("?", "?"))
+            stack.append(None)
+        elif name in ("EXT1", "EXT2", "EXT4"):
+            found.add(("?", "?"))
+        elif name not in ("PROTO", "FRAME", "STOP"):
+            stack.append(None)
+    return found
