@@ -130,7 +130,7 @@ def build_model(
     model_parallel_cuda_manual_seed). On the CPU the weights do not depend on the tensor-parallel size.
     Raises ConfigError if the shape cannot be split so.
     """
-    _check_split(model, tensor_parallel, pipeline_parallel)
+    check_split(model, tensor_parallel, pipeline_parallel)
     config = transformer_config(
         model,
         tensor_parallel=tensor_parallel,
@@ -275,7 +275,8 @@ def _decoder_spec(config: TransformerConfig, layer: ModuleSpec) -> TransformerBl
     )
 
 
-def _check_split(model: ModelConfig, tensor_parallel: int, pipeline_parallel: int) -> None:
+def check_split(model: ModelConfig, tensor_parallel: int, pipeline_parallel: int) -> None:
+    """Refuse a shape that cannot be cut evenly. Raises ConfigError."""
     splits = (
         ("padded vocabulary", model.padded_vocab_size, "tensor_parallel", tensor_parallel),
         ("num_query_groups", model.num_query_groups, "tensor_parallel", tensor_parallel),

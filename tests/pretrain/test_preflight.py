@@ -1,0 +1,252 @@
+"""Preflight passes what can run, and catches every seeded fault with one line."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs import tables
+from configs.command import Place
+from configs.contract import MIXTURE, ContractError
+from configs.loader import ConfigError
+from pretrain import preflight, preflight_checks
+from tests.pretrain.small_run import STAGE_TOKENS, documents, manifest, write_bucket, write_run
+
+MATH, CODE = "mathematics-high-web", "code-high-web"
+Fault = Callable[[Path], None]
+
+
+def place(root: Path, **options: bool) -> Place:
+    return Place(root / "preset", str(root), str(root), **options)
+
+
+def edit(name: str, old: str, new: str) -> Fault:
+    """Replace text of a preset file, which must hold it."""
+
+    def change(root: Path) -> None:
+        path = root / "preset" / f"{name}.toml"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    return change
+
+
+def edit_plan(stage: int, change: Callable[[list[dict]], object], **facts: object) -> Fault:
+    """Rewrite the rows of a stage's plan."""
+
+    def apply(root: Path) -> None:
+        table = tables.open_table(str(root), f"mixtures/stage{stage}")
+        rows = tables.read(table).to_pylist()
+        change(rows)
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(rows, schema=MIXTURE), sink)
+        part = tables.write_bytes(table.path, "part-0.parquet", sink.getvalue().to_pybytes(), len(rows))
+        known = table.manifest.facts | facts
+        tables.commit(str(root), manifest(f"mixtures/stage{stage}", (part,), known))
+
+    return apply
+
+
+def edit_manifest(table: str, **changes: object) -> Fault:
+    """Change top-level values of a manifest."""
+
+    def change(root: Path) -> None:
+        path = root / table / "manifest.json"
+        values = json.loads(path.read_text())
+        path.write_text(json.dumps(values | changes))
+
+    return change
+
+
+def edit_facts(bucket: str, **changes: object) -> Fault:
+    """Change facts of a token table."""
+
+    def change(root: Path) -> None:
+        path = root / "tokens" / bucket / "manifest.json"
+        values = json.loads(path.read_text())
+        values["facts"] |= changes
+        path.write_text(json.dumps(values))
+
+    return change
+
+
+def damage_file(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
+    """Change a token file and let the manifest know its new size (size alone would be noticed at once)."""
+
+    def apply(root: Path) -> None:
+        path = min((root / "tokens" / bucket).glob(f"*{ending}"))
+        data = bytearray(path.read_bytes())
+        change(data)
+        path.write_bytes(data)
+        manifest_path = path.with_name("manifest.json")
+        values = json.loads(manifest_path.read_text())
+        for part in values["parts"]:
+            if part["path"] == path.name:
+                part["num_bytes"] = len(data)
+        manifest_path.write_text(json.dumps(values))
+
+    return apply
+
+
+def remove(path: str) -> Fault:
+    def change(root: Path) -> None:
+        target = next(root.glob(path))
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+    return change
+
+
+def update(number: int, **values: object) -> Callable[[list[dict]], object]:
+    return lambda rows: rows[number].update(values)
+
+
+FIRST_STAGE = {"document_start": 0, "document_end": 20, "tokens": sum(map(len, documents(1, 60)[:20]))}
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "preset file gone": (remove("preset/model.toml"), "model.toml: missing"),
+    "preset key gone": (edit("train", "recompute = false\n", ""), "train.toml: recompute: Field required"),
+    "preset key unknown": (edit("stage1", "tokens", "more = 1\ntokens"), "stage1.toml: more: Extra inputs"),
+    "preset value of another type": (edit("model", "= 64", '= "64"'), "hidden_size: Input should be a valid"),
+    "TOML broken": (edit("schedule", "seed = 7", "seed = "), "schedule.toml: not valid TOML"),
+    "heads not divisible": (
+        edit("model", "query_groups = 1", "query_groups = 3"),
+        "multiple of num_query_groups",
+    ),
+    "learning rate too short": (
+        edit("schedule", "tokens = 3584", "tokens = 3000"),
+        "pieces cover 3512 tokens",
+    ),
+    "learning rate jumps": (edit("schedule", "start = 1e-2", "start = 2e-2"), "make the curve continuous"),
+    "constant piece changes": (
+        edit("schedule", 'shape = "cosine"', 'shape = "constant"'),
+        "give it one value",
+    ),
+    "MTP weights go back": (edit("schedule", "from_token = 1024", "from_token = 0"), "let each be larger"),
+    "MTP weights begin late": (edit("schedule", "from_token = 0", "from_token = 8"), "begin at 0"),
+    "ramp above the batch": (edit("schedule", "start = 2\n", "start = 9\n"), "let it begin lower"),
+    "ramp beyond stage 1": (edit("schedule", "tokens = 512", "tokens = 4096"), "end inside stage 1"),
+    "GPUs not divisible": (
+        edit("train", "tensor_parallel = 1", "tensor_parallel = 2"),
+        "query_groups 1 cannot",
+    ),
+    "layers not divisible": (
+        edit("train", "pipeline_parallel = 1", "pipeline_parallel = 3"),
+        "num_layers 2 cannot",
+    ),
+    "layout does not fit GPUs": (
+        edit("train", "pipeline_parallel = 1", "pipeline_parallel = 2"),
+        "num_gpus is 1",
+    ),
+    "batch not divisible": (
+        edit("train", "num_gpus = 1", "num_gpus = 4"),
+        "stage3.toml: global_batch_size 2",
+    ),
+    "ramp not divisible": (edit("train", "num_gpus = 1", "num_gpus = 2"), "batch_warmup.increment 1"),
+    "no plan": (remove("mixtures"), "mixtures: no plan"),
+    "plan of one stage gone": (remove("mixtures/stage2"), "mixtures/stage2: no such table"),
+    "plan of another contract": (
+        edit_manifest("mixtures/stage1", contract_version=99),
+        "contract version 99",
+    ),
+    "plan for other tokens": (edit("stage2", "tokens = 1024", "tokens = 512"), "pieces cover"),
+    "plan for another budget": (edit_plan(2, lambda rows: None, budget_tokens=7), "planned for 7 tokens"),
+    "weights too large": (edit_plan(1, update(0, weight=0.8)), "sum to 1.1"),
+    "weight negative": (
+        edit_plan(3, lambda r: (r[0].update(weight=-0.2), r[1].update(weight=1.2))),
+        "from -0.2 up",
+    ),
+    "bucket planned twice": (edit_plan(1, update(1, bucket=MATH)), "a bucket is planned twice"),
+    "bucket not tokenised": (remove(f"tokens/{CODE}"), f"tokens/{CODE}: no such table"),
+    "documents beyond the bucket": (edit_plan(3, update(0, document_end=61)), "61 planned"),
+    "documents taken twice": (edit_plan(2, update(0, **FIRST_STAGE)), "take the same documents"),
+    "plan counts other tokens": (edit_plan(1, update(0, tokens=5)), "the plan counts 5 tokens"),
+    "too many epochs": (edit("mixture", "max_natural_epochs = 6.0", "max_natural_epochs = 0.5"), "is drawn"),
+    "vocabulary of another size": (edit("model", "vocab_size = 96", "vocab_size = 97"), "vocab_size is 97"),
+    "EOD is no token": (edit_facts(CODE, eod_id=96), "EOD 96 is no token"),
+    "EOD differs": (edit_facts(CODE, eod_id=1), "EOD [0, 1]"),
+    "tokenizers differ": (edit_facts(CODE, tokenizer_hash="u"), "buckets of 2 tokenizers"),
+    "documents not counted": (edit_facts(MATH, num_documents=59), "59 in its manifest"),
+    "index of other magic": (
+        damage_file(MATH, ".idx", lambda d: d.__setitem__(0, 0)),
+        "not a whole Megatron index",
+    ),
+    "index cut": (
+        damage_file(MATH, ".idx", lambda d: d.__delitem__(slice(-8, None))),
+        "not a whole Megatron index",
+    ),
+    "index of other lengths": (
+        damage_file(CODE, ".idx", lambda d: d.__setitem__(34, d[34] ^ 1)),
+        "its index names",
+    ),
+    "tokens cut": (damage_file(CODE, ".bin", lambda d: d.__delitem__(slice(-2, None))), "its index names"),
+    "token file gone": (remove(f"tokens/{CODE}/*.bin"), "the manifest names"),
+    "tokens of another contract": (edit_manifest(f"tokens/{MATH}", contract_version=0), "contract version 0"),
+    "held-out text gone": (
+        edit("train", "heldout_every_steps = 0", "heldout_every_steps = 5"),
+        "heldout/math: no",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_is_caught_with_one_line(tmp_path: Path, name: str) -> None:
+    fault, expected = FAULTS[name]
+    write_run(tmp_path)
+    fault(tmp_path)
+    with pytest.raises((ConfigError, ContractError), match=re.escape(expected)) as caught:
+        preflight.run(place(tmp_path))
+    assert "remedy: " in str(caught.value)
+    assert not (tmp_path / "preflight.json").exists()
+
+
+def test_there_are_thirty_faults() -> None:
+    assert len(FAULTS) >= 30
+
+
+def test_a_disk_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path)
+    monkeypatch.setattr(preflight_checks.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1))
+    with pytest.raises(ConfigError, match=r"0\.0 GiB free, checkpoints need"):
+        preflight.run(place(tmp_path))
+
+
+def test_a_good_run_passes_and_says_what_it_will_do(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_run(tmp_path)
+    preflight.run(place(tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert f"total: {sum(STAGE_TOKENS):,} tokens, 18 steps" in lines
+    assert "batch ramp: 2 by 1 over 512 tokens" in lines
+    written = (tmp_path / "preflight.json").stat().st_mtime_ns
+    preflight.run(place(tmp_path))
+    assert (tmp_path / "preflight.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("preset", ["tiny", "h200", "mimo7b"])
+def test_presets_pass_before_there_is_data(preset: str, tmp_path: Path) -> None:
+    preflight.run(Place(Path("configs") / preset, str(tmp_path), str(tmp_path), dry_run=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_mimo7b_is_printed_to_the_token(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    preflight.run(Place(Path("configs/mimo7b"), str(tmp_path), str(tmp_path), dry_run=True))
+    text = capsys.readouterr().out
+    for expected in (
+        "tokens 0 to 17,784,000,000,000",
+        "tokens 21,784,000,000,000 to 23,784,000,000,000",
+        "MTP loss weight: 0.1 from token 10,300,000,000,000",
+        "7,833,409,536 parameters, of which the MTP layer 210,790,400",
+        "the report's pieces sum to 23.784T, its text says about 25T: 1.216T are not accounted for",
+        "without (+10.3%)",
+    ):
+        assert expected in text
+
+
+def test_a_bucket_that_no_plan_names_does_not_matter(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    write_bucket(tmp_path, "news-low-web", documents(9, 3), eod_id=50)
+    preflight.run(place(tmp_path))
