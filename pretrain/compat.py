@@ -6,7 +6,11 @@ Every place patched was found by removing the patches one at a time; tests/pretr
 the pinned version has no other.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import megatron.core
+import megatron.core.distributed.param_and_grad_buffer as buffers
 import torch
 from megatron.core.tensor_parallel import random as megatron_random
 
@@ -45,7 +49,30 @@ def install() -> None:
     megatron_random._set_cuda_rng_state = _set_rng_state
     torch.Tensor.cuda = _stay
     torch.Tensor.type = _type
+    buffers.dist_all_gather_func = _unless_alone(buffers.dist_all_gather_func)
+    buffers.dist_reduce_scatter_func = _unless_alone(buffers.dist_reduce_scatter_func)
     _CudaToCpu().__enter__()
+
+
+def plain_functions() -> AbstractContextManager[object]:
+    """Switches the redirection of device="cuda" off, where none is asked for: it costs 3 us a torch call."""
+    return nullcontext() if torch.cuda.is_available() else torch._C.DisableTorchFunction()
+
+
+def _unless_alone(collective: Callable[..., object]) -> Callable[..., object]:
+    """The same collective, but a lone rank whose result lies in place already does not copy it onto itself.
+
+    Gloo does: 5 % of a tiny step.
+    """
+
+    def exchange(
+        output: torch.Tensor, given: torch.Tensor, *arguments: object, group: object = None, **options: object
+    ) -> object:
+        if torch.distributed.get_world_size(group) == 1 and output.data_ptr() == given.data_ptr():
+            return None
+        return collective(output, given, *arguments, group=group, **options)
+
+    return exchange
 
 
 _torch_type = torch.Tensor.type

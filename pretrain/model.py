@@ -32,6 +32,7 @@ from torch import Tensor
 
 from configs.loader import ConfigError
 from configs.recipe import ModelConfig
+from pretrain import compat
 from pretrain.attention import DocumentAttention, Documents, documents_of
 from pretrain.loss import Batch, Head, Losses, chunked_cross_entropy, mtp_targets
 from pretrain.mtp import MimoMtpLayer, shift_within_documents
@@ -75,6 +76,12 @@ class MimoModel(GPTModel):
 
         With `loss_scales` (main, MTP) that is Losses, without it DecoderStates, for `draft` and `logits`.
         """
+        with compat.plain_functions():
+            return self._forward(batch, loss_scales)
+
+    def _forward(
+        self, batch: Batch, loss_scales: tuple[float, float] | None
+    ) -> Losses | DecoderStates | Tensor:
         documents = documents_of(batch.document_starts, batch.cu_seqlens, self.config.params_dtype)
         decoder_input, rotary_pos_emb = self._preprocess(
             input_ids=batch.tokens, position_ids=None, packed_seq_params=documents

@@ -52,7 +52,11 @@ def build_optimizer(
     )
     if not HAVE_APEX_OR_TE:
         megatron_optimizer.DistributedOptimizer = TorchAdamOptimizer  # get_megatron_optimizer names it so
-    return get_megatron_optimizer(config, [model])
+    optimizer = get_megatron_optimizer(config, [model])
+    if not HAVE_APEX_OR_TE:
+        for group in optimizer.param_groups:
+            group["fused"] = True  # one pass over memory; megatron-core asks torch for its default, many
+    return optimizer
 
 
 def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight_decay: float) -> None:
