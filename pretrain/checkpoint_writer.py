@@ -74,10 +74,9 @@ class CheckpointWriter:
         self._advance(waits=False)
 
     def finish(self) -> None:
-        """Wait until nothing is pending."""
-        if self.pending is not None:
-            self._advance(waits=True)
-            _barrier()
+        """Wait until nothing is pending on any rank (rank 0 seals while the others are done already)."""
+        self._advance(waits=True)
+        _barrier()
 
     def _advance(self, waits: bool) -> None:
         pending = self.pending

@@ -64,6 +64,7 @@ def test_no_gradients_are_made_without_autograd():
 
 
 def test_splitting_a_batch_into_micro_batches_changes_nothing():
+    """Megatron-LM #1532 and #2417: the MTP gradient grew with the micro-batches, or with their tokens."""
     batches = packed_batches()
     whole = make_batch(*(torch.cat([getattr(b, name) for b in batches]) for name in
                          ("tokens", "labels", "loss_mask", "document_starts")))  # fmt: skip
@@ -76,6 +77,7 @@ def test_splitting_a_batch_into_micro_batches_changes_nothing():
 
 
 def test_a_micro_batch_without_a_valid_token_adds_zero():
+    """Megatron-Bridge #6103: the MTP loss counted padding; a batch of nothing else was NaN."""
     batches = packed_batches()
     empty = make_batch(
         batches[0].tokens,
@@ -108,6 +110,7 @@ def test_each_head_is_divided_by_its_own_positions():
 
 
 def test_losses_per_source_by_hand():
+    """Megatron-Bridge #5947: the logged MTP loss was not the mean over its own positions."""
     tokens = torch.arange(8).view(2, 4)
     mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
     batch = make_batch(tokens, tokens, mask, torch.zeros_like(mask), torch.tensor([2, 0]))

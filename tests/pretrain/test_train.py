@@ -27,7 +27,8 @@ def train(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def trace(root: Path) -> list[dict[str, float]]:
