@@ -2,8 +2,8 @@
 
     python tests/chaos/chaos_training.py [--kills N] [--damages M] [--seed S]
 
-A small run is trained unbroken, then again for every kill: SIGKILL after a random step, or one step before, at
-and after each boundary; the log of the resumed run must equal the unbroken one's to the last digit. Then a
+A small run is trained unbroken, then again for every kill: SIGKILL after a random step, or one step before,
+at and after each boundary; the log of the resumed run must equal the unbroken one's to the last digit. Then a
 random file of a checkpoint is flipped, cut, emptied or deleted; every damage must be found before it is used.
 `--broken` trains with an optimizer that forgets its state on resume, which must be noticed. Exit code 1 if
 anything fails. Cost: about 25 s a kill on two cores, 20 ms a damage.
