@@ -69,7 +69,7 @@ def main() -> int:
 def break_resume(folder: Path) -> None:
     """Make every later process forget the optimizer's state."""
     folder.mkdir()
-    (folder / "usercustomize.py").write_text(BREAKER)
+    (folder / "sitecustomize.py").write_text(BREAKER)
     os.environ["PYTHONPATH"] = f"{folder}:{os.environ.get('PYTHONPATH', '')}"
 
 
