@@ -11,7 +11,6 @@ anything fails. Cost: about 25 s a kill on two cores, 20 ms a damage.
 
 import argparse
 import json
-import os
 import random
 import shutil
 import signal
@@ -25,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from pretrain import checkpoint, compat  # noqa: E402
 from pretrain.checkpoint import CheckpointError  # noqa: E402
 from pretrain.model import start_single_process  # noqa: E402
+from tests.pretrain import test_train  # noqa: E402
 from tests.pretrain.small_run import write_run  # noqa: E402
 from tests.pretrain.test_checkpoint import damage, newest  # noqa: E402
 from tests.pretrain.test_train import interrupt, trace, train  # noqa: E402
@@ -32,8 +32,10 @@ from tests.pretrain.test_train import interrupt, trace, train  # noqa: E402
 BOUNDARIES = (10, 14)
 """Last steps of the small run's stages 1 and 2."""
 BREAKER = """
+import runpy
 import megatron.core.optimizer.distrib_optimizer as upstream
 upstream.DistributedOptimizer.load_state_dict = lambda self, state: None
+runpy.run_module("pretrain.train", run_name="__main__", alter_sys=True)
 """
 
 
@@ -53,7 +55,7 @@ def main() -> int:
         write_run(straight)
         train(straight)
         if options.broken:
-            break_resume(Path(folder) / "broken")
+            break_resume()
         faults = [fault for step in kills if (fault := kill_after(straight, Path(folder) / "run", step))]
         faults += damages(straight, Path(folder), options.damages, rng)
     for fault in faults:
@@ -66,11 +68,16 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def break_resume(folder: Path) -> None:
-    """Make every later process forget the optimizer's state."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(BREAKER)
-    os.environ["PYTHONPATH"] = f"{folder}:{os.environ.get('PYTHONPATH', '')}"
+def break_resume() -> None:
+    """Let every later run forget the optimizer's state when it goes on."""
+    whole = test_train.command
+
+    def broken(root: Path, *options: str) -> list[str]:
+        python, *_, module = whole(root)[:5]
+        assert module == "pretrain.train"
+        return [python, "-W", "ignore", "-c", BREAKER, *whole(root, *options)[5:]]
+
+    test_train.command = broken
 
 
 def kill_after(straight: Path, root: Path, step: int) -> str:

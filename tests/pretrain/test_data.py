@@ -1,4 +1,4 @@
-"""Samples are a pure function of plan, tokens and seed: shares, passes, windows, masks, by hand and by law."""
+"""Samples are a function of plan, tokens and seed: shares, passes, windows, masks, by hand and by law."""
 
 import hashlib
 from pathlib import Path
