@@ -5,7 +5,8 @@ Three implementations of the same function, chosen from the tensors at run time:
 - `dense`: scaled_dot_product_attention with a [b, 1, s, s] mask. CPU; s is short there (256: 64 KiB a row).
 - `varlen`: flash attention over cumulative lengths. CUDA in bf16; memory linear in s, used at 8k and 32k.
 - `flex`: compiled block masks, CUDA in fp32, where flash has no kernel.
-Where every row is one document, all of them become plain causal attention without a mask.
+Where every row is one document, all of them become plain causal attention without a mask. Under context
+parallelism a rank's queries are a part of the row, so there is always a mask: `dense`, or `flex` on CUDA.
 """
 
 import inspect
@@ -22,6 +23,8 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from torch.nn.attention.varlen import varlen_attn
 
+from pretrain import context_parallel
+
 
 @dataclass
 class Documents(PackedSeqParams):
@@ -33,6 +36,7 @@ class Documents(PackedSeqParams):
 
     implementation: str = "dense"
     starts: Tensor | None = None
+    """[b, s] of this rank's positions."""
     mask: Tensor | BlockMask | None = None
 
 
@@ -44,7 +48,7 @@ def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Docu
     """
     batch, length = starts.shape
     implementation = choose(starts.device, dtype)
-    is_plain = cu_seqlens.numel() == batch + 1
+    is_plain = cu_seqlens.numel() == batch + 1 and context_parallel.size() == 1
     mask = None
     if not is_plain and implementation == "dense":
         mask = dense_mask(starts)
@@ -57,7 +61,7 @@ def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Docu
         max_seqlen_q=length,  # megatron-core sizes its rotary table with it: the row, not the document
         max_seqlen_kv=length,
         implementation="dense" if is_plain else implementation,
-        starts=starts,
+        starts=context_parallel.local(starts, 1),
         mask=mask if not is_plain else None,
     )
 
@@ -66,25 +70,31 @@ def choose(device: torch.device, dtype: torch.dtype) -> str:
     """Name of the implementation for tensors of this device and type."""
     if device.type != "cuda":
         return "dense"
-    return "varlen" if dtype in (torch.bfloat16, torch.float16) else "flex"
+    is_whole = context_parallel.size() == 1
+    return "varlen" if dtype in (torch.bfloat16, torch.float16) and is_whole else "flex"
 
 
 def dense_mask(starts: Tensor) -> Tensor:
-    """[b, s] document starts -> [b, 1, s, s] bool, True where a query (row) may see a key (column)."""
+    """[b, s] document starts -> [b, 1, s, s] bool, True where a query (row) may see a key (column).
+
+    Under context parallelism the rows are this rank's queries.
+    """
     document = starts.cumsum(-1)  # [b, s]
     same = document[:, None, :, None] == document[:, None, None, :]
-    return same.tril()
+    return context_parallel.local(same.tril(), 2)
 
 
 def block_mask(starts: Tensor) -> BlockMask:
     """[b, s] document starts -> the same mask in flex attention's blocks; memory s*s/128/128."""
     document = starts.cumsum(-1)
     batch, length = starts.shape
+    places = context_parallel.local(torch.arange(length, device=starts.device), 0)
 
     def visible(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return (query >= key) & (document[b, query] == document[b, key])
+        place = places[query]
+        return (place >= key) & (document[b, place] == document[b, key])
 
-    return create_block_mask(visible, batch, None, length, length, device=starts.device)
+    return create_block_mask(visible, batch, None, len(places), length, device=starts.device)
 
 
 @cache
@@ -93,7 +103,10 @@ def _compiled_flex():
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, documents: Documents | None, scale: float) -> Tensor:
-    """Attention in documents: [s, b, heads, d], key and value with fewer heads -> [s, b, heads*d]."""
+    """Attention in documents: [s, b, heads, d], key and value with fewer heads -> [s, b, heads*d].
+
+    Under context parallelism query has this rank's positions, key and value have the row's.
+    """
     length, batch, heads, head_dim = query.shape
     if documents is not None and documents.implementation == "varlen":
         return _varlen(query, key, value, documents, scale)
@@ -140,7 +153,6 @@ class DocumentAttention(MegatronModule):
         pg_collection: object = None,
     ) -> None:
         super().__init__(config=config)
-        assert config.context_parallel_size == 1, "context parallelism needs Transformer Engine's attention"
         assert attn_mask_type == AttnMaskType.causal, attn_mask_type
         self.scale = softmax_scale or config.kv_channels**-0.5
 
@@ -157,4 +169,5 @@ class DocumentAttention(MegatronModule):
         """[s, b, heads, d] each -> [s, b, heads*d]; the mask comes from `packed_seq_params` alone."""
         assert attention_mask is None
         assert attention_bias is None
+        key, value = context_parallel.gather(key), context_parallel.gather(value)
         return attend(query, key, value, packed_seq_params, self.scale)

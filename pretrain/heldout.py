@@ -19,10 +19,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from configs import tables
-from configs.loader import ConfigError
 from configs.recipe import Recipe
 from pretrain.generate import one_document
-from pretrain.launch import TrainConfig
+from pretrain.launch import TrainConfig, check_heldout_layout
 from pretrain.loss import Batch, make_batch, mtp_targets
 from pretrain.model import MimoModel
 from pretrain.mtp import shift_within_documents
@@ -84,12 +83,11 @@ class HeldOut:
 
 
 def open_heldout(root: str, recipe: Recipe, config: TrainConfig) -> HeldOut:
-    """Samples of every held-out group, of stage 1's length. Raises ConfigError under pipeline parallelism."""
-    if config.pipeline_parallel > 1:
-        raise ConfigError(
-            f"train.toml: heldout_every_steps is {config.heldout_every_steps} with pipeline_parallel "
-            f"{config.pipeline_parallel}; remedy: set it to 0 and run make evaluate after each stage"
-        )
+    """Samples of every held-out group, of stage 1's length.
+
+    Raises ConfigError if the layout splits rows or layers.
+    """
+    check_heldout_layout(config)
     length = recipe.stages[0].sequence_length
     found = {group: heldout_sample(root, group, length, NUM_ROWS_IN_TRAINING) for group in GROUPS}
     return HeldOut({group: sample for group, sample in found.items() if sample is not None})

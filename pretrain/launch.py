@@ -31,6 +31,8 @@ class TrainConfig(Config):
     """Tokens of one forward pass on one rank: so many whole sequences, at least one."""
     tensor_parallel: Positive
     pipeline_parallel: Positive
+    context_parallel: Positive
+    """Ranks that share a row's positions; for rows too long for one."""
     precision: Literal["fp32", "bf16"]
     recompute: bool
     """Recompute every layer's activations in the backward pass."""
@@ -60,6 +62,21 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def ranks_per_model(config: TrainConfig) -> int:
+    """Processes that hold one replica between them."""
+    return config.tensor_parallel * config.pipeline_parallel * config.context_parallel
+
+
+def check_heldout_layout(config: TrainConfig) -> None:
+    """Refuse to measure on held-out text where a rank does not see whole rows and all layers. ConfigError."""
+    if config.heldout_every_steps and config.pipeline_parallel * config.context_parallel > 1:
+        raise ConfigError(
+            f"train.toml: heldout_every_steps is {config.heldout_every_steps} with pipeline_parallel "
+            f"{config.pipeline_parallel} and context_parallel {config.context_parallel}; "
+            "remedy: set it to 0 and run make evaluate after each stage"
+        )
+
+
 def start(config: TrainConfig) -> None:
     """Make this process a rank of the run. Raises ConfigError if torchrun's size does not fit train.toml."""
     compat.install()
@@ -68,11 +85,11 @@ def start(config: TrainConfig) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # costs a write; nothing reads it here
-    split = config.tensor_parallel * config.pipeline_parallel
+    split = ranks_per_model(config)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world % split:
         raise ConfigError(
-            f"train.toml: tensor_parallel x pipeline_parallel is {split}, torchrun started {world}; "
+            f"train.toml: tensor x pipeline x context_parallel is {split}, torchrun started {world}; "
             f"remedy: torchrun --nproc-per-node with a multiple of {split}"
         )
     if world == 1:
@@ -81,7 +98,9 @@ def start(config: TrainConfig) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    parallel_state.initialize_model_parallel(config.tensor_parallel, config.pipeline_parallel)
+    parallel_state.initialize_model_parallel(
+        config.tensor_parallel, config.pipeline_parallel, context_parallel_size=config.context_parallel
+    )
     if torch.cuda.is_available():
         model_parallel_cuda_manual_seed(0)
 

@@ -18,6 +18,7 @@ import torch
 from megatron.core import parallel_state
 from torch import Tensor
 
+from pretrain.context_parallel import local
 from pretrain.mtp import shift_within_documents
 from pretrain.sizes import HEAD_CHUNK_TOKENS
 
@@ -140,10 +141,10 @@ def reduce_losses(sums: Sequence[Tensor], batches: Sequence[Batch], num_sources:
     # [source, (main nats, main positions, MTP nats, MTP positions)]
     table = torch.zeros(num_sources, 4, dtype=torch.float64, device=batches[0].tokens.device)
     for batch, nats in zip(batches, sums, strict=True) if sums else ():
-        valid = (batch.loss_mask.sum(1), mtp_targets(batch)[1].sum(1))
+        valid = (local(batch.loss_mask, 1).sum(1), local(mtp_targets(batch)[1], 1).sum(1))
         rows = torch.stack([nats[0], valid[0], nats[1], valid[1]], dim=1)
         table.index_add_(0, batch.sources, rows.to(table.dtype))
-    torch.distributed.all_reduce(table, group=parallel_state.get_data_parallel_group())
+    torch.distributed.all_reduce(table, group=parallel_state.get_data_parallel_group(True))
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         torch.distributed.broadcast(
             table,

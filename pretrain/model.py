@@ -34,6 +34,7 @@ from configs.loader import ConfigError
 from configs.recipe import ModelConfig
 from pretrain import compat
 from pretrain.attention import DocumentAttention, Documents, documents_of
+from pretrain.context_parallel import local
 from pretrain.loss import Batch, Head, Losses, chunked_cross_entropy, mtp_targets
 from pretrain.mtp import MimoMtpLayer, shift_within_documents
 
@@ -61,6 +62,7 @@ class MimoModel(GPTModel):
             rotary_base=rotary_base,
             **arguments,
         )
+        self.rotary_pos_emb.cp_group = None  # the whole table: `local` cuts it as everything else
         self.model_config = model
         self._before_final_norm: Tensor | None = None
         if self.decoder.final_layernorm is not None:
@@ -84,8 +86,9 @@ class MimoModel(GPTModel):
     ) -> Losses | DecoderStates | Tensor:
         documents = documents_of(batch.document_starts, batch.cu_seqlens, self.config.params_dtype)
         decoder_input, rotary_pos_emb = self._preprocess(
-            input_ids=batch.tokens, position_ids=None, packed_seq_params=documents
+            input_ids=local(batch.tokens, 1), position_ids=None, packed_seq_params=documents
         )[:2]
+        rotary_pos_emb = local(rotary_pos_emb, 0)  # [s, 1, 1, d]
         hidden = self.decoder(
             hidden_states=decoder_input,
             attention_mask=None,
@@ -111,10 +114,11 @@ class MimoModel(GPTModel):
         return logits[..., : self.model_config.vocab_size]
 
     def _losses(self, states: DecoderStates, batch: Batch, scales: tuple[float, float]) -> Losses:
-        heads = [Head(states.hidden, batch.labels, batch.loss_mask, scales[0])]
+        heads = [Head(states.hidden, local(batch.labels, 1), local(batch.loss_mask, 1), scales[0])]
         if self.mtp_process:
-            next_tokens = shift_within_documents(batch.tokens, batch.document_starts)
-            heads.append(Head(self.draft(states, next_tokens), *mtp_targets(batch), scales[1]))
+            next_tokens = local(shift_within_documents(batch.tokens, batch.document_starts), 1)
+            labels, mask = (local(target, 1) for target in mtp_targets(batch))
+            heads.append(Head(self.draft(states, next_tokens), labels, mask, scales[1]))
         losses = chunked_cross_entropy(self.output_layer.weight, heads, self.model_config.vocab_size)
         if not self.mtp_process:
             return Losses(losses.total, F.pad(losses.sums, (0, 0, 0, 1)))
@@ -206,6 +210,7 @@ def transformer_config(
         hidden_dropout=0.0,
         tensor_model_parallel_size=tensor_parallel,
         pipeline_model_parallel_size=pipeline_parallel,
+        context_parallel_size=parallel_state.get_context_parallel_world_size(),
         params_dtype=dtype,
         pipeline_dtype=dtype,
         bf16=bf16,
@@ -265,6 +270,7 @@ def set_rotary(model: torch.nn.Module, rotary_base: int) -> None:
         rotary_base=rotary_base,
         use_cpu_initialization=inner.config.use_cpu_initialization,
     )
+    inner.rotary_pos_emb.cp_group = None
 
 
 def _backend():

@@ -16,7 +16,7 @@ from configs.contract import ContractError
 from configs.loader import load
 from configs.recipe import Recipe, load_recipe
 from pretrain import schedule
-from pretrain.launch import TrainConfig
+from pretrain.launch import TrainConfig, ranks_per_model
 from pretrain.preflight_checks import Source, check_data, check_disk, check_heldout, check_layout
 from pretrain.sizes import PEAK_FLOPS, Convention, Layout, flops_per_token, memory_per_gpu, parameters
 
@@ -100,11 +100,11 @@ def model_lines(recipe: Recipe, config: TrainConfig) -> list[str]:
     """Parameters, memory a GPU by component, FLOPs with and without MTP in both conventions, days."""
     model = recipe.model
     total, mtp = parameters(model)
-    split = config.tensor_parallel * config.pipeline_parallel
     layout = Layout(
         tensor_parallel=config.tensor_parallel,
         pipeline_parallel=config.pipeline_parallel,
-        data_parallel=config.num_gpus // split,
+        context_parallel=config.context_parallel,
+        data_parallel=config.num_gpus // ranks_per_model(config),
         bf16=config.precision == "bf16",
         recompute=config.recompute,
         micro_batch_tokens=max(config.micro_batch_tokens, *(s.sequence_length for s in recipe.stages)),

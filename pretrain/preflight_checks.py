@@ -14,7 +14,7 @@ from configs.recipe import NUM_STAGES, SYNTHETIC_BAND, ModelConfig, Recipe
 from pretrain import checkpoint
 from pretrain.data import open_shard, open_stage
 from pretrain.heldout import GROUPS
-from pretrain.launch import TrainConfig
+from pretrain.launch import TrainConfig, check_heldout_layout, ranks_per_model
 from pretrain.model import check_split
 from pretrain.sizes import parameters
 
@@ -38,18 +38,20 @@ class Source:
 def check_layout(recipe: Recipe, config: TrainConfig) -> None:
     """Refuse a model or batches that the layout cannot split evenly. Raises ConfigError."""
     check_split(recipe.model, config.tensor_parallel, config.pipeline_parallel)
-    if config.heldout_every_steps and config.pipeline_parallel > 1:
+    check_heldout_layout(config)
+    for number, stage in enumerate(recipe.stages, 1):
+        if stage.sequence_length % (2 * config.context_parallel):
+            raise ConfigError(
+                f"stage{number}.toml: sequence_length {stage.sequence_length} cannot be cut into twice "
+                f"context_parallel {config.context_parallel} chunks; remedy: make it a multiple"
+            )
+    split = ranks_per_model(config)
+    if config.num_gpus % split:
         raise ConfigError(
-            f"train.toml: heldout_every_steps is {config.heldout_every_steps} with pipeline_parallel "
-            f"{config.pipeline_parallel}; remedy: set it to 0 and run make evaluate after each stage"
+            f"train.toml: num_gpus is {config.num_gpus}, not a multiple of tensor x pipeline x "
+            f"context_parallel {split}; remedy: choose one"
         )
-    ranks = config.num_gpus // (config.tensor_parallel * config.pipeline_parallel)
-    if ranks * config.tensor_parallel * config.pipeline_parallel != config.num_gpus:
-        raise ConfigError(
-            f"train.toml: num_gpus is {config.num_gpus}, not a multiple of "
-            f"tensor_parallel x pipeline_parallel {config.tensor_parallel * config.pipeline_parallel}; "
-            "remedy: choose one"
-        )
+    ranks = config.num_gpus // split
     ramp = recipe.schedule.batch_warmup
     batches = [
         (f"stage{n}.toml: global_batch_size", s.global_batch_size) for n, s in enumerate(recipe.stages, 1)

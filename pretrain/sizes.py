@@ -54,6 +54,7 @@ class Layout:
 
     tensor_parallel: int
     pipeline_parallel: int
+    context_parallel: int
     data_parallel: int
     bf16: bool
     recompute: bool
@@ -72,7 +73,7 @@ def memory_per_gpu(model: ModelConfig, layout: Layout) -> dict[str, float]:
     total, _ = parameters(model)
     split = layout.tensor_parallel * layout.pipeline_parallel
     size = 2 if layout.bf16 else 4
-    h, tokens = model.hidden_size, layout.micro_batch_tokens
+    h, tokens = model.hidden_size, layout.micro_batch_tokens / layout.context_parallel
     qkv = (model.num_attention_heads + 2 * model.num_query_groups) * model.head_dim
     a_layer = size * tokens * (6 * h + (2 * qkv + 4 * model.ffn_hidden_size) / layout.tensor_parallel)
     # The first pipeline stage holds as many micro-batches as there are stages: every layer once, in sum.
@@ -84,7 +85,7 @@ def memory_per_gpu(model: ModelConfig, layout: Layout) -> dict[str, float]:
     return {
         "weights": size * total / split,
         "gradients": 4 * total / split,
-        "optimizer": optimizer * total / split / layout.data_parallel,
+        "optimizer": optimizer * total / split / layout.data_parallel / layout.context_parallel,
         "activations": activations,
         "heads": chunk + vocabulary * h * (4 + size),
     }

@@ -17,7 +17,8 @@ from pretrain import compat
 from pretrain.loss import forward_step, global_counts, make_batch, reduce_losses
 from pretrain.model import build_model
 
-LAYOUTS = {"dp2": (1, 1), "tp2": (2, 1), "pp2": (1, 2)}
+LAYOUTS = {"dp2": (1, 1, 1), "tp2": (2, 1, 1), "pp2": (1, 2, 1), "cp2": (1, 1, 2)}
+"""Tensor, pipeline and context parallelism."""
 STEPS, MICRO_BATCHES, MICRO_BATCH_SIZE, LENGTH = 4, 4, 2, 32
 CONFIG = ModelConfig(
     num_layers=2,
@@ -113,8 +114,10 @@ def run(out: str) -> None:
     compat.install()
     torch.distributed.init_process_group("gloo")
     traces = {}
-    for name, (tensor_parallel, pipeline_parallel) in LAYOUTS.items():
-        parallel_state.initialize_model_parallel(tensor_parallel, pipeline_parallel)
+    for name, (tensor_parallel, pipeline_parallel, context_parallel) in LAYOUTS.items():
+        parallel_state.initialize_model_parallel(
+            tensor_parallel, pipeline_parallel, context_parallel_size=context_parallel
+        )
         traces[name] = train(tensor_parallel, pipeline_parallel)
         parallel_state.destroy_model_parallel()
     if torch.distributed.get_rank() == 0:

@@ -65,6 +65,7 @@ weight = 0.1
 micro_batch_tokens = 128
 tensor_parallel = 1
 pipeline_parallel = 1
+context_parallel = 1
 precision = "fp32"
 recompute = false
 deterministic = true

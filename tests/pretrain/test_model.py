@@ -195,7 +195,7 @@ def test_a_shape_that_cannot_be_split_is_refused():
 @pytest.mark.distributed
 @pytest.mark.slow
 def test_two_processes_train_as_one_does(tmp_path):
-    """Data, tensor and pipeline parallelism, each with two gloo processes, against this process alone.
+    """Data, tensor, pipeline and context parallelism, each with two gloo processes, against this one alone.
 
     Megatron-LM #3943: the MTP gradient's scale depended on the parallel layout.
     """

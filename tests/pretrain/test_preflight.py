@@ -147,6 +147,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "stage3.toml: global_batch_size 2",
     ),
     "ramp not divisible": (edit("train", "num_gpus = 1", "num_gpus = 2"), "batch_warmup.increment 1"),
+    "row not divisible": (
+        edit("train", "context_parallel = 1", "context_parallel = 5"),
+        "sequence_length 64 cannot be cut",
+    ),
     "no plan": (remove("mixtures"), "mixtures: no plan"),
     "plan of one stage gone": (remove("mixtures/stage2"), "mixtures/stage2: no such table"),
     "plan of another contract": (
