@@ -1,9 +1,11 @@
 """Losses of a few training steps of one small model under a parallel layout; run by torchrun, or called.
 
-torchrun --nproc-per-node 2 tests/pretrain/parallel_losses.py OUT.json
+torchrun --nproc-per-node 2 tests/pretrain/parallel_losses.py OUT.json     (1: the layout of one process)
+On machines with GPUs it runs there, over NCCL.
 """
 
 import json
+import os
 import sys
 import zlib
 
@@ -11,12 +13,15 @@ import torch
 from megatron.core import parallel_state
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
 from megatron.core.pipeline_parallel import get_forward_backward_func
+from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 
 from configs.recipe import ModelConfig
 from pretrain import compat
+from pretrain.launch import device
 from pretrain.loss import forward_step, global_counts, make_batch, reduce_losses
 from pretrain.model import build_model
 
+ALONE = {"alone": (1, 1, 1)}
 LAYOUTS = {"dp2": (1, 1, 1), "tp2": (2, 1, 1), "pp2": (1, 2, 1), "cp2": (1, 1, 2)}
 """Tensor, pipeline and context parallelism."""
 STEPS, MICRO_BATCHES, MICRO_BATCH_SIZE, LENGTH = 4, 4, 2, 32
@@ -71,7 +76,8 @@ def micro_batches(step: int) -> list:
         mask &= number != MICRO_BATCHES - 1
         made.append(make_batch(stream[:, :-1], stream[:, 1:], mask, starts))
     rank = parallel_state.get_data_parallel_rank()
-    return made[rank :: parallel_state.get_data_parallel_world_size()]
+    mine = made[rank :: parallel_state.get_data_parallel_world_size()]
+    return [batch.to(device()) for batch in mine]
 
 
 def train(tensor_parallel: int, pipeline_parallel: int) -> list[tuple[float, float]]:
@@ -112,12 +118,18 @@ def train(tensor_parallel: int, pipeline_parallel: int) -> list[tuple[float, flo
 
 def run(out: str) -> None:
     compat.install()
-    torch.distributed.init_process_group("gloo")
+    has_cuda = torch.cuda.is_available()
+    if has_cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if has_cuda else "gloo")
     traces = {}
-    for name, (tensor_parallel, pipeline_parallel, context_parallel) in LAYOUTS.items():
+    layouts = LAYOUTS if torch.distributed.get_world_size() > 1 else ALONE
+    for name, (tensor_parallel, pipeline_parallel, context_parallel) in layouts.items():
         parallel_state.initialize_model_parallel(
             tensor_parallel, pipeline_parallel, context_parallel_size=context_parallel
         )
+        if has_cuda:
+            model_parallel_cuda_manual_seed(0, force_reset_rng=True)
         traces[name] = train(tensor_parallel, pipeline_parallel)
         parallel_state.destroy_model_parallel()
     if torch.distributed.get_rank() == 0:
