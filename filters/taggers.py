@@ -11,7 +11,10 @@ Cost: about 6 ms for 5 kB of dense math (two shared cores).
 import hashlib
 import json
 import re
+import tempfile
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -26,7 +29,7 @@ MAX_LABEL = 5
 MAX_CHARS = 6_000
 """The labels judge excerpts of at most this length; what follows was never seen in training."""
 
-SHIPPED = Path(__file__).parent / "models"
+MODELS = "models"
 CARD = "card.json"
 
 # stdlib re: alternatives start with disjoint classes, and what a repeat takes nothing after it could: no
@@ -77,7 +80,7 @@ def load(path: str | Path | None = None) -> Tagger:
 
     Raises ValueError naming the file if one is missing or is not what card.json says.
     """
-    folder = Path(path) if path is not None else SHIPPED
+    folder = Path(path) if path is not None else shipped()
     expected = _read_card(folder)
     models: dict[str, Predictor] = {}
     for name in ("domain", *DIMENSIONS):
@@ -92,7 +95,23 @@ def load(path: str | Path | None = None) -> Tagger:
 
 def hash_models(path: str | Path | None = None) -> str:
     """The hash that tables made with these models state. Raises ValueError if there is no card."""
-    return _hash(json.dumps(_read_card(Path(path) if path is not None else SHIPPED), sort_keys=True).encode())
+    card = _read_card(Path(path) if path is not None else shipped())
+    return _hash(json.dumps(card, sort_keys=True).encode())
+
+
+def shipped() -> Path:
+    """The folder of the models in filters/models; out of a zip (spark-submit --py-files) unpacked first."""
+    inside = files("filters") / MODELS
+    return inside if isinstance(inside, Path) else Path(_unpacked().name)
+
+
+@cache
+def _unpacked() -> tempfile.TemporaryDirectory[str]:
+    """Deleted when this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="reasonmill-models-")
+    for file in (files("filters") / MODELS).iterdir():
+        (Path(folder.name) / file.name).write_bytes(file.read_bytes())
+    return folder
 
 
 def features(text: str) -> str:

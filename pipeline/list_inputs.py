@@ -11,7 +11,8 @@ from configs.loader import ConfigError
 from configs.tables import filesystem, hash_bytes, hash_json
 from pipeline.tables import Shard
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_HERE = Path(__file__).resolve().parent.parent
+REPOSITORY = _HERE if _HERE.is_dir() else Path.cwd()  # out of spark-submit's zip: where it was called
 _GLOB_CHARS = re.compile(r"[*?]")
 
 

@@ -228,7 +228,7 @@ def _label(values: dict[str, object]) -> Label:
 
 def command(
     labels: Annotated[Path, typer.Option(help="JSONL(.xz) of labelled documents")],
-    output: Annotated[Path, typer.Option(help="folder for models and card")] = taggers.SHIPPED,
+    output: Annotated[Path, typer.Option(help="folder for models and card")] = Path("filters/models"),
 ) -> None:
     """Train the taggers and write their card."""
     configure_logging()

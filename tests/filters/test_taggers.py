@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters import taggers
-from filters.taggers import SHIPPED, expectation, features, load, most_probable
+from filters.taggers import expectation, features, load, most_probable, shipped
 
 PROOF = (
     "Theorem. There are infinitely many primes. Proof. Suppose $p_1, \\dots, p_n$ are all the primes. "
@@ -68,7 +72,7 @@ def test_scores_are_fractions_and_repeatable(text: str) -> None:
 
 
 def test_the_card_states_sizes_and_agreement() -> None:
-    card = json.loads((SHIPPED / taggers.CARD).read_text())
+    card = json.loads((shipped() / taggers.CARD).read_text())
     assert sum(model["bytes"] for model in card["models"].values()) <= 3_000_000
     for split in ("source", "group"):
         assert set(card["agreement"][split]) == {"domain", *taggers.DIMENSIONS}
@@ -79,7 +83,7 @@ def test_the_card_states_sizes_and_agreement() -> None:
 
 
 def test_a_model_that_the_card_does_not_describe_is_refused(tmp_path: Path) -> None:
-    shutil.copytree(SHIPPED, tmp_path / "models")
+    shutil.copytree(shipped(), tmp_path / "models")
     assert load(tmp_path / "models").model_hash == load().model_hash
     shutil.copy(tmp_path / "models/quality.ftz", tmp_path / "models/domain.ftz")
     with pytest.raises(ValueError, match=r"domain\.ftz: not the model that card\.json describes"):
@@ -89,3 +93,20 @@ def test_a_model_that_the_card_does_not_describe_is_refused(tmp_path: Path) -> N
         load(tmp_path / "models")
     with pytest.raises(ValueError, match=r"card\.json: FileNotFoundError"):
         load(tmp_path)
+
+
+def test_models_in_a_zip_are_unpacked(tmp_path: Path) -> None:
+    """spark-submit ships the rooms as a zip; fastText reads files."""
+    rooms = tmp_path / "rooms.zip"
+    with zipfile.ZipFile(rooms, "w") as archive:
+        for path in Path("filters").rglob("*"):
+            if path.suffix in (".py", ".ftz", ".json"):
+                archive.write(path)
+    code = "from filters import taggers; print(taggers.__file__, taggers.load().score('Let $x=1$.').domain)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": str(rooms)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(rooms))
+    assert not list(Path(tempfile.gettempdir()).glob("reasonmill-models-*"))
