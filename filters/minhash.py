@@ -9,6 +9,7 @@
 """
 
 import re
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ SCHEME = "affine32"
 _WORD = re.compile(r"\w+")
 _WORD_OR_HAN = re.compile(r"[㐀-鿿]|[^\W㐀-鿿]+")
 _HAN = re.compile(r"[㐀-鿿]")
+
+# Ours: of 64 to 1024, the fastest at 140 places; 512 x 140 x 4 bytes stay in the second-level cache.
+_BLOCK = 512
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
@@ -57,13 +61,20 @@ def shingles(text: str) -> npt.NDArray[np.uint64]:
 def signature(shingle_hashes: npt.NDArray[np.uint64], num_perm: int, seed: int) -> npt.NDArray[np.uint32]:
     """MinHash of the shingles, shape [num_perm]. Signatures compare only under equal num_perm and seed.
 
+    datasketch's values to the bit (a test compares them), computed for all permutations at once; memory is
+    bounded whatever the length of the document.
     Raises ValueError if there is no shingle, for such signatures would all be alike.
     """
     if len(shingle_hashes) == 0:
         raise ValueError("a document without shingles has no signature; make them with shingles(text)")
-    folded = (shingle_hashes & np.uint64(0xFFFFFFFF)).tolist()
-    [minhash] = MinHash.bulk([folded], num_perm=num_perm, seed=seed, hashfunc=_identity, scheme=SCHEME)
-    return np.asarray(minhash.hashvalues, dtype=np.uint32)
+    factors, offsets = _permutations(num_perm, seed)
+    mixed = _mixed(shingle_hashes.astype(np.uint32))  # the low 32 bits
+    least = np.full(num_perm, 0xFFFFFFFF, dtype=np.uint32)
+    for start in range(0, len(mixed), _BLOCK):
+        permuted = mixed[start : start + _BLOCK, None] * factors  # [shingles, num_perm], modulo 2**32
+        permuted += offsets
+        np.minimum(least, permuted.min(axis=0), out=least)
+    return least
 
 
 def band_keys(minhash_signature: npt.NDArray[np.uint32], bands: int, rows: int) -> list[int]:
@@ -89,5 +100,17 @@ def jaccard(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> float:
     return common / union if union else 0.0
 
 
-def _identity(value: int) -> int:
-    return value
+@lru_cache(maxsize=4)
+def _permutations(num_perm: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    factors, offsets = MinHash(num_perm=num_perm, seed=seed, scheme=SCHEME).permutations
+    return factors, offsets
+
+
+def _mixed(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """MurmurHash3's 32-bit finaliser, which the scheme applies before its permutations."""
+    hashes = hashes ^ (hashes >> np.uint32(16))
+    hashes *= np.uint32(0x85EBCA6B)
+    hashes ^= hashes >> np.uint32(13)
+    hashes *= np.uint32(0xC2B2AE35)
+    hashes ^= hashes >> np.uint32(16)
+    return hashes

@@ -1,43 +1,67 @@
-"""URLs made comparable: one spelling per page, one domain per site. No network, ever."""
+"""URLs made comparable: one spelling per page, one domain per site. No network, ever.
 
+Two URLs with one canonical form are taken for one page without a look at the text, so a rule stands here only
+if what it removes never says what is shown.
+"""
+
+import re
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
 import ada_url
 import tldextract
 
-# Query parameters that say how the reader came, not what is shown.
-# Ours: the click and campaign identifiers of the big advertisers and mailers, and session identifiers.
-_TRACKING_PREFIXES = ("utm_", "mc_", "pk_", "mtm_", "hsa_", "_hs")
+# Query parameters that say how the reader came or who is reading, not what is shown.
+# Ours: click and campaign identifiers of the big advertisers and mailers; session identifiers of PHP, Java,
+# ASP, ColdFusion and the common forum and shop software.
+_TRACKING_PREFIXES = ("utm_", "mc_", "pk_", "mtm_", "hsa_", "_hs", "aspsessionid")
 _TRACKING_PARAMETERS = frozenset(
     str.split(
         "fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid igshid twclid ttclid li_fat_id mkt_tok "
-        "vero_id oly_anon_id oly_enc_id ref_src ref_url spm scm sessionid session_id phpsessid jsessionid "
-        "sid cmpid ncid"
+        "vero_id oly_anon_id oly_enc_id ref_src ref_url spm scm cmpid ncid "
+        "sessid sessionid session_id phpsessid phpsess jsessionid oscsid zenid cfid cftoken"
     )
 )
+# Of these the value decides: `sid` is a session of phpBB and a story of other sites.
+_PERHAPS_SESSION = frozenset(("s", "sid", "session"))
+_SESSION_VALUE = re.compile(r"(?=.*\d)[0-9a-zA-Z]{26,}\Z")
+# `;jsessionid=...` of Java and `/(S(...))` of ASP.NET, up to the end of the path segment.
+_SESSION_IN_PATH = re.compile(r";jsessionid=[^/]*|/\([ASF]\([^/)]*\)\)(?=/|\Z)", re.IGNORECASE)
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+# Labels of a host that show the same page in another dress, where the site's own name follows.
+_DRESS = re.compile(r"(?:www\d?|m|mobile|amp)\Z")
+# Ours: sites that serve another site's pages under the same path.
+_MIRROR_OF = {
+    "export.arxiv.org": "arxiv.org",
+    "xxx.lanl.gov": "arxiv.org",
+    "old.reddit.com": "reddit.com",
+    "np.reddit.com": "reddit.com",
+}
+# Archives hold the page's own URL in their path: /web/20200101000000id_/https://example.com/.
+_ARCHIVE = "web.archive.org"
+_ARCHIVED = re.compile(r"/web/\d{4,14}(?:[a-z]{2}_)?/(https?:)?/*(.+)\Z", re.IGNORECASE)
 
 
 def canonical_url(url: str) -> str | None:
-    """The URL in WHATWG form without fragment, tracking parameters, default port, `www.` or final slash.
+    """The URL in WHATWG form without what does not change the page; None if it is not a URL of the web.
 
-    Query parameters are sorted, the scheme is https where it was http (a page seen under both is one page).
-    None if it is not a URL of the web. Idempotent.
+    Gone are the fragment, tracking parameters, session identifiers in query and path, the default port, the
+    final slash, `www.`, `m.`, `mobile.` and `amp.` labels; mirrors and web archives give the page they
+    mirror. Query parameters are sorted; http becomes https (a page seen under both is one page). Idempotent.
     """
-    try:
-        parsed = ada_url.URL(url.strip())
-    except ValueError:
+    page = _web_url(url)
+    while page and page.hostname == _ARCHIVE and (archived := _ARCHIVED.match(page.pathname + page.search)):
+        page = _web_url(f"http://{archived[2]}")
+    if not page:
         return None
-    if parsed.protocol not in ("http:", "https:") or not parsed.hostname:
-        return None
-    host = parsed.hostname.rstrip(".")
-    while host.startswith("www.") and host.count(".") > 1:
-        host = host[4:]
-    is_default_port = parsed.port in ("", "80", "443")
-    authority = host if is_default_port else f"{host}:{parsed.port}"
-    path = parsed.pathname.split(";jsessionid=")[0].rstrip("/")
-    query = _canonical_query(parsed.search)
-    return f"https://{authority}{path or '/'}{query}"
+    host = _canonical_host(page.hostname.rstrip("."))
+    authority = host if page.port in ("", "80", "443") else f"{host}:{page.port}"
+    path = _ESCAPE.sub(_canonical_escape, page.pathname)
+    if _SESSION_IN_PATH.search(path):  # parsed again: what is left may be a dot segment
+        path = ada_url.URL("https://x.invalid" + _SESSION_IN_PATH.sub("", path)).pathname
+    return f"https://{authority}{path.rstrip('/') or '/'}{_canonical_query(page.search)}"
 
 
 def registrable_domain(url: str) -> str:
@@ -59,15 +83,45 @@ def has_public_suffix(host: str) -> bool:
     return bool(_extractor()(host).suffix)
 
 
+def _web_url(url: str) -> ada_url.URL | None:
+    try:
+        parsed = ada_url.URL(url.strip())
+    except ValueError:
+        return None
+    return parsed if parsed.protocol in ("http:", "https:") and parsed.hostname else None
+
+
+def _canonical_host(host: str) -> str:
+    """Without the labels that dress it, as long as a registrable name is left."""
+    host = _MIRROR_OF.get(host, host)
+    labels = host.split(".")
+    if not any(_DRESS.match(label) for label in labels[:-2]):
+        return host
+    num_suffix = _extractor()(host).top_domain_under_public_suffix.count(".") + 1
+    own, name = labels[:-num_suffix], labels[-num_suffix:]
+    bare = ".".join([label for label in own if not _DRESS.match(label)] + name)
+    return _MIRROR_OF.get(bare, bare)
+
+
+def _canonical_escape(escape: re.Match[str]) -> str:
+    """`%7e` -> `~`, `%e4` -> `%E4`: the two spellings are one character."""
+    character = chr(int(escape[1], 16))
+    return character if character in _UNRESERVED else escape[0].upper()
+
+
 def _canonical_query(search: str) -> str:
     if len(search) < 2:
         return ""
-    pairs = parse_qsl(search[1:], keep_blank_values=True)
-    kept = sorted(pair for pair in pairs if not _is_tracking(pair[0].lower()))
-    return "?" + urlencode(kept) if kept else ""
+    # latin-1 keeps every byte: escapes that are not UTF-8 would all become one replacement character.
+    pairs = parse_qsl(search[1:], keep_blank_values=True, encoding="latin-1")
+    kept = sorted(pair for pair in pairs if not _is_tracking(*pair))
+    return "?" + urlencode(kept, encoding="latin-1") if kept else ""
 
 
-def _is_tracking(name: str) -> bool:
+def _is_tracking(name: str, value: str) -> bool:
+    name = name.lower()
+    if name in _PERHAPS_SESSION:
+        return _SESSION_VALUE.match(value) is not None
     return name in _TRACKING_PARAMETERS or name.startswith(_TRACKING_PREFIXES)
 
 

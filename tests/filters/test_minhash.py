@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.minhash import band_keys, jaccard, shingles, signature
+from filters.minhash import SCHEME, band_keys, jaccard, shingles, signature
 
 
 def test_shingles_are_the_distinct_five_grams() -> None:
@@ -55,6 +56,15 @@ PINNED_SIGNATURE = [2492878004, 3528565403, 706873261]
 def test_signature_does_not_change_between_versions() -> None:
     """Stored signatures stay comparable: the scheme, the hash and the permutations are pinned."""
     assert signature(shingles("a b c d e f"), 3, seed=1).tolist() == PINNED_SIGNATURE
+
+
+@pytest.mark.parametrize("count", [1, 511, 512, 513, 3_000])
+def test_signature_equals_datasketch(count: int) -> None:
+    """One shingle, the borders of a block, many blocks."""
+    hashes = np.random.default_rng(count).integers(0, 2**64, count, dtype=np.uint64)
+    reference = MinHash(num_perm=140, seed=9, scheme=SCHEME, hashfunc=lambda value: value)
+    reference.update_batch((hashes & np.uint64(0xFFFFFFFF)).tolist())
+    assert signature(hashes, 140, seed=9).tolist() == reference.hashvalues.tolist()
 
 
 def test_signature_agreement_estimates_jaccard() -> None:

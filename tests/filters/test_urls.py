@@ -21,6 +21,30 @@ from filters.urls import canonical_url, registrable_domain
         ("https://münchen.de/ä", "https://xn--mnchen-3ya.de/%C3%A4"),
         ("http://[2001:DB8::1]/x", "https://[2001:db8::1]/x"),
         ("https://www.com/", "https://www.com/"),
+        ("https://www.co.uk/x", "https://www.co.uk/x"),
+        ("https://en.m.wikipedia.org/wiki/X", "https://en.wikipedia.org/wiki/X"),
+        ("https://www2.mobile.example.co.uk/x", "https://example.co.uk/x"),
+        ("https://m.com/x", "https://m.com/x"),
+        ("https://mm.example.com/x", "https://mm.example.com/x"),
+        ("http://export.arxiv.org/abs/1234.5678", "https://arxiv.org/abs/1234.5678"),
+        ("https://www.old.reddit.com/r/x/", "https://reddit.com/r/x"),
+        ("https://web.archive.org/web/2019id_/http://www.example.com/x?utm_id=1", "https://example.com/x"),
+        ("http://web.archive.org/web/20190101000000/example.com/x", "https://example.com/x"),
+        ("https://example.com/a;JSESSIONID=9F/b", "https://example.com/a/b"),
+        ("https://example.com/(S(lit3py55))/page.aspx", "https://example.com/page.aspx"),
+        ("https://example.com/(S)/page", "https://example.com/(S)/page"),
+        ("https://example.com/t?s=0123456789abcdef0123456789ABCDEF&t=1", "https://example.com/t?t=1"),
+        ("https://example.com/?s=search+me", "https://example.com/?s=search+me"),
+        ("https://example.com/t?PHPSESSID=1&osCsid=2&ASPSESSIONIDQQ=3&CFID=4", "https://example.com/t"),
+        ("https://example.com/article?sid=09/11/26", "https://example.com/article?sid=09%2F11%2F26"),
+        ("https://example.com/..;jsessionid=1/x", "https://example.com/x"),
+        (
+            "http://web.archive.org:80/web/2019/http://web.archive.org/web/2018/http:/a.com/x",
+            "https://a.com/x",
+        ),
+        ("https://example.com/%7euser/%e4", "https://example.com/~user/%E4"),
+        ("https://example.com/?q=%E4", "https://example.com/?q=%E4"),
+        ("https://example.com/?q=%F6", "https://example.com/?q=%F6"),
         ("ftp://example.com/x", None),
         ("mailto:someone@example.com", None),
         ("not a url", None),
@@ -34,7 +58,8 @@ def test_canonical_url(url: str, expected: str | None) -> None:
 
 @given(
     st.from_regex(
-        r"https?://(www\.)?[a-z]{1,5}\.(com|de)(:[0-9]{1,4})?(/[a-z./;%=]{0,9})?(\?[a-z=&+%2]{0,9})?",
+        r"https?://((www|m|old|web)\.){0,2}(x|archive|reddit)\.(com|org|co\.uk)(:[0-9]{1,4})?(/web/2019)?"
+        r"(/[a-z./;%=2E6A()S]{0,9})?(;jsessionid=[a-z/]{0,3})?(\?[a-z=&+%2]{0,9})?",
         fullmatch=True,
     )
 )
