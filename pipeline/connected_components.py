@@ -22,20 +22,27 @@ def connected_components(edges: DataFrame) -> DataFrame:
 
     Edges may repeat, in either direction, and may be loops. Raises RuntimeError if it does not converge.
     """
-    links = (
-        edges.select(F.greatest("a", "b").alias("vertex"), F.least("a", "b").alias("root"))
-        .distinct()
-        .localCheckpoint()
+    links = cut_plan(
+        edges.select(F.greatest("a", "b").alias("vertex"), F.least("a", "b").alias("root")).distinct()
     )
     digest = _digest(links)
     for number in range(1, MAX_ROUNDS + 1):
-        # The checkpoint cuts the plan, which would double with every round.
-        links = _small_star(_large_star(links)).localCheckpoint()
+        links = cut_plan(_small_star(_large_star(links)))
         previous, digest = digest, _digest(links)
         if digest == previous:
             logger.info("components: %s links, settled after %d rounds", f"{digest[0]:,}", number)
             return _labelled(links)
     raise RuntimeError(f"components did not settle in {MAX_ROUNDS} rounds of {digest[0]} links")
+
+
+def cut_plan(rows: DataFrame) -> DataFrame:
+    """`rows`, materialised, without the plan that made them (a loop would double it with every round).
+
+    In the executors' storage; under spark.checkpoint.dir where that is set, so that a lost executor costs a
+    recomputation of nothing.
+    """
+    is_reliable = rows.sparkSession.sparkContext.getCheckpointDir() is not None
+    return rows.checkpoint() if is_reliable else rows.localCheckpoint()
 
 
 def _large_star(links: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""What deduplication compares: URL, text hash, keeper rank, shingles and LSH bands of each document."""
+"""What deduplication compares: URL, text hash, keeper rank and LSH bands of each document."""
 
 from datetime import datetime
 
@@ -8,10 +8,12 @@ import xxhash
 from filters.minhash import band_keys, shingles, signature
 from filters.urls import canonical_url, registrable_domain
 
-INPUT_COLUMNS = (
-    "doc_id", "url", "text", "fetched_at", "num_chars", "duplicate_line_char_fraction",
+REQUIRED_COLUMNS = ("doc_id", "url", "text")
+RANK_COLUMNS = (
+    "fetched_at", "num_chars", "duplicate_line_char_fraction",
     "code_seen", "code_kept", "math_seen", "math_kept",
 )  # fmt: skip
+"""What the keeper order looks at. A document without them is ranked by its length and doc_id."""
 
 RANK = pa.struct(
     [
@@ -22,44 +24,47 @@ RANK = pa.struct(
         ("doc_id", pa.string()),
     ]
 )
-"""Keeper order, ascending: Spark compares structs, Python tuples, field by field."""
+"""Keeper order, ascending: Spark compares structs field by field. Ends with doc_id, so there are no ties."""
 
 KEYS = pa.schema(
     [
         ("doc_id", pa.string()),
+        ("source", pa.string()),
         ("url", pa.string()),
         ("canonical_url", pa.string()),
         ("domain", pa.string()),
         ("text_key", pa.string()),
         ("rank", RANK),
         ("bands", pa.list_(pa.int64())),
-        ("shingles", pa.binary()),
     ]
 )
+"""About 350 bytes a document, whatever its length."""
 
 _NEVER_FETCHED = 2**62
 # Ours: what differs by less than a twentieth is noise of the measurement; the next criterion decides.
 _STEPS = 20
 
 
-def keys_of(
-    documents: pa.RecordBatch, num_perm: int, bands: int, rows_per_band: int, seed: int
-) -> pa.RecordBatch:
-    """One row of KEYS for each row of INPUT_COLUMNS."""
+def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int) -> pa.RecordBatch:
+    """One row of KEYS for each row of REQUIRED_COLUMNS and, as far as they are there, RANK_COLUMNS, source.
+
+    A document without text has no text_key; its reader refuses it.
+    """
     keys = []
     for document in documents.to_pylist():
         url, text = document["url"], document["text"]
-        grams = shingles(text)
+        doc_id = None if document["doc_id"] is None else str(document["doc_id"])
+        places = signature(shingles(text or ""), bands * rows_per_band, seed)
         keys.append(
             {
-                "doc_id": document["doc_id"],
+                "doc_id": doc_id,
+                "source": document.get("source") or "",
                 "url": url,
                 "canonical_url": canonical_url(url) if url else None,
                 "domain": registrable_domain(url) if url else "",
-                "text_key": text_key(text),
-                "rank": rank_of(document),
-                "bands": band_keys(signature(grams, num_perm, seed), bands, rows_per_band),
-                "shingles": grams.tobytes(),
+                "text_key": None if text is None else text_key(text),
+                "rank": rank_of(document) | {"doc_id": doc_id},
+                "bands": band_keys(places, bands, rows_per_band),
             }
         )
     return pa.RecordBatch.from_pylist(keys, schema=KEYS)
@@ -71,16 +76,19 @@ def text_key(text: str) -> str:
 
 
 def rank_of(document: dict[str, object]) -> dict[str, object]:
-    """Place of a document in keeper order, as RANK: completeness of extraction, then how little it repeats
-    itself, then length, then the oldest fetch.
+    """Place of a document in keeper order, as RANK without its doc_id: completeness of extraction, then how
+    little it repeats itself, then length, then the oldest fetch.
     """
-    seen = document["code_seen"] + document["math_seen"]
-    lost = 1 - (document["code_kept"] + document["math_kept"]) / seen if seen else 0.0
-    fetched_at: datetime | None = document["fetched_at"]
+    seen, kept = (
+        sum(document.get(f"{kind}_{state}") or 0 for kind in ("code", "math")) for state in ("seen", "kept")
+    )
+    lost = 1 - kept / seen if seen else 0.0
+    repeated = document.get("duplicate_line_char_fraction") or 0.0
+    num_chars = document.get("num_chars")
+    fetched_at: datetime | None = document.get("fetched_at")
     return {
         "lost_fraction": round(max(lost, 0.0) * _STEPS) / _STEPS,
-        "repeated_fraction": round(document["duplicate_line_char_fraction"] * _STEPS) / _STEPS,
-        "minus_num_chars": -document["num_chars"],
+        "repeated_fraction": round(repeated * _STEPS) / _STEPS,
+        "minus_num_chars": -(len(document["text"] or "") if num_chars is None else num_chars),
         "fetched_us": int(fetched_at.timestamp() * 1_000_000) if fetched_at else _NEVER_FETCHED,
-        "doc_id": document["doc_id"],
     }

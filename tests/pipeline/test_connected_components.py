@@ -60,6 +60,14 @@ def test_random_graph_equals_scipy(spark: SparkSession) -> None:
     assert 20 < len(set(found.values())) < len(found)
 
 
+def test_a_chain_of_ten_thousand_settles(spark: SparkSession) -> None:
+    """In random order of names: the slowest shape there is."""
+    order = random.Random(5).sample(range(10_000), 10_000)
+    found = components_of(spark, [(f"v{a:04}", f"v{b:04}") for a, b in pairwise(order)])
+    assert len(found) == 10_000
+    assert set(found.values()) == {"v0000"}
+
+
 def test_no_edges(spark: SparkSession) -> None:
     assert components_of(spark, []) == {}
 

@@ -1,0 +1,182 @@
+"""Deduplication of any Parquet: INPUT/**/*.parquet -> OUTPUT/deduped and OUTPUT/deduped_rejects.
+
+The input has doc_id (unique), url and text; every other column passes through, and what the keeper order can
+use of them (dedup_keys.RANK_COLUMNS) it uses. `source` (a column, or a folder source=<s>) is what the guard
+counts by. Files are told apart by path, size and time of change. Cost: a file is one task of the signatures.
+"""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from configs import tables
+from configs.command import Place
+from configs.contract import EXCERPT_CHARS, ContractError, Manifest, Part
+from pipeline.decide_clusters import OUTCOME
+from pipeline.dedup_config import DedupConfig
+from pipeline.dedup_keys import REQUIRED_COLUMNS
+from pipeline.find_duplicates import MODULES as SHARED_MODULES
+from pipeline.find_duplicates import find_duplicates
+from pipeline.tables import Job, Shard
+
+logger = logging.getLogger(__name__)
+
+MODULES = ("pipeline.dedup_parquet", *SHARED_MODULES)
+ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
+
+
+def is_plain(place: Place) -> bool:
+    """Whether the input is a folder of Parquet rather than a run's root (which holds tables, each with its
+    manifest); a run's own root is never its plain input.
+    """
+    if place.input == place.output:
+        return False
+    fs, base = tables.filesystem(place.input)
+    entries = fs.get_file_info(pafs.FileSelector(base, allow_not_found=True))
+    folders = [f"{entry.path}/manifest.json" for entry in entries if entry.type == pafs.FileType.Directory]
+    is_root = any(info.is_file for info in (fs.get_file_info(folders) if folders else ()))
+    return not is_root and bool(_files(place.input))
+
+
+def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) -> Manifest | None:
+    """Deduplicate the files and commit both tables; None on a dry run.
+
+    Raises ContractError if the output lies in the input, or a file lacks a column or has one of ADDED.
+    """
+    if f"{place.output.rstrip('/')}/".startswith(f"{place.input.rstrip('/')}/"):
+        raise ContractError(f"{place.output}: lies in the input {place.input}; remedy: another --output")
+    shards = _shards(place.input)
+    digest = tables.hash_json([shard.digest for shard in shards])
+    job = Job("dedup", "deduped", config, {"parquet": digest}, MODULES)
+    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
+    if done and not place.overwrite:
+        logger.info("dedup: up to date, %s rows", f"{done.rows_out:,}")
+        return done
+    if place.dry_run:
+        print(f"dedup: would compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files")
+        return None
+    reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
+    documents = reader.parquet(*(shard.path for shard in shards))
+    texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
+    outcome = find_duplicates(spark, place.output, shards, texts, config)
+    return _write(documents, outcome, place.output, job, config.num_parts, started)
+
+
+def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
+    """(path in `folder`, file) of every Parquet file in it; names with _ or . in front are not data."""
+    fs, base = tables.filesystem(folder)
+    found = []
+    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
+        relative = info.path.removeprefix(base).lstrip("/")
+        is_hidden = any(piece.startswith(("_", ".")) for piece in relative.split("/"))
+        if info.is_file and relative.endswith(".parquet") and not is_hidden:
+            found.append((relative, info))
+    return sorted(found, key=lambda file: file[0])
+
+
+def _shards(folder: str) -> list[Shard]:
+    fs, _ = tables.filesystem(folder)
+    shards = []
+    for relative, info in _files(folder):
+        with fs.open_input_file(info.path) as file:
+            footer = pq.read_metadata(file)
+        names = footer.schema.to_arrow_schema().names
+        path = f"{folder.rstrip('/')}/{relative}"
+        for name in REQUIRED_COLUMNS:
+            if name not in names:
+                raise ContractError(f"{path}: no column {name}; remedy: add it (url may be null)")
+        for name in ADDED:
+            if name in names:
+                raise ContractError(
+                    f"{path}: has a column {name}, which dedup adds; remedy: rename or drop it"
+                )
+        mark = tables.hash_json([relative, info.size, info.mtime_ns])
+        shards.append(Shard(relative, tables.source_of(relative), path, mark, footer.num_rows))
+    return shards
+
+
+def _write(
+    documents: DataFrame, outcome: DataFrame, root: str, job: Job, num_parts: int, started: float
+) -> Manifest:
+    """Write kept rows and rejects and commit both.
+
+    Rows are placed by hash of doc_id and sorted by it: a part depends on the rows and `num_parts` alone.
+    """
+    folder = tables.table_path(root, job.table)
+
+    def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        whole = list(batches)  # num_parts is chosen so that it fits a task's memory
+        if whole:
+            yield pa.RecordBatch.from_pydict({"record": [_write_part(pa.Table.from_batches(whole), folder)]})
+
+    rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_parts, "_id")
+    decided = F.struct(*(name for name in OUTCOME if name != "source")).alias("_outcome")
+    outcomes = outcome.select(F.col("doc_id").alias("_id"), decided).repartition(num_parts, "_id")
+    placed = rows.join(outcomes, on="_id", how="inner").sortWithinPartitions("_id").drop("_id")
+    written = placed.mapInArrow(write_partition, "record string").collect()  # one small record per part
+    records = [json.loads(row.record) for row in written]
+    parts = {
+        side: tuple(Part(**record[side]) for record in records if record[side])
+        for side in ("kept", "rejects")
+    }
+    rejected = sum((Counter(record["rejected"]) for record in records), Counter())
+    rows_out, num_rejects = (sum(part.rows for part in parts[side]) for side in ("kept", "rejects"))
+    manifest = Manifest(
+        table=job.table,
+        job=job.name,
+        fingerprint=job.fingerprint(job.inputs),
+        digest=tables.digest_of((*parts["kept"], *parts["rejects"])),
+        parts=parts["kept"],
+        rows_in=rows_out + num_rejects,
+        rows_out=rows_out,
+        rejected=dict(sorted(rejected.items())),
+        inputs=job.inputs,
+        config=job.resolved(),
+        git_commit=tables.git_commit(),
+        num_bytes=sum(part.num_bytes for part in parts["kept"]),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    of_rejects = {"parts": parts["rejects"], "rows_in": num_rejects, "rows_out": num_rejects, "rejected": {}}
+    tables.commit(root, replace(manifest, table=f"{job.table}_rejects", **of_rejects))
+    logger.info("dedup: %s of %s rows kept, %s", f"{rows_out:,}", f"{manifest.rows_in:,}", manifest.rejected)
+    return tables.commit(root, manifest)
+
+
+def _write_part(rows: pa.Table, folder: str) -> str:
+    """Write the rows of one partition; JSON of its parts (kept, rejects) and of its rejects by reason."""
+    outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
+    is_kept = pc.is_null(outcome["reject_reason"])
+    kept = rows.drop_columns("_outcome")
+    rejects = kept.select([name for name in ("doc_id", "source", "url") if name in kept.column_names])
+    for name in ADDED:
+        kept = kept.append_column(name, outcome[name])
+    for name in ("reject_reason", "duplicate_of", "measurements"):
+        rejects = rejects.append_column(name, outcome[name])
+    rejects = rejects.append_column("excerpt", pc.utf8_slice_codeunits(rows["text"], 0, EXCERPT_CHARS))
+    reasons = Counter(outcome["reject_reason"].drop_null().to_pylist())
+    return json.dumps(
+        {
+            "kept": _written(kept.filter(is_kept), folder),
+            "rejects": _written(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
+            "rejected": reasons,
+        }
+    )
+
+
+def _written(rows: pa.Table, folder: str) -> dict[str, object] | None:
+    if rows.num_rows == 0:
+        return None
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd")
+    data = sink.getvalue().to_pybytes()
+    return asdict(tables.write_bytes(folder, f"part-{tables.hash_bytes(data)}.parquet", data, rows.num_rows))

@@ -1,0 +1,93 @@
+"""A small corpus with every kind of duplicate, as `filtered` rows, for the tests of deduplication."""
+
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from configs import tables
+from configs.contract import FILTERED, TEXT_STATS, Manifest
+from pipeline.dedup_config import DedupConfig
+from pipeline.find_duplicates import find_duplicates
+from pipeline.tables import part_shards, read_table
+
+CONFIG = DedupConfig(
+    bands=20, rows_per_band=7, minhash_seed=1, jaccard_threshold=0.8, max_bucket_leaders=64,
+    max_round_documents=1_000, max_source_loss_fraction=1.0, min_guarded_documents=1, num_parts=3,
+    heldout_fraction=0.3, split_seed=1,
+)  # fmt: skip
+ZERO_STATS = {field.name: False if field.type == pa.bool_() else 0 for field in TEXT_STATS}
+
+
+def words(seed: int, count: int = 200) -> list[str]:
+    """`count` made-up words."""
+    rng = random.Random(seed)
+    return [f"w{rng.randrange(5_000)}" for _ in range(count)]
+
+
+def document(doc_id: str, text: str, **columns: object) -> dict[str, object]:
+    """A row of `filtered` with neutral values."""
+    row = dict.fromkeys(FILTERED.names) | ZERO_STATS
+    row |= {
+        "doc_id": doc_id, "source": "web", "text": text, "kind": "html", "engine": "test", "pii_masked": 0,
+        "code_seen": 0, "code_kept": 0, "math_seen": 0, "math_kept": 0, "num_chars": len(text),
+        "origin": {"file": "f", "offset": 0, "length": 1},
+    }  # fmt: skip
+    return row | columns
+
+
+def corpus() -> list[dict[str, object]]:
+    """Three URLs of one page, three copies, a chain a ~ b ~ c, and documents of their own."""
+    base = words(1)
+    step = [*base[:8], "new", *base[9:]]  # 5 of 196 shingles replaced: Jaccard 0.95
+    far = [*step[:180], *words(2, 20)]
+    rows = [
+        document("url-old", "first version " + " ".join(words(3)), url="http://www.a.example/x?utm_source=m"),
+        document("url-new", "second version, longer " + " ".join(words(4)), url="https://a.example/x"),
+        document("url-short", "third " + " ".join(words(5, 100)), url="https://a.example/x/#top"),
+        document("copy-1", " ".join(words(6)), url="https://b.example/1"),
+        document("copy-2", "\n".join(words(6)), url="https://c.example/2"),
+        document("copy-3", "  ".join(words(6)), num_chars=1),
+        document("near-a", " ".join(base) + " longest", url="https://d.example/a"),
+        document("near-b", " ".join(step), url="https://e.example/b"),
+        document("near-c", " ".join(far)),
+    ]
+    return rows + [
+        document(f"own-{n}", " ".join(words(100 + n)), url=f"https://s{n}.example/") for n in range(20)
+    ]
+
+
+def write_filtered(root: Path, *parts: list[dict[str, object]]) -> tables.Table:
+    """Commit the rows as `filtered`, one part for each list and source in it."""
+    written = []
+    for rows in parts:
+        for source in sorted({str(row["source"]) for row in rows}):
+            of_source = [row for row in rows if row["source"] == source]
+            columns = pa.Table.from_pylist(of_source, schema=FILTERED)
+            written.append(tables.write_part(f"{root}/filtered", columns, FILTERED, source))
+    total = sum(map(len, parts))
+    digest = tables.digest_of(written)
+    tables.commit(str(root), Manifest("filtered", "filter", "mark", digest, tuple(written), total, total))
+    return tables.open_table(str(root), "filtered")
+
+
+def outcome_of(
+    spark: SparkSession, root: Path, *parts: list[dict[str, object]], config: DedupConfig = CONFIG
+) -> dict[str, dict[str, object]]:
+    """doc_id -> row of the outcome, for rows given part by part."""
+    filtered = write_filtered(root, *parts)
+    documents = read_table(spark, filtered).select("doc_id", "text")
+    outcome = find_duplicates(spark, str(root), part_shards(filtered), documents, config)
+    rows = [row.asDict(recursive=True) for row in outcome.collect()]
+    assert len({row["doc_id"] for row in rows}) == len(rows) == sum(map(len, parts))
+    return {row["doc_id"]: row for row in rows}
+
+
+def write_preset(folder: Path, config: DedupConfig = CONFIG) -> Path:
+    """A preset with dedup.toml alone."""
+    folder.mkdir()
+    lines = (f"{key} = {json.dumps(value)}" for key, value in config.model_dump().items())
+    (folder / "dedup.toml").write_text("\n".join(lines))
+    return folder
