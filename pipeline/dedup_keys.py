@@ -54,14 +54,15 @@ def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int
     for document in documents.to_pylist():
         url, text = document["url"], document["text"]
         doc_id = None if document["doc_id"] is None else str(document["doc_id"])
+        page = canonical_url(url) if url else None
         places = signature(shingles(text or ""), bands * rows_per_band, seed)
         keys.append(
             {
                 "doc_id": doc_id,
                 "source": document.get("source") or "",
                 "url": url,
-                "canonical_url": canonical_url(url) if url else None,
-                "domain": registrable_domain(url) if url else "",
+                "canonical_url": page,
+                "domain": registrable_domain(page or url or ""),
                 "text_key": None if text is None else text_key(text),
                 "rank": rank_of(document) | {"doc_id": doc_id},
                 "bands": band_keys(places, bands, rows_per_band),

@@ -41,7 +41,7 @@ def find_duplicates(
     _check_ids(keys)
     near = near_pairs(keys, documents, config)
     outcome = decide_clusters(keys, near, config)
-    _guard_sources(outcome, config)
+    guard_sources(outcome, config)
     return outcome
 
 
@@ -65,7 +65,7 @@ def _check_ids(keys: DataFrame) -> None:
         )
 
 
-def _guard_sources(outcome: DataFrame, config: DedupConfig) -> None:
+def guard_sources(outcome: DataFrame, config: DedupConfig) -> None:
     """Raise ContractError for the source that loses the largest share, if it is more than allowed."""
     lost = F.count("reject_reason")
     worst = (

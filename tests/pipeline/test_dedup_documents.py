@@ -16,9 +16,14 @@ from configs.command import Place
 from configs.contract import ContractError
 from filters.minhash import jaccard, shingles
 from pipeline import decide_clusters
+from pipeline.choose_keepers import heldout_by_hash
+from pipeline.dedup_config import DedupConfig
 from pipeline.dedup_documents import run
 from pipeline.dedup_keys import rank_of, text_key
+from pipeline.find_duplicates import guard_sources
+from pipeline.keep_signatures import keep_signatures
 from pipeline.near_duplicates import candidate_pairs, verified
+from pipeline.tables import part_shards
 from tests.pipeline.dedup_corpus import (
     CONFIG,
     corpus,
@@ -30,9 +35,14 @@ from tests.pipeline.dedup_corpus import (
 )
 
 
+@pytest.fixture(scope="module")
+def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    """The outcome of the corpus, written as one part and decided in one round."""
+    return outcome_of(spark, tmp_path_factory.mktemp("one"), corpus())
+
+
 @pytest.mark.spark
-def test_what_goes_and_why(spark: SparkSession, tmp_path: Path) -> None:
-    found = outcome_of(spark, tmp_path, corpus())
+def test_what_goes_and_why(found: dict[str, dict[str, object]]) -> None:
     removed = {k: (r["reject_reason"], r["duplicate_of"]) for k, r in found.items() if r["reject_reason"]}
     assert removed == {
         "url-old": ("duplicate_url", "url-new"),
@@ -59,20 +69,32 @@ def test_what_goes_and_why(spark: SparkSession, tmp_path: Path) -> None:
 
 @pytest.mark.spark
 def test_order_partitions_and_rounds_do_not_matter(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path, found: dict[str, dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One part against seven in another order with rounds of one document. The lists are cut to one."""
+    """Seven parts in another order, three documents of a cluster in two rounds; one URL listed."""
     monkeypatch.setattr(decide_clusters, "MAX_LISTED", 1)
-    expected = outcome_of(spark, tmp_path / "one", corpus())
     shuffled = random.Random(4).sample(corpus(), len(corpus()))
-    seven = [shuffled[n::7] for n in range(7)]
-    small_rounds = CONFIG.model_copy(update={"max_round_documents": 1})
-    assert outcome_of(spark, tmp_path / "seven", *seven, config=small_rounds) == expected
-    assert {row["split"] for row in expected.values()} == {"train", "heldout"}
-    assert expected["url-new"]["duplicate_urls"] == ["http://www.a.example/x?utm_source=m"]
-    for cluster in ("url-new", "copy-1", "near-a"):
-        splits = {row["split"] for row in expected.values() if row["cluster_id"] == cluster}
-        assert len(splits) == 1, cluster
+    small_rounds = CONFIG.model_copy(update={"max_round_documents": 2})
+    other = outcome_of(spark, tmp_path, *(shuffled[n::7] for n in range(7)), config=small_rounds)
+    listed = other["url-new"].pop("duplicate_urls")
+    assert listed == found["url-new"]["duplicate_urls"][:1] == ["http://www.a.example/x?utm_source=m"]
+    assert other == {
+        name: {key: value for key, value in row.items() if (name, key) != ("url-new", "duplicate_urls")}
+        for name, row in found.items()
+    }
+
+
+@pytest.mark.spark
+def test_clusters_are_held_out_whole(found: dict[str, dict[str, object]]) -> None:
+    """If any kept document's site is: near-a and near-c stay, of which near-c is its own site."""
+    splits: dict[object, set[object]] = {}
+    for row in found.values():
+        splits.setdefault(row["cluster_id"], set()).add(row["split"])
+    assert all(len(of_cluster) == 1 for of_cluster in splits.values())
+    assert {split for of_cluster in splits.values() for split in of_cluster} == {"train", "heldout"}
+    is_heldout = heldout_by_hash(CONFIG.split_seed, CONFIG.heldout_fraction)
+    kept = {"near-a": is_heldout("d.example") or is_heldout("near-c"), "own-0": is_heldout("s0.example")}
+    assert {name: found[name]["split"] == "heldout" for name in kept} == kept
 
 
 @pytest.mark.spark
@@ -144,15 +166,16 @@ def test_text_key_ignores_white_space_only() -> None:
 
 
 @pytest.mark.spark
-def test_a_source_that_would_vanish_stops_the_job(spark: SparkSession, tmp_path: Path) -> None:
-    mirror = [document(f"m{n}", " ".join(words(100 + n, 150)), source="mirror") for n in range(3)]
-    own = [document(f"o{n}", " ".join(words(100 + n, 150)) + " longer") for n in range(4)]
-    guarded = CONFIG.model_copy(update={"max_source_loss_fraction": 0.9, "min_guarded_documents": 3})
-    with pytest.raises(ContractError, match="source 'mirror' would lose 3 of its 3 documents"):
-        outcome_of(spark, tmp_path / "a", [*mirror, *own], config=guarded)
-    ignored = guarded.model_copy(update={"min_guarded_documents": 4})
-    found = outcome_of(spark, tmp_path / "b", [*mirror, *own], config=ignored)
-    assert {row["source"] for row in found.values() if row["reject_reason"]} == {"mirror"}
+def test_a_source_that_would_vanish_stops_the_job(spark: SparkSession) -> None:
+    rows = [("mirror", "duplicate_near")] * 19 + [("mirror", None)] + [("own", None)] * 30
+    rows += [("tiny", "duplicate_url")] * 9
+    outcome = spark.createDataFrame(rows, "source string, reject_reason string")
+    guarded = CONFIG.model_copy(update={"max_source_loss_fraction": 0.94, "min_guarded_documents": 10})
+    with pytest.raises(ContractError, match="source 'mirror' would lose 19 of its 20 documents, more than"):
+        guard_sources(outcome, guarded)
+    guard_sources(outcome, guarded.model_copy(update={"max_source_loss_fraction": 0.95}))
+    with pytest.raises(ContractError, match="source 'tiny' would lose 9 of its 9"):
+        guard_sources(outcome, guarded.model_copy(update={"min_guarded_documents": 9}))
 
 
 @pytest.mark.spark
@@ -163,28 +186,34 @@ def test_ids_must_be_unique(spark: SparkSession, tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
-def test_a_run_accounts_for_every_row_and_keeps_its_signatures(
-    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Again: nothing to do. A new part: its signatures alone are made. A cut file: it is made again."""
-    caplog.set_level(logging.INFO)
-    first, later = corpus()[:20], corpus()[20:]
-    write_filtered(tmp_path, first)
+def test_a_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> None:
+    write_filtered(tmp_path, corpus())
     place = Place(write_preset(tmp_path / "p"), str(tmp_path), str(tmp_path))
     manifest = run(spark, place)
-    assert (manifest.rows_in, sum(manifest.rejected.values()) + manifest.rows_out) == (20, 20)
+    assert (manifest.rows_in, sum(manifest.rejected.values()) + manifest.rows_out) == (29, 29)
     assert manifest.rejected["duplicate_exact"] == 2
     rejects = tables.read(tables.open_table(str(tmp_path), "deduped_rejects")).to_pylist()
     assert {row["doc_id"] for row in rejects} > {"url-old", "copy-2", "near-b"}
     assert run(spark, place) == manifest
+
+
+@pytest.mark.spark
+def test_signatures_are_kept(spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A new part costs its own signatures alone; a cut file is made again; other settings start afresh."""
+    caplog.set_level(logging.INFO)
+    root, first, later = str(tmp_path), corpus()[:20], corpus()[20:]
+
+    def made(*parts: list[dict[str, object]], config: DedupConfig = CONFIG) -> str:
+        caplog.clear()
+        keys = keep_signatures(spark, root, part_shards(write_filtered(tmp_path, *parts)), config)
+        assert keys.count() == sum(map(len, parts))
+        return caplog.messages[-1]
+
+    assert made(first) == "signatures: 1 of 1 parts were new"
     [kept] = (tmp_path / "signatures").iterdir()
-    caplog.clear()
-    write_filtered(tmp_path, first, later)
-    both = run(spark, place)
-    assert "signatures: 1 of 2 parts were new" in caplog.text
-    assert both.rows_in == 29
+    assert made(first, later) == "signatures: 1 of 2 parts were new"
     kept.write_bytes(kept.read_bytes()[:-9])
-    caplog.clear()
-    redone = run(spark, Place(place.preset, place.input, place.output, overwrite=True))
-    assert "signatures: 1 of 2 parts were new" in caplog.text
-    assert redone.digest == both.digest
+    assert made(first, later) == "signatures: 1 of 2 parts were new"
+    assert made(later) == "signatures: 0 of 1 parts were new"
+    assert made(later, config=CONFIG.model_copy(update={"bands": 21})) == "signatures: 1 of 1 parts were new"
+    assert not kept.exists()
