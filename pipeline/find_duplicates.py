@@ -40,6 +40,7 @@ def find_duplicates(
     keys = keep_signatures(spark, root, shards, config)
     _check_ids(keys)
     near = near_pairs(keys, documents, config)
+    logger.info("near-duplicates: %s pairs of texts verified", f"{near.count():,}")
     outcome = decide_clusters(keys, near, config)
     guard_sources(outcome, config)
     return outcome
