@@ -32,7 +32,7 @@ from filters.minhash import band_keys, shingles, signature
 from pipeline.dedup_config import DedupConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESET = ROOT / "configs" / "mimo7b"
+PRESET = ROOT / "configs" / "tiny"  # the presets differ in the number of parts and in the split
 PAIRS_A_STEP = 1_000
 UNION = 200  # shingles of a pair together; the similarities are whole shares of it
 Outcome = dict[str, tuple[object, ...]]
@@ -142,7 +142,10 @@ def deduplicated(texts: dict[str, str], scratch: Path, num_files: int, seed: int
     environment = {**os.environ, "PYSPARK_SUBMIT_ARGS": submit, "PYTHONPATH": str(ROOT)}
     job = [sys.executable, "-m", "pipeline.dedup_documents", "--preset", str(PRESET)]
     place = ["--input", str(scratch / "in"), "--output", str(scratch / "out")]
-    subprocess.run([*job, *place], env=environment, check=True, cwd=scratch)
+    with (scratch / "log").open("w") as log:
+        done = subprocess.run([*job, *place], env=environment, cwd=scratch, stdout=log, stderr=log)
+    if done.returncode:
+        sys.exit(f"deduplication on {master} ended with {done.returncode}:\n{(scratch / 'log').read_text()}")
     outcome: Outcome = {}
     for row in tables.read(tables.open_table(str(scratch / "out"), "deduped_rejects")).to_pylist():
         outcome[row["doc_id"]] = (row["reject_reason"], row["duplicate_of"], row["measurements"])
