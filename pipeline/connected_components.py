@@ -38,8 +38,8 @@ def connected_components(edges: DataFrame) -> DataFrame:
 def cut_plan(rows: DataFrame) -> DataFrame:
     """`rows`, materialised, without the plan that made them (a loop would double it with every round).
 
-    In the executors' storage; under spark.checkpoint.dir where that is set, so that a lost executor costs a
-    recomputation of nothing.
+    In the executors' memory and disks, until nothing refers to them; under spark.checkpoint.dir where that is
+    set, so that the loss of an executor loses nothing. Unlike persist() it lets Spark join small partitions.
     """
     is_reliable = rows.sparkSession.sparkContext.getCheckpointDir() is not None
     return rows.checkpoint() if is_reliable else rows.localCheckpoint()

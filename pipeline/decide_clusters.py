@@ -12,7 +12,6 @@ Cost: a few shuffles of about 300 bytes a document; the driver sees one number a
 from collections.abc import Iterator
 
 import pyarrow as pa
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -41,7 +40,7 @@ def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> Da
     what was removed for it. Materialised.
     """
     # Read once a round and as many times again: 300 bytes a document.
-    members = _members(keys, near, config).persist(StorageLevel.MEMORY_AND_DISK)
+    members = cut_plan(_members(keys, near, config))
     decided = _decided_in_rounds(members, near, config)
     clusters = decided.groupBy("cluster").agg(
         F.min("doc_id").alias("cluster_id"),
@@ -49,7 +48,7 @@ def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> Da
         F.when(F.max("is_heldout"), "heldout").otherwise("train").alias("split"),
     )
     nothing = F.array().cast("array<string>")
-    outcome = cut_plan(
+    return cut_plan(
         decided.join(clusters, on="cluster", how="inner")
         .join(_duplicates_listed(decided), on="doc_id", how="left")
         .withColumn("measurements", F.when(F.col("jaccard").isNotNull(), F.to_json(F.struct("jaccard"))))
@@ -57,8 +56,6 @@ def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> Da
         .withColumn("duplicate_domains", F.coalesce("domains", nothing))
         .select(*OUTCOME)
     )
-    members.unpersist()
-    return outcome
 
 
 def _members(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -30,9 +29,9 @@ def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig) -> Da
     """
     texts = keys.groupBy("text_key").agg(F.min("rank").alias("rank"), F.first("bands").alias("bands"))
     # Read three times: two keys and two ids a pair. Bands are a function of the text.
-    candidates = candidate_pairs(texts, config.max_bucket_leaders).persist(StorageLevel.MEMORY_AND_DISK)
-    # Read twice. What does not fit in memory goes to disk.
-    shingled = _shingled(candidates, documents).persist(StorageLevel.MEMORY_AND_DISK)
+    candidates = cut_plan(candidate_pairs(texts, config.max_bucket_leaders))
+    # Read twice, and dear to make.
+    shingled = cut_plan(_shingled(candidates, documents))
     better, worse = (
         shingled.select(F.col("text_key").alias(side), F.col("shingles").alias(f"{side}_shingles"))
         for side in ("better", "worse")
@@ -47,10 +46,7 @@ def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig) -> Da
         for batch in batches:
             yield verified(batch, config.jaccard_threshold)
 
-    pairs = cut_plan(both.mapInArrow(verify, "better string, worse string, jaccard double"))
-    shingled.unpersist()
-    candidates.unpersist()
-    return pairs
+    return cut_plan(both.mapInArrow(verify, "better string, worse string, jaccard double"))
 
 
 def candidate_pairs(texts: DataFrame, max_bucket_leaders: int) -> DataFrame:
