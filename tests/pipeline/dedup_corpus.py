@@ -39,7 +39,7 @@ def document(doc_id: str, text: str, **columns: object) -> dict[str, object]:
 
 
 def corpus() -> list[dict[str, object]]:
-    """Three URLs of one page, three copies, a chain a ~ b ~ c, and documents of their own."""
+    """Three URLs of one page, three copies, a chain a ~ b ~ c, d close to a, and documents of their own."""
     base = words(1)
     step = [*base[:8], "new", *base[9:]]  # 5 of 196 shingles replaced: Jaccard 0.95
     far = [*step[:180], *words(2, 20)]
@@ -53,6 +53,7 @@ def corpus() -> list[dict[str, object]]:
         document("near-a", " ".join(base) + " longest", url="https://d.example/a"),
         document("near-b", " ".join(step), url="https://e.example/b"),
         document("near-c", " ".join(far)),
+        document("near-d", " ".join([*base[:150], "d", *base[151:]]), url="https://a.b.example/d"),
     ]
     return rows + [
         document(f"own-{n}", " ".join(words(100 + n)), url=f"https://s{n}.example/") for n in range(20)
