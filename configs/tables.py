@@ -198,7 +198,7 @@ def read_part(
     source = source_of(path)
     with fs.open_input_file(local) as file:
         parquet = pq.ParquetFile(file)
-        wanted = None if columns is None else [name for name in columns if name != "source"]
+        wanted = None if columns is None else [name for name in columns if not (source and name == "source")]
         for batch in parquet.iter_batches(batch_size=batch_rows, columns=wanted):
             if source and (columns is None or "source" in columns):
                 constant = pa.array([source] * batch.num_rows, pa.string())

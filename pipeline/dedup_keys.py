@@ -1,6 +1,7 @@
 """What deduplication compares: URL, text hash, keeper rank and LSH bands of each document."""
 
-from datetime import datetime
+import math
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import xxhash
@@ -59,7 +60,7 @@ def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int
         keys.append(
             {
                 "doc_id": doc_id,
-                "source": document.get("source") or "",
+                "source": str(document.get("source") or ""),
                 "url": url,
                 "canonical_url": page,
                 "domain": registrable_domain(page or url or ""),
@@ -78,18 +79,28 @@ def text_key(text: str) -> str:
 
 def rank_of(document: dict[str, object]) -> dict[str, object]:
     """Place of a document in keeper order, as RANK without its doc_id: completeness of extraction, then how
-    little it repeats itself, then length, then the oldest fetch.
+    little it repeats itself, then length, then the oldest fetch. What is no number, or no time, counts as
+    absent: any Parquet may hold columns of these names.
     """
     seen, kept = (
-        sum(document.get(f"{kind}_{state}") or 0 for kind in ("code", "math")) for state in ("seen", "kept")
+        sum(_number(document.get(f"{kind}_{state}")) for kind in ("code", "math"))
+        for state in ("seen", "kept")
     )
     lost = 1 - kept / seen if seen else 0.0
-    repeated = document.get("duplicate_line_char_fraction") or 0.0
-    num_chars = document.get("num_chars")
-    fetched_at: datetime | None = document.get("fetched_at")
+    repeated = _number(document.get("duplicate_line_char_fraction"))
+    num_chars = _number(document.get("num_chars")) or len(document["text"] or "")
+    fetched_at = document.get("fetched_at")
+    if isinstance(fetched_at, datetime) and fetched_at.tzinfo is None:
+        fetched_at = fetched_at.replace(tzinfo=UTC)
     return {
         "lost_fraction": round(max(lost, 0.0) * _STEPS) / _STEPS,
         "repeated_fraction": round(repeated * _STEPS) / _STEPS,
-        "minus_num_chars": -(len(document["text"] or "") if num_chars is None else num_chars),
-        "fetched_us": int(fetched_at.timestamp() * 1_000_000) if fetched_at else _NEVER_FETCHED,
+        "minus_num_chars": -int(num_chars),
+        "fetched_us": int(fetched_at.timestamp() * 1e6)
+        if isinstance(fetched_at, datetime)
+        else _NEVER_FETCHED,
     }
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) and math.isfinite(value) else 0

@@ -90,19 +90,23 @@ def _shards(folder: str) -> list[Shard]:
     for relative, info in _files(folder):
         with fs.open_input_file(info.path) as file:
             footer = pq.read_metadata(file)
-        names = footer.schema.to_arrow_schema().names
         path = f"{folder.rstrip('/')}/{relative}"
-        for name in REQUIRED_COLUMNS:
-            if name not in names:
-                raise ContractError(f"{path}: no column {name}; remedy: add it (url may be null)")
-        for name in ADDED:
-            if name in names:
-                raise ContractError(
-                    f"{path}: has a column {name}, which dedup adds; remedy: rename or drop it"
-                )
+        _check_columns(footer.schema.to_arrow_schema(), path)
         mark = tables.hash_json([relative, info.size, info.mtime_ns])
         shards.append(Shard(relative, tables.source_of(relative), path, mark, footer.num_rows))
     return shards
+
+
+def _check_columns(schema: pa.Schema, path: str) -> None:
+    for name in REQUIRED_COLUMNS:
+        if name not in schema.names:
+            raise ContractError(f"{path}: no column {name}; remedy: add it (url may be null)")
+    for name in ("url", "text"):
+        if schema.field(name).type not in (pa.string(), pa.large_string()):
+            raise ContractError(f"{path}: {name} is {schema.field(name).type}; remedy: make it a string")
+    for name in ADDED:
+        if name in schema.names:
+            raise ContractError(f"{path}: has a column {name}, which dedup adds; remedy: rename or drop it")
 
 
 def _write(

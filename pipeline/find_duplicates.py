@@ -1,4 +1,8 @@
-"""What becomes of every document of a table or of any Parquet: the part of deduplication that both share."""
+"""What becomes of every document of a table or of any Parquet: the part of deduplication that both share.
+
+The driver sees numbers: two for each round of the components, one for each round of large clusters, one row
+for the worst source.
+"""
 
 import logging
 

@@ -158,7 +158,15 @@ def test_keeper_order() -> None:
     ]
     assert ordered == sorted(ordered)
     assert rank(duplicate_line_char_fraction=0.02) == rank()  # noise
-    assert tuple(rank_of({"text": "x" * 100}).values()) == rank()  # any Parquet
+    any_parquet = {
+        "text": "x" * 100,
+        "fetched_at": "2020",
+        "num_chars": None,
+        "code_seen": "3",
+        "math_seen": float("nan"),
+    }
+    assert tuple(rank_of(any_parquet).values()) == rank()
+    assert rank(fetched_at=old.replace(tzinfo=None)) == rank(fetched_at=old)
 
 
 def test_text_key_ignores_white_space_only() -> None:

@@ -26,10 +26,14 @@ def write(path: Path, **columns: list[object]) -> None:
 def place(tmp_path: Path) -> Place:
     """Two files in two folders, ids that are numbers, one column that only the second file has."""
     data = tmp_path / "in"
-    write(data / "a.parquet", doc_id=[1, 2], url=["http://a.example/", None], text=[LONG, LONG + " and more"])
+    write(
+        data / "a.parquet",
+        doc_id=[1, 2], url=["http://a.example/", None], text=[LONG, LONG + " and more"], source=["x", "y"],
+    )  # fmt: skip
     write(
         data / "deep" / "b.parquet",
         doc_id=[3, 4], url=["https://www.a.example", None], text=["short", OTHER], stars=[[5], [6, 7]],
+        fetched_at=["now", "then"],
     )  # fmt: skip
     (data / "_SUCCESS.parquet").write_bytes(b"not Parquet")
     return Place(write_preset(tmp_path / "p"), str(data), str(tmp_path / "out"))
@@ -47,11 +51,14 @@ def test_columns_pass_through(spark: SparkSession, place: Place) -> None:
     assert by_id[2]["stars"] is None
     assert by_id[2]["text"] == LONG + " and more"
     assert rejects[0] | {"measurements": ""} == {
-        "doc_id": 1, "url": "http://a.example/", "reject_reason": "duplicate_near", "duplicate_of": "2",
+        "doc_id": 1, "source": "x", "url": "http://a.example/",
+        "reject_reason": "duplicate_near", "duplicate_of": "2",
         "measurements": "", "excerpt": LONG,
     }  # fmt: skip
     assert by_id[2]["duplicate_urls"] == ["http://a.example/"]
     assert run(spark, place) == manifest
+    by_source = pq.read_table(f"{place.output}/signatures").select(["doc_id", "source"]).to_pylist()
+    assert {row["doc_id"]: row["source"] for row in by_source} == {"1": "x", "2": "y", "3": "", "4": ""}
 
 
 def test_a_run_root_is_not_plain(tmp_path: Path) -> None:
@@ -71,9 +78,10 @@ def test_a_run_root_is_not_plain(tmp_path: Path) -> None:
     [
         ({"doc_id": ["a"], "text": ["x"]}, r"b.parquet: no column url; remedy: add it \(url may be null\)"),
         (
-            {"doc_id": ["a"], "url": [None], "text": ["x"], "split": [1]},
+            {"doc_id": ["a"], "url": ["u"], "text": ["x"], "split": [1]},
             "b.parquet: has a column split, which dedup adds",
         ),
+        ({"doc_id": ["a"], "url": [None], "text": ["x"]}, "b.parquet: url is null; remedy: make it a string"),
         ({"doc_id": ["a", None], "url": ["u", "v"], "text": ["x", None]}, "1 rows have no doc_id, 1 no text"),
     ],
 )
