@@ -121,7 +121,8 @@ def bench_job(scratch: Path, documents: int, options: argparse.Namespace) -> Run
     job = ("-m", "pipeline.dedup_documents", "--preset", str(scratch / "preset"))
     place = ("--input", str(scratch / "in"), "--output", str(scratch / "out"))
     usage = measured((sys.executable, *job, *place), environment, scratch / "log")
-    print((scratch / "log").read_text(), file=sys.stderr)
+    phases = [line for line in (scratch / "log").read_text().splitlines() if " pipeline." in line]
+    print(*phases, sep="\n")
     print(
         f"{documents:,} documents, {options.cores} cores: wall {usage.wall_s:,.0f} s, "
         f"CPU {usage.cpu_s:,.0f} s, peak {usage.peak_rss_bytes / 1e9:.1f} GB (heap {options.driver_memory})"

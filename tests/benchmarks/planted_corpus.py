@@ -118,11 +118,11 @@ def write_corpus(folder: Path, num_documents: int, chain: int, num_files: int) -
 
 
 def exact_jaccard(one: str, other: str) -> float:
-    """Jaccard similarity of the sets of lower-cased word 5-grams, by definition."""
+    """Jaccard similarity of the sets of lower-cased word 5-grams, by definition; a Han character is a word."""
     a, b = (five_grams(text) for text in (one, other))
     return len(a & b) / len(a | b)
 
 
 def five_grams(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.lower())
+    words = re.findall(r"[㐀-鿿]|[^\W㐀-鿿]+", text.lower())
     return set(zip(*(words[n:] for n in range(5)), strict=False))
