@@ -104,6 +104,9 @@ def _check_columns(schema: pa.Schema, path: str) -> None:
     for name in ("url", "text"):
         if schema.field(name).type not in (pa.string(), pa.large_string()):
             raise ContractError(f"{path}: {name} is {schema.field(name).type}; remedy: make it a string")
+    id_type = schema.field("doc_id").type
+    if id_type not in (pa.string(), pa.large_string()) and not pa.types.is_integer(id_type):
+        raise ContractError(f"{path}: doc_id is {id_type}; remedy: make it a string or an integer")
     for name in ADDED:
         if name in schema.names:
             raise ContractError(f"{path}: has a column {name}, which dedup adds; remedy: rename or drop it")

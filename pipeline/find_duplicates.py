@@ -46,6 +46,9 @@ def find_duplicates(
     near = near_pairs(keys, documents, config)
     logger.info("near-duplicates: %s pairs of texts verified", f"{near.count():,}")
     outcome = decide_clusters(keys, near, config)
+    rows, expected = outcome.count(), sum(shard.rows for shard in shards)
+    if rows != expected:
+        raise ContractError(f"dedup: {expected} rows in, {rows} decided on; remedy: report this job")
     guard_sources(outcome, config)
     return outcome
 

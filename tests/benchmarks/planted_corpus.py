@@ -118,7 +118,7 @@ def write_corpus(folder: Path, num_documents: int, chain: int, num_files: int) -
 
 
 def exact_jaccard(one: str, other: str) -> float:
-    """Jaccard similarity of the sets of lower-cased word 5-grams, by definition; a Han character is a word."""
+    """Jaccard similarity of the sets of lower-cased word 5-grams, by definition; Han characters are words."""
     a, b = (five_grams(text) for text in (one, other))
     return len(a & b) / len(a | b)
 
