@@ -18,9 +18,9 @@ from pipeline.extraction.tree import inventory_of
 MAX_LOST_FRACTION = 0.1
 
 
-def best_text(tree: etree._Element, page: str, slots: Slots) -> tuple[str, list[int], str]:
+def best_text(tree: etree._Element, page: str, title: str, slots: Slots) -> tuple[str, list[int], str]:
     """(Markdown with words of `slots` in it, numbers of the pieces in it, name of the engine)."""
-    root = maintext.main_content(tree)
+    root = maintext.main_content(tree, title, slots.mark)
     text = without_idle_blocks(to_markdown(root, slots))
     numbers = slots.numbers(text)
     if maintext.is_confident(text) and _lost_fraction(numbers, slots) <= MAX_LOST_FRACTION:

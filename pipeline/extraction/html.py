@@ -26,7 +26,7 @@ def extract_html(html: bytes, url: str | None = None, charset: str | None = None
     inventory = inventory_of(tree)
     slots = take_out(tree, page, inventory)
     thread = thread_blocks(tree, page, inventory, slots)
-    text, numbers, engine = (*thread, "forum") if thread else cores.best_text(tree, page, slots)
+    text, numbers, engine = (*thread, "forum") if thread else cores.best_text(tree, page, title, slots)
     kept = [slots.kinds[number] for number in set(numbers)]
     return Extraction(
         text=clean(slots.restore(text)).strip(),

@@ -1,17 +1,20 @@
 """Main content of a page: what remains when navigation, banners, related links and the like are taken away.
 
-Four steps over one tree: (1) elements that never hold text are dropped; (2) every element is measured once:
+Five steps over one tree: (1) elements that never hold text are dropped; (2) every element is measured once:
 its characters, those in links, and its mass, the characters of its running text; (3) elements whose names say
 boilerplate go, unless they hold much of the mass; (4) from the body down, the content is the smallest element
-that still holds most of the mass, without its blocks of links.
+that still holds most of the mass, without its blocks of links; (5) blocks in it that are unlikely to be content by
+their look and place go (`blocks`).
 """
 
 import re
+from dataclasses import dataclass
 
 from lxml import etree
 
+from pipeline.extraction.blocks import drop_unlikely
 from pipeline.extraction.names import is_annotation, is_boilerplate, is_marginal, is_teaser
-from pipeline.extraction.sizes import MIN_RUNNING_CHARS, Measured, drop, measure
+from pipeline.extraction.sizes import MIN_RUNNING_CHARS, Block, Measured, drop, measure
 
 _NEVER = [
     "script",
@@ -43,8 +46,8 @@ _NEVER = [
 ]
 # The content is never one paragraph, list or piece of a line.
 _TEXT_TAGS = frozenset([
-    "p", "li", "blockquote", "ul", "ol", "span", "dl", "dd", "h1", "h2", "pre", "font", "b", "em", "strong",
-    "i", "u",
+    "p", "li", "blockquote", "ul", "ol", "span", "dl", "dd", "h1", "h2", "pre", "figcaption", "font", "b", "em",
+    "strong", "i", "u",
 ])  # fmt: skip
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _EARLIER_HEADINGS = etree.XPath("preceding::h1")
@@ -68,15 +71,40 @@ MIN_DESCENT_MASS = 0.8
 MIN_CONFIDENT_CHARS = 250
 
 
-def main_content(tree: etree._Element) -> etree._Element:
-    """The element that holds the main content, pruned in place."""
+@dataclass(frozen=True)
+class Page:
+    """A measured tree."""
+
+    root: etree._Element
+    sizes: dict[etree._Element, Measured]
+    blocks: list[Block]
+    mass: int
+
+
+def main_content(tree: etree._Element, title: str, mark: str) -> etree._Element:
+    """The element that holds the main content, pruned in place; `mark` starts the words that stand for code
+    and formulas.
+    """
+    page = measured(tree)
+    content = content_by_rules(page)
+    drop_unlikely(content, page.blocks, page.sizes, title, mark, page.mass)
+    return content
+
+
+def measured(tree: etree._Element) -> Page:
+    """Steps 1 and 2."""
     body = tree.find("body")
     root = body if body is not None else tree
     etree.strip_elements(root, *_NEVER, with_tail=False)
     sizes: dict[etree._Element, Measured] = {}
-    measure(root, sizes)
-    total = sizes[root].mass
-    _prune_by_name(root, sizes, total)
+    blocks: list[Block] = []
+    return Page(root, sizes, blocks, measure(root, sizes, blocks).mass)
+
+
+def content_by_rules(page: Page) -> etree._Element:
+    """Steps 3 and 4; what is dropped leaves the tree."""
+    root, sizes = page.root, page.sizes
+    _prune_by_name(root, sizes, page.mass)
     heart = _descend(root, sizes)
     content = _surroundings(heart, root)
     _prune_siblings(heart, content, sizes)

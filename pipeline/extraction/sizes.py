@@ -1,5 +1,7 @@
 """Sizes of every element's text: how much there is, how much of it is in links, how much is running text."""
 
+from typing import NamedTuple
+
 from lxml import etree
 
 from pipeline.extraction.tree import remove
@@ -18,42 +20,62 @@ SLOT_CHARS = 200
 class Measured:
     """Sizes of one element's text, everything under it included."""
 
-    __slots__ = ("chars", "links", "mass")
+    __slots__ = ("chars", "links", "mass", "own", "own_links")
 
     def __init__(self) -> None:
         self.chars = 0
         self.links = 0
         self.mass = 0
+        self.own = 0
+        self.own_links = 0
 
 
-def measure(element: etree._Element, sizes: dict[etree._Element, Measured]) -> Measured:
-    """Fill `sizes` for `element` and everything below it."""
+class Block(NamedTuple):
+    """Text of one element that is in no block below it: characters, those in links, the element itself."""
+
+    element: etree._Element
+    parent: etree._Element | None
+    chars: int
+    links: int
+    is_leaf: bool
+    """Whether the element holds no other block."""
+
+
+def measure(element: etree._Element, sizes: dict[etree._Element, Measured], blocks: list[Block]) -> Measured:
+    """Fill `sizes` for `element` and everything below it, and `blocks` with what has text, in reading order."""
     size = Measured()
+    num_blocks = len(blocks)
     text = element.text
     own = len(text.strip()) if text else 0
     if own and element.tag == "p" and element.get("class") == "slot":
         own = SLOT_CHARS
+    # Text in blocks below, and the part of it in links; `own` is what stands in this element's own lines.
     chars = links = mass = own_links = 0
     for child in element:
-        inner = measure(child, sizes)
+        inner = measure(child, sizes, blocks)
         tag = child.tag
-        if tag in _BLOCKS:
-            chars += inner.chars
-            links += inner.links
-            mass += inner.mass
-        elif tag == "a":
+        if tag == "a":
             # What stands in a link is a teaser for another page, whatever its length.
             own += inner.chars
             own_links += inner.chars
         else:
-            own += inner.chars
-            own_links += inner.links
             mass += inner.mass
+            if tag in _BLOCKS:
+                chars += inner.chars
+                links += inner.links
+            else:
+                own += inner.own
+                own_links += inner.own_links
+                chars += inner.chars - inner.own
+                links += inner.links - inner.own_links
         text = child.tail
         if text:
             own += len(text.strip())
-    if own - own_links >= MIN_RUNNING_CHARS and element.tag in _BLOCKS:
-        mass += own - own_links
+    if own and element.tag in _BLOCKS:
+        if own - own_links >= MIN_RUNNING_CHARS:
+            mass += own - own_links
+        blocks.append(Block(element, element.getparent(), own, own_links, len(blocks) == num_blocks))
+    size.own, size.own_links = own, own_links
     size.chars = chars + own
     size.links = links + own_links
     size.mass = mass
