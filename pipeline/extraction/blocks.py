@@ -8,6 +8,7 @@ them with their cross-validated effect. About 0.3 ms a page.
 
 import math
 import re
+from operator import mul
 from typing import NamedTuple
 
 from lxml import etree
@@ -15,12 +16,16 @@ from lxml import etree
 from pipeline.extraction.sizes import Block, Measured, drop
 
 # Ours: below this probability a block is dropped. Swept .2 to .5 under cross-validation by site: F1 is flat
-# from .3 to .45; the lower part keeps more text.
-MIN_PROBABILITY = 0.35
-# Ours: text longer than this is never dropped, whatever stands around it.
-MAX_DROPPED_CHARS = 400
+# from .3 to .5.
+MIN_PROBABILITY = 0.4
+# Ours: text longer than this is never dropped, whatever stands around it. Swept 150 to 400: F1 is flat.
+MAX_DROPPED_CHARS = 250
+# Ours: what is shorter is a label, what is longer holds a sentence.
 _LABEL_CHARS = 40
 _SENTENCE_CHARS = 100
+# Never dropped alone: a heading goes when nothing follows it, a list or table stands as a whole.
+_PARTS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "td", "th", "caption"])
+_WHOLES = frozenset(("li", "dd", "blockquote"))
 _WORD = re.compile(r"\w{3,}")
 _SIGNS = re.compile(r"[|»›©@→]")
 
@@ -52,81 +57,99 @@ class Features(NamedTuple):
 
 # Ours: fitted by tests/gates/fit_blocks.py.
 WEIGHTS = Features(
-    is_kept=2.682,
-    is_label=-1.056,
-    is_sentence=1.624,
-    link_fraction=-2.937,
-    has_no_name=1.100,
-    brother_before=0.770,
-    brother_after=0.868,
-    next_link_fraction=-1.007,
-    log_blocks_after=0.326,
-    log_page_mass=-0.532,
-    has_signs=-1.769,
-    title_words=2.136,
-    in_article=0.747,
-    in_table=2.430,
-    in_figure=-1.708,
+    is_kept=2.673,
+    is_label=-1.065,
+    is_sentence=1.612,
+    link_fraction=-3.014,
+    has_no_name=1.077,
+    brother_before=0.796,
+    brother_after=0.852,
+    next_link_fraction=-1.056,
+    log_blocks_after=0.327,
+    log_page_mass=-0.528,
+    has_signs=-1.817,
+    title_words=2.197,
+    in_article=0.778,
+    in_table=2.460,
+    in_figure=-1.705,
 )
-BIAS = 0.160
+BIAS = 0.127
 
 
-def features(blocks: list[Block], place: int, text: str, title: frozenset[str], page_mass: int) -> Features:
-    """Features of `blocks[place]`, whose text is `text`; `title` are the words of the page's title."""
-    block = blocks[place]
-    element = block.element
-    around = {ancestor.tag for ancestor in element.iterancestors()}
-    following = blocks[place + 1] if place + 1 < len(blocks) else None
-    return Features(
-        is_kept=1.0,
-        is_label=block.chars < _LABEL_CHARS,
-        is_sentence=block.chars >= _SENTENCE_CHARS,
-        link_fraction=block.links / block.chars,
-        has_no_name=not (element.get("class") or element.get("id")),
-        brother_before=place > 1 and blocks[place - 2].parent is block.parent,
-        brother_after=place + 2 < len(blocks) and blocks[place + 2].parent is block.parent,
-        next_link_fraction=1.0 if following is None else following.links / following.chars,
-        log_blocks_after=math.log(len(blocks) - place),
-        log_page_mass=math.log(max(1, page_mass)),
-        has_signs=_SIGNS.search(text) is not None,
-        title_words=len(title.intersection(_WORD.findall(text.lower()))) / max(1, len(title)),
-        in_article="article" in around,
-        in_table="table" in around,
-        in_figure="figure" in around,
-    )
+class BlockModel:
+    """The model over the blocks of one page, as measured before anything was dropped."""
 
+    def __init__(self, blocks: list[Block], title: str, page_mass: int) -> None:
+        """`title` is the page's; `page_mass` its characters of running text."""
+        self.blocks = blocks
+        self._title = frozenset(_WORD.findall(title.lower()))
+        self._log_page_mass = math.log(max(1, page_mass))
+        # Tags around the blocks that hang from one element.
+        self._around: dict[etree._Element, frozenset[str]] = {}
 
-def words_of(title: str) -> frozenset[str]:
-    """The words of a title that `features` compares with."""
-    return frozenset(_WORD.findall(title.lower()))
+    def may_drop(self, block: Block, text: str, mark: str) -> bool:
+        """Whether the model is asked at all: not about parts of lists, tables and quotations, long text,
+        or what holds code or formulas (words that start with `mark`).
+        """
+        return (
+            block.is_leaf
+            and block.chars <= MAX_DROPPED_CHARS
+            and block.element.tag not in _PARTS
+            and self._tags_around(block).isdisjoint(_WHOLES)
+            and mark not in text
+        )
 
+    def features(self, place: int, text: str) -> Features:
+        """Features of block `place`, whose text is `text`."""
+        blocks = self.blocks
+        block = blocks[place]
+        element = block.element
+        around = self._tags_around(block)
+        following = blocks[place + 1] if place + 1 < len(blocks) else None
+        return Features(
+            is_kept=1.0,
+            is_label=block.chars < _LABEL_CHARS,
+            is_sentence=block.chars >= _SENTENCE_CHARS,
+            link_fraction=block.links / block.chars,
+            has_no_name=not (element.get("class") or element.get("id")),
+            brother_before=place > 1 and blocks[place - 2].parent is block.parent,
+            brother_after=place + 2 < len(blocks) and blocks[place + 2].parent is block.parent,
+            next_link_fraction=1.0 if following is None else following.links / following.chars,
+            log_blocks_after=math.log(len(blocks) - place),
+            log_page_mass=self._log_page_mass,
+            has_signs=_SIGNS.search(text) is not None,
+            title_words=len(self._title.intersection(_WORD.findall(text.lower()))) / max(1, len(self._title)),
+            in_article="article" in around,
+            in_table="table" in around,
+            in_figure="figure" in around,
+        )
 
-def drop_unlikely(
-    content: etree._Element,
-    blocks: list[Block],
-    sizes: dict[etree._Element, Measured],
-    title: str,
-    mark: str,
-    page_mass: int,
-) -> None:
-    """Drop the blocks below `content` that are unlikely to be content.
-
-    `blocks` and `page_mass` are the whole page's, as measured before anything was dropped. Blocks that hold a
-    piece of code or a formula (their words start with `mark`) stay.
-    """
-    title_words = words_of(title)
-    kept = set(content.iter(etree.Element))
-    for place, block in enumerate(blocks):
-        if not block.is_leaf or block.chars > MAX_DROPPED_CHARS or block.element not in kept:
-            continue
-        text = "".join(block.element.itertext())
-        if mark in text or block.element is content:
-            continue
-        if probability(features(blocks, place, text, title_words, page_mass)) < MIN_PROBABILITY:
-            drop(block.element, sizes)
+    def _tags_around(self, block: Block) -> frozenset[str]:
+        parent = block.parent
+        if parent is None:
+            return frozenset()
+        around = self._around.get(parent)
+        if around is None:
+            ancestors = block.element.iterancestors()
+            around = self._around[parent] = frozenset(ancestor.tag for ancestor in ancestors)
+        return around
 
 
 def probability(seen: Features) -> float:
     """How likely a block with these features is content."""
-    score = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, seen, strict=True))
-    return 1 / (1 + math.exp(-score))
+    return 1 / (1 + math.exp(-BIAS - sum(map(mul, WEIGHTS, seen))))
+
+
+def drop_unlikely(
+    content: etree._Element, model: BlockModel, sizes: dict[etree._Element, Measured], mark: str
+) -> None:
+    """Drop the blocks below `content` that are unlikely to be content; `mark` starts the words that stand for
+    code and formulas.
+    """
+    kept = set(content.iter(etree.Element))
+    for place, block in enumerate(model.blocks):
+        if block.element not in kept or block.element is content:
+            continue
+        text = "".join(block.element.itertext())
+        if model.may_drop(block, text, mark) and probability(model.features(place, text)) < MIN_PROBABILITY:
+            drop(block.element, sizes)

@@ -9,6 +9,7 @@ once.
 import re
 from urllib.parse import unquote_plus, urlsplit
 
+import re2
 from lxml import etree
 
 from pipeline.extraction.glyphs import katex_glyphs_to_latex, mathjax_to_latex
@@ -25,10 +26,9 @@ _CONTAINERS = etree.XPath(
 )
 _LATEXML_TABLES = etree.XPath("//table[contains(@class,'ltx_eqn_table')]")
 _MATH_IMAGE_CLASS = re.compile(r"\b(?:tex|latex|math|mathjax|mwe-math\S*|equation|ee_img|eqn?)\b", re.I)
-_MATH_IMAGE_URL = re.compile(
-    r"codecogs\.com|latex\.php|/latex\.|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/"
-    r"|/svg\.image\?|/render\?tex|chart\.apis\.google|i\.upmath\.me",
-    re.I,
+_MATH_IMAGE_URL = re2.compile(
+    r"(?i)codecogs\.com|latex\.php|/latex\.|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/"
+    r"|/svg\.image\?|/render\?tex|chart\.apis\.google|i\.upmath\.me"
 )
 _TEX_EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=]")
 _WRAPPED_STYLE = re.compile(r"\{\\(display|text)style\s*(?![A-Za-z])(.*)\}\s*\Z", re.S)

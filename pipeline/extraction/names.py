@@ -27,7 +27,7 @@ _WORDS = frozenset([
     "byline", "bio", "biography", "vcard", "search", "searchform", "searchbox", "copyright", "legal",
     "disclaimer", "impressum", "skip", "skiplink", "noprint", "rating", "ratings", "stars", "vote", "votes",
     "feedback", "report", "permalink", "slider", "slideshow", "carousel", "ticker", "marquee", "toc",
-    "masthead", "donation", "donate", "cta", "nextstory", "linkbox", "kommentar", "kommentare",
+    "masthead", "donation", "donate", "cta", "kommentar", "kommentare",
     "kommentieren", "comentario", "comentarios", "commentaire", "commentaires", "teilen", "partager",
     "compartir", "suche", "buscador", "werbung", "anzeige", "publicidad", "publicite", "pubblicita",
     "anuncio", "reklama", "navegacion", "navigazione", "autorbox", "autorenbox", "relacionadas",
@@ -45,7 +45,7 @@ _SUBSTRINGS = re.compile(
     r"|recommend|most-read|mostpopular|most-popular"
     r"|readmore-list|more-stories|morestories|also-like|promo|popup|print-links|pagination|page-nav|skip-"
     r"|sponsor|popular-|latest-|recent-|recentpost"
-    r"|storylist|nocontent|screen-reader|sr-only|visually-hidden|visuallyhidden|assistive|login|signup"
+    r"|nocontent|screen-reader|sr-only|visually-hidden|visuallyhidden|assistive|login|signup"
     r"|sign-up|wp-caption-hidden|mw-editsection|reflist-hidden"
     r"|catlinks|printfooter|mw-jump|navbox|vertical-navbox|infobox-nav|toctitle|siteheader|site-header"
     r"|site-nav|page-header-top|topbar|top-bar|headline-ad"
@@ -76,10 +76,10 @@ def is_boilerplate(names: str) -> bool:
 # What names the small print of an article: lines about the text, not of it.
 _MARGINAL = re.compile(
     r"date|time(?!line)|published|updated|meta\b|meta[-_]|[-_]meta|byline|kicker|credit|source|quelle"
-    r"|caption|bildunter|imagedesc|image-?_?text|legend|copyright|categor"
+    r"|caption|bildunter|image-?_?text|legend|copyright|categor"
     r"|reading-?_?time|readtime|lesezeit|likes|views|counter|badge|print|back\b|button|btn|more\b|readmore"
-    r"|read-more|affiliate|callout|card-header|card-divider|contact|kontakt"
-    r"|press-?officer|tags?\b|topics|themen|temas|follow|subvert|signature|edit-?link|edited|disclaim"
+    r"|read-more|affiliate|callout|contact|kontakt"
+    r"|tags?\b|topics|themen|temas|follow|signature|edit-?link|edited|disclaim"
     r"|notice|alert|sponsor|gallery|lightbox|icon|avatar|autor|by-author|written"
 )
 

@@ -22,12 +22,15 @@ class Measured:
 
     __slots__ = ("chars", "links", "mass", "own", "own_links")
 
-    def __init__(self) -> None:
-        self.chars = 0
-        self.links = 0
-        self.mass = 0
-        self.own = 0
-        self.own_links = 0
+    def __init__(self, chars: int, links: int, mass: int, own: int, own_links: int) -> None:
+        self.chars = chars
+        self.links = links
+        self.mass = mass
+        self.own = own
+        self.own_links = own_links
+
+
+_NOTHING = Measured(0, 0, 0, 0, 0)
 
 
 class Block(NamedTuple):
@@ -42,16 +45,18 @@ class Block(NamedTuple):
 
 
 def measure(element: etree._Element, sizes: dict[etree._Element, Measured], blocks: list[Block]) -> Measured:
-    """Fill `sizes` for `element` and everything below it, and `blocks` with what has text, in reading order."""
-    size = Measured()
-    num_blocks = len(blocks)
+    """Fill `sizes` for `element` and everything below it, and `blocks` with what has text, in order."""
     text = element.text
     own = len(text.strip()) if text else 0
+    if not len(element) and not own:
+        sizes[element] = _NOTHING
+        return _NOTHING
+    num_blocks = len(blocks)
     if own and element.tag == "p" and element.get("class") == "slot":
         own = SLOT_CHARS
     # Text in blocks below, and the part of it in links; `own` is what stands in this element's own lines.
     chars = links = mass = own_links = 0
-    for child in element:
+    for child in element if len(element) else ():
         inner = measure(child, sizes, blocks)
         tag = child.tag
         if tag == "a":
@@ -75,10 +80,7 @@ def measure(element: etree._Element, sizes: dict[etree._Element, Measured], bloc
         if own - own_links >= MIN_RUNNING_CHARS:
             mass += own - own_links
         blocks.append(Block(element, element.getparent(), own, own_links, len(blocks) == num_blocks))
-    size.own, size.own_links = own, own_links
-    size.chars = chars + own
-    size.links = links + own_links
-    size.mass = mass
+    size = Measured(chars + own, links + own_links, mass, own, own_links)
     sizes[element] = size
     return size
 

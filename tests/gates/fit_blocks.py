@@ -81,11 +81,9 @@ def read_page(url: str, entry: dict, html: bytes) -> Page:
     title = title_of(tree)
     take_out(tree, source, inventory_of(tree))
     measured = maintext.measured(tree)
-    words = model.words_of(title)
+    judge = model.BlockModel(measured.blocks, title, measured.mass)
     raw = ["".join(block.element.itertext()) if block.is_leaf else "" for block in measured.blocks]
-    rows = [
-        model.features(measured.blocks, place, text, words, measured.mass) for place, text in enumerate(raw)
-    ]
+    rows = [judge.features(place, text) for place, text in enumerate(raw)]
     content = set(maintext.content_by_rules(measured).iter(etree.Element))
     kept = np.array([block.element in content for block in measured.blocks], dtype=bool)
     values = np.array(rows, dtype=float).reshape(len(rows), len(model.Features._fields))
