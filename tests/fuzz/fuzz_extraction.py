@@ -1,4 +1,4 @@
-"""Extraction under hostile pages: `python tests/fuzz/fuzz_extraction.py [--count N] [--seed S] [--json FILE]`.
+"""Extraction under hostile pages: `python tests/fuzz/fuzz_extraction.py [--count N] [--seed S] [--json F]`.
 
 Every page, poisonous or mutated, must become a document or a reject within the time limit and a second; the
 job must not see an exception. The last line is `N tried, K failed, seed S`; exit code 1 when K > 0. About

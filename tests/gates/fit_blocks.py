@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gate_extraction import segment_scores  # noqa: E402
+from extraction_scores import segment_scores  # noqa: E402
 
 from pipeline.extraction import blocks as model  # noqa: E402
 from pipeline.extraction import maintext  # noqa: E402

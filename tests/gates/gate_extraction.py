@@ -8,10 +8,8 @@ below its floor, 2 when no set is there. A set that is absent is named and skipp
 import argparse
 import hashlib
 import json
-import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,20 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sphinx_pages import five_grams, rst_prose, shown_blocks, sidebar_lines, words  # noqa: E402
+from extraction_scores import Measures, documentation, formulas_and_code, segment_scores  # noqa: E402
 
-from pipeline.extraction.code import canonical_language  # noqa: E402
 from pipeline.extraction.html import extract_html  # noqa: E402
 from pipeline.extraction.mathml import mathml_to_latex  # noqa: E402
 from pipeline.extraction.plain import strip_markdown  # noqa: E402
 from pipeline.extraction.tex_normal import normalise_tex  # noqa: E402
 
 FLOORS = Path(__file__).with_name("extraction_floors.json")
-FROM_MATHML = ("mjchtml", "mjsvg")
-FROM_GLYPHS = ("katexhtml",)
-FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+?)(?<!\\)\$", re.S)
-FENCE = re.compile(r"^(`{3,})([\w+#.-]*)\n(.*?)\n?^\1$", re.S | re.M)
-Measures = dict[str, float]
 
 
 def main() -> int:
@@ -46,9 +38,9 @@ def main() -> int:
     options = parser.parse_args()
     gates: dict[str, Callable[[Path], Measures]] = {
         "extraction-maintext": lambda folder: main_text(folder, options.rounds),
-        "extraction-math": formulas_and_code,
+        "extraction-math": lambda folder: formulas_and_code(folder, ours),
         "mathml-tex-pairs": mathml_pairs,
-        "extraction-docs": documentation,
+        "extraction-docs": lambda folder: documentation(folder, ours),
     }
     measures: Measures = {}
     for name, gate in gates.items():
@@ -63,6 +55,11 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(measures, indent=1, sort_keys=True) + "\n")
     return report(measures, json.loads(FLOORS.read_text()))
+
+
+def ours(page: Path) -> str:
+    """Markdown of a page."""
+    return extract_html(page.read_bytes()).text
 
 
 def report(measures: Measures, floors: Measures) -> int:
@@ -123,71 +120,6 @@ def half_of(file: str) -> str:
     return "A" if hashlib.md5(file.encode(), usedforsecurity=False).digest()[0] % 2 else "B"
 
 
-def segment_scores(pages: list[tuple[dict[str, list[str]], str]]) -> tuple[float, float, float]:
-    """Precision, recall and F1 over wanted and unwanted segments, white space collapsed on both sides."""
-    hits = misses = intruders = 0
-    for entry, text in pages:
-        found = [" ".join(segment.split()) in text for segment in entry["with"]]
-        hits += sum(found)
-        misses += len(found) - sum(found)
-        intruders += sum(" ".join(segment.split()) in text for segment in entry["without"])
-    precision, recall = hits / max(1, hits + intruders), hits / max(1, hits + misses)
-    return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
-
-
-def formulas_of(text: str) -> list[str]:
-    """Formulas of a Markdown text, code left out."""
-    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
-    return [display or inline for display, inline in FORMULA.findall(prose)]
-
-
-def formulas_and_code(folder: Path) -> Measures:
-    """Formula recall by encoding (white space aside; after normalising for MathML and glyphs), repeats, code
-    lines.
-    """
-    recalled: Counter[str] = Counter()
-    wanted: Counter[str] = Counter()
-    repeats = code_kept = code_wanted = 0
-    for truth_file in sorted(folder.glob("*/*/gt.json")):
-        truth = json.loads(truth_file.read_text())
-        for page in sorted(truth_file.parent.glob("*.html")):
-            normalise = (
-                normalise_tex if page.stem in FROM_MATHML + FROM_GLYPHS else lambda tex: "".join(tex.split())
-            )
-            text = extract_html(page.read_bytes()).text
-            gold = Counter(normalise(formula["tex"]) for formula in truth["formulas"])
-            ours = Counter(map(normalise, formulas_of(text)))
-            wanted[page.stem] += gold.total()
-            recalled[page.stem] += (gold & ours).total()
-            if page.stem not in FROM_GLYPHS:
-                repeats += sum(max(0, ours[formula] - count) for formula, count in gold.items())
-            lines = Counter(
-                line.rstrip()
-                for block in truth["code"]
-                for line in code_of(block).split("\n")
-                if line.strip()
-            )
-            code_wanted += lines.total()
-            code_kept += (lines & code_lines(text)).total()
-    measures = {f"recall_{name}": recalled[name] / wanted[name] for name in sorted(wanted)}
-    return measures | {
-        "repeated_formulas_max": float(repeats),
-        "code_lines_exact": code_kept / max(1, code_wanted),
-    }
-
-
-def code_of(block: str | dict[str, str]) -> str:
-    """The code of a ground-truth entry."""
-    return block if isinstance(block, str) else block["code"]
-
-
-def code_lines(text: str) -> Counter[str]:
-    """Lines inside the fences of a Markdown text."""
-    return Counter(
-        line.rstrip() for _, _, code in FENCE.findall(text) for line in code.split("\n") if line.strip()
-    )
-
-
 def mathml_pairs(folder: Path) -> Measures:
     """Pairs whose MathML, converted, equals the TeX after normalising."""
     equal = total = 0
@@ -201,41 +133,6 @@ def mathml_pairs(folder: Path) -> Measures:
         math = etree.fromstring(source.encode(), etree.XMLParser(recover=True, resolve_entities=False))
         equal += math is not None and normalise_tex(mathml_to_latex(math)) == normalise_tex(tex)
     return {"equal": equal / max(1, total), "pairs": float(total)}
-
-
-def documentation(folder: Path) -> Measures:
-    """Code lines and language against the page's own source, prose 5-grams, and what came from sidebars."""
-    kept = wanted = right = stated = grams_kept = grams = boilerplate = chars = 0
-    for line in (folder / "index.jsonl").read_text().splitlines():
-        entry = json.loads(line)
-        if not entry["source_file"].endswith(".rst"):
-            continue
-        page = (folder / entry["file"]).read_bytes()
-        source = (folder / entry["source_file"]).read_text("utf-8", "replace")
-        text = extract_html(page).text
-        blocks = shown_blocks(page)
-        lines = Counter(code.rstrip() for _, block in blocks for code in block.split("\n") if code.strip())
-        wanted += lines.total()
-        kept += (lines & code_lines(text)).total()
-        languages = {code.strip(): language for _, language, code in FENCE.findall(text)}
-        for language, block in blocks:
-            if language and block.strip() in languages:
-                stated += 1
-                right += canonical_language(language) == languages[block.strip()]
-        ours = words(strip_markdown(FENCE.sub("", text)))
-        have = set(five_grams(ours))
-        paragraphs = [list(five_grams(words(paragraph))) for paragraph in rst_prose(source)]
-        grams += sum(map(len, paragraphs))
-        grams_kept += sum(gram in have for paragraph in paragraphs for gram in paragraph)
-        foreign = sidebar_lines(page)
-        chars += len(text)
-        boilerplate += sum(len(part) for part in text.split("\n") if part.strip("-# ").strip() in foreign)
-    return {
-        "code_lines_exact": kept / max(1, wanted),
-        "language_right": right / max(1, stated),
-        "prose_5gram_recall": grams_kept / max(1, grams),
-        "boilerplate_fraction_max": boilerplate / max(1, chars),
-    }
 
 
 if __name__ == "__main__":

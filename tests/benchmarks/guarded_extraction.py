@@ -1,0 +1,93 @@
+"""Speed of the extract job with its guard: `python tests/benchmarks/guarded_extraction.py FOLDER`.
+
+Runs the real job in local[1] over the pages of FOLDER, few times and many, and prints pages per second of CPU
+time for the difference, so that the start of Java, Python and Spark, paid once, is left out. CPU time is of
+every process of the job: Java, Spark's Python worker and the guarded child. About 90 s.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from configs import tables
+from configs.command import Place
+from configs.contract import RAW, Manifest
+from pipeline.extract_documents import run
+from pipeline.session import spark_session
+
+FEW, MANY = 1, 6
+_TICKS = os.sysconf("SC_CLK_TCK")
+PRESET = "timeout_s = 20.0\nmax_memory_bytes = 2000000000\nmax_error_fraction = 0.02\n"
+
+
+def main() -> None:
+    """Print pages per CPU second."""
+    pages = [file.read_bytes() for file in sorted(Path(sys.argv[1]).iterdir())]
+    os.environ["PYSPARK_SUBMIT_ARGS"] = "--master local[1] --driver-memory 2g pyspark-shell"
+    spark = spark_session("extract")
+    with tempfile.TemporaryDirectory() as folder:
+        preset = Path(folder) / "preset"
+        preset.mkdir()
+        (preset / "extract.toml").write_text(PRESET)
+        # Not counted: Java compiles, workers and their child start.
+        cpu_seconds_of_job(spark, preset, f"{folder}/warm", pages[:50], 1)
+        few = cpu_seconds_of_job(spark, preset, f"{folder}/few", pages, FEW)
+        many = cpu_seconds_of_job(spark, preset, f"{folder}/many", pages, MANY)
+    print(f"{(MANY - FEW) * len(pages) / (many - few):.1f}")
+    spark.stop()
+
+
+def cpu_seconds_of_job(spark: object, preset: Path, root: str, pages: list[bytes], copies: int) -> float:
+    """CPU seconds of every process of ours while the job reads `copies` parts of the pages."""
+    parts = []
+    for copy in range(copies):
+        rows = [
+            dict.fromkeys(RAW.names)
+            | {
+                "doc_id": f"{copy}-{number}",
+                "source": "web",
+                "kind": "html",
+                "content": page,
+                "origin": {"file": f"{number}.html", "offset": 0, "length": len(page)},
+            }
+            for number, page in enumerate(pages)
+        ]
+        parts.append(tables.write_part(f"{root}/raw", pa.Table.from_pylist(rows, schema=RAW), RAW, "web"))
+    num_rows = copies * len(pages)
+    tables.commit(root, Manifest("raw", "ingest", "mark", "digest", tuple(parts), num_rows, num_rows))
+    before = cpu_seconds_of_tree(os.getpid())
+    manifest = run(spark, Place(preset, root, root))
+    assert manifest is not None
+    assert manifest.rows_out + sum(manifest.rejected.values()) == num_rows
+    return cpu_seconds_of_tree(os.getpid()) - before
+
+
+def cpu_seconds_of_tree(root: int) -> float:
+    """CPU seconds of a process and of all its descendants that live, ended children of theirs included."""
+    parent_of: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parent_of[int(folder.name)] = int(fields[1])
+        seconds[int(folder.name)] = sum(map(int, fields[11:15])) / _TICKS
+    total = 0.0
+    for process, spent in seconds.items():
+        ancestor: int | None = process
+        while ancestor and ancestor != root:
+            ancestor = parent_of.get(ancestor)
+        total += spent if ancestor == root else 0.0
+    return total
+
+
+if __name__ == "__main__":
+    main()
