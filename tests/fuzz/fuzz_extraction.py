@@ -12,7 +12,7 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,10 @@ class Report:
     slowest_s: float = 0.0
     slowest: str = ""
 
+    def as_json(self) -> str:
+        """Everything, for other programs."""
+        return json.dumps(vars(self) | {"failed": len(self.failures)}, indent=1) + "\n"
+
     def line(self) -> str:
         """The closing line."""
         return f"{self.tried} tried, {len(self.failures)} failed, seed {self.seed}"
@@ -71,7 +75,7 @@ def main() -> int:
         try_pages(((name, make()) for name, make in poison_pages().items()), guard, TIMEOUT_S, report)
         try_pages(mutated_pages(seed_pages(), options.count, options.seed), guard, TIMEOUT_S, report)
     if options.json:
-        options.json.write_text(json.dumps(asdict(report), indent=1) + "\n")
+        options.json.write_text(report.as_json())
     for failure in report.failures:
         print(failure)
     print(f"{report.documents} documents, rejects {dict(report.rejects)}")

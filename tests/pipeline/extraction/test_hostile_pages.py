@@ -1,5 +1,6 @@
 """A few dozen of the hostile pages that `tests/fuzz/fuzz_extraction.py` makes, and guards that fail it."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ def test_hostile_pages_become_documents_or_rejects(pages: list[bytes]):
     assert report.failures == []
     assert report.line() == f"{len(small) + 40} tried, 0 failed, seed 11"
     assert report.documents > 20
+    assert json.loads(report.as_json())["rejects"] == dict(report.rejects)
 
 
 def test_mutations_depend_on_seed_and_number_alone(pages: list[bytes]):
@@ -75,3 +77,4 @@ def test_a_broken_guard_is_caught(fault: str, seen: str):
     try_pages([("a page", b"<p>x</p>")], BrokenGuard(fault), 0.01, report)
     assert report.failures == [{"page": "0: a page", "fault": seen}]
     assert report.line() == "1 tried, 1 failed, seed 0"
+    assert json.loads(report.as_json())["failed"] == 1
