@@ -6,7 +6,7 @@ An extractor is a function from a page's file to its Markdown; what the sets hol
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sphinx_pages import five_grams, rst_prose, shown_blocks, sidebar_lines, words
@@ -89,16 +89,25 @@ def code_lines(text: str) -> Counter[str]:
 
 
 def documentation(folder: Path, extract: Extract) -> Measures:
-    """Code lines and language against the page's own source, prose 5-grams, and what came from sidebars."""
+    """`documentation_scores` of the pages of a folder that have a source in reStructuredText."""
+    entries = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
+    return documentation_scores(
+        (
+            (folder / entry["file"]).read_bytes(),
+            (folder / entry["source_file"]).read_text("utf-8", "replace"),
+            extract(folder / entry["file"]),
+        )
+        for entry in entries
+        if entry["source_file"].endswith(".rst")
+    )
+
+
+def documentation_scores(pages: Iterable[tuple[bytes, str, str]]) -> Measures:
+    """Code lines and language against the page itself, prose 5-grams against its source, and what came from
+    sidebars, over (page, source, our text).
+    """
     kept = wanted = right = stated = grams_kept = grams = boilerplate = chars = 0
-    for line in (folder / "index.jsonl").read_text().splitlines():
-        entry = json.loads(line)
-        if not entry["source_file"].endswith(".rst"):
-            continue
-        file = folder / entry["file"]
-        page = file.read_bytes()
-        source = (folder / entry["source_file"]).read_text("utf-8", "replace")
-        text = extract(file)
+    for page, source, text in pages:
         blocks = shown_blocks(page)
         lines = Counter(code.rstrip() for _, block in blocks for code in block.split("\n") if code.strip())
         wanted += lines.total()
