@@ -7,6 +7,7 @@ Three implementations of the same function, chosen from the tensors at run time:
 - `flex`: compiled block masks, CUDA in fp32, where flash has no kernel.
 Where every row is one document, all of them become plain causal attention without a mask. Under context
 parallelism a rank's queries are a part of the row, so there is always a mask: `dense`, or `flex` on CUDA.
+While decoding, keys and values of the text before come from a cache (kv_cache.py).
 """
 
 import inspect
@@ -24,6 +25,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from torch.nn.attention.varlen import varlen_attn
 
 from pretrain import context_parallel
+from pretrain.kv_cache import KeyValueCache
 
 
 @dataclass
@@ -38,6 +40,9 @@ class Documents(PackedSeqParams):
     starts: Tensor | None = None
     """[b, s] of this rank's positions."""
     mask: Tensor | BlockMask | None = None
+    cache: KeyValueCache | None = None
+    """While decoding: of the text before this chunk, which begins at position `first`."""
+    first: int = 0
 
 
 def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Documents:
@@ -119,7 +124,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, documents: Documents | Non
         out = flex(q, k, v, block_mask=mask, scale=scale, enable_gqa=grouped)
     else:
         out = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=grouped
+            q, k, v, attn_mask=mask, is_causal=mask is None and length > 1, scale=scale, enable_gqa=grouped
         )
     return out.permute(2, 0, 1, 3).reshape(length, batch, heads * head_dim)
 
@@ -169,5 +174,7 @@ class DocumentAttention(MegatronModule):
         """[s, b, heads, d] each -> [s, b, heads*d]; the mask comes from `packed_seq_params` alone."""
         assert attention_mask is None
         assert attention_bias is None
+        if packed_seq_params is not None and packed_seq_params.cache is not None:
+            key, value = packed_seq_params.cache.extend(self, packed_seq_params.first, key, value)
         key, value = context_parallel.gather(key), context_parallel.gather(value)
         return attend(query, key, value, packed_seq_params, self.scale)

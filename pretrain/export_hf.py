@@ -23,7 +23,7 @@ from configs.contract import ContractError, Manifest, Part
 from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
 from pretrain import checkpoint, compat
-from pretrain.hf_layout import hf_config, to_hf
+from pretrain.hf_layout import dtype_name, hf_config, to_hf
 from pretrain.launch import TrainConfig
 from pretrain.model import build_model, start_single_process
 
@@ -53,8 +53,8 @@ def run(place: Place) -> Manifest | None:
     precision = load(place.preset, "train", TrainConfig).precision
     tensors = to_hf(model_config, _load_state(place.input, stage, model_config, trained, precision))
     folder = tables.table_path(place.output, "export")
-    values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), _dtype(tensors))
-    parts = (*write_weights(folder, tensors), *_write_json(folder, values, tokenizer), *_write_code(folder))
+    values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
+    parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
     logger.info("exported %d tensors of stage %d to %s", len(tensors), stage, folder)
     manifest = Manifest(
         table="export", job="export", fingerprint=mark, digest=tables.digest_of(parts), parts=parts,
@@ -63,7 +63,7 @@ def run(place: Place) -> Manifest | None:
             "stage": stage,
             "tensors": len(tensors),
             "parameters": sum(tensor.numel() for tensor in tensors.values()),
-            "dtype": _dtype(tensors),
+            "dtype": dtype_name(tensors),
         },
         num_bytes=sum(part.num_bytes for part in parts), seconds=time.monotonic() - started,
         peak_memory_bytes=tables.peak_memory_bytes(),
@@ -78,6 +78,34 @@ def finished_stages(root: str) -> dict[int, str]:
     if not found:
         raise ContractError(f"{root}/checkpoints: no finished stage; remedy: run make stage1 first")
     return found
+
+
+def write_model(folder: str, tensors: dict[str, Tensor], config: dict[str, object]) -> Iterator[Part]:
+    """Weights, config.json, generation_config.json, and the remote-code files beside this module."""
+    yield from write_weights(folder, tensors)
+    generation = {name: config[name] for name in ("bos_token_id", "eos_token_id")}
+    yield _write_json(folder, "config.json", config)
+    yield _write_json(folder, "generation_config.json", generation)
+    for name in ("configuration_mimo.py", "modeling_mimo.py"):
+        yield tables.write_bytes(folder, name, (Path(__file__).parent / "hf" / name).read_bytes())
+
+
+def write_tokenizer(folder: str, tokenizer: tables.Table, trained: StageConfig) -> Iterator[Part]:
+    """The two files of a tokenizer table."""
+    eod = str(tokenizer.manifest.facts["eod"])
+    values = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": eod,
+        "pad_token": eod,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": trained.sequence_length,
+    }
+    yield _write_json(folder, "tokenizer_config.json", values)
+    yield tables.write_bytes(folder, "tokenizer.json", tables.read_bytes(tokenizer.path, "tokenizer.json"))
+
+
+def _write_json(folder: str, name: str, values: dict[str, object]) -> Part:
+    return tables.write_bytes(folder, name, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -112,10 +140,6 @@ def write_weights(folder: str, tensors: dict[str, Tensor]) -> Iterator[Part]:
         yield tables.write_bytes(folder, "model.safetensors.index.json", text.encode())
 
 
-def _dtype(tensors: dict[str, Tensor]) -> str:
-    return str(tensors["lm_head.weight"].dtype).removeprefix("torch.")
-
-
 def _load_state(
     root: str, stage: int, model: ModelConfig, trained: StageConfig, precision: str
 ) -> dict[str, Tensor]:
@@ -130,31 +154,6 @@ def _load_state(
     )
     checkpoint.load_weights(root, stage, built)
     return {name: value.cpu() for name, value in built.state_dict().items() if value is not None}
-
-
-def _write_json(folder: str, config: dict[str, object], tokenizer: tables.Table) -> Iterator[Part]:
-    """config.json, generation_config.json and the tokenizer's two files."""
-    eod = str(tokenizer.manifest.facts["eod"])
-    generation = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"]}
-    tokens = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": eod,
-        "pad_token": eod,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": config["max_position_embeddings"],
-    }
-    files = {
-        "config.json": config, "generation_config.json": generation, "tokenizer_config.json": tokens
-    }  # fmt: skip
-    for name, values in files.items():
-        yield tables.write_bytes(folder, name, (json.dumps(values, indent=2) + "\n").encode())
-    yield tables.write_bytes(folder, "tokenizer.json", tables.read_bytes(tokenizer.path, "tokenizer.json"))
-
-
-def _write_code(folder: str) -> Iterator[Part]:
-    """The remote-code files, as they lie beside this module."""
-    for name in ("configuration_mimo.py", "modeling_mimo.py"):
-        yield tables.write_bytes(folder, name, (Path(__file__).parent / "hf" / name).read_bytes())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from configs import tables
 from configs.recipe import Recipe
-from pretrain.generate import one_document
+from pretrain.generate import draft_chunk, read_chunk
+from pretrain.kv_cache import KeyValueCache
 from pretrain.launch import TrainConfig, check_heldout_layout
 from pretrain.loss import Batch, make_batch, mtp_targets
 from pretrain.model import MimoModel
@@ -195,13 +196,14 @@ def greedy_acceptance(model: MimoModel, prompts: Tensor) -> float | None:
     """
     if not prompts.numel():
         return None
-    tokens = prompts
+    tokens, new = prompts, prompts
+    cache, read = KeyValueCache(prompts.size(1) + NEW_TOKENS), []
     for _ in range(NEW_TOKENS):
-        states = model(one_document(tokens))
-        tokens = torch.cat([tokens, model.logits(states.hidden[-1]).argmax(-1, keepdim=True)], dim=1)
-    states = model(one_document(tokens))
-    following = torch.cat([tokens[:, 1:], torch.zeros_like(tokens[:, :1])], dim=1)
+        states = read_chunk(model, cache, new, tokens.size(1) - new.size(1))
+        read.append(states.for_draft)
+        new = model.logits(states.hidden[-1]).argmax(-1, keepdim=True)
+        tokens = torch.cat([tokens, new], dim=1)
     first = prompts.size(1) - 1  # its next token is the first generated one
-    hidden = model.draft(states, following)[first:-2]
+    hidden = draft_chunk(model, cache, torch.cat(read), tokens[:, 1:], 0)[first:-1]
     drafts = model.logits(hidden).argmax(-1).t()  # [n, NEW_TOKENS - 1]
     return float((drafts == tokens[:, first + 2 :]).float().mean())

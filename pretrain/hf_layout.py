@@ -5,7 +5,7 @@ column halves swapped (megatron-core concatenates [token, hidden], MiMo [hidden,
 padding is cut.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -25,10 +25,12 @@ NAMES = {
     "embedding.word_embeddings.weight": "model.embed_tokens.weight",
     "output_layer.weight": "lm_head.weight",
     "decoder.final_layernorm.weight": "model.norm.weight",
-    "mtp.layers.0.enorm.weight": "model.mtp_layers.0.token_layernorm.weight",
-    "mtp.layers.0.hnorm.weight": "model.mtp_layers.0.hidden_layernorm.weight",
-    "mtp.layers.0.eh_proj.weight": "model.mtp_layers.0.input_proj.weight",
-    "mtp.layers.0.final_layernorm.weight": "model.mtp_layers.0.final_layernorm.weight",
+}
+MTP_NAMES = {
+    "enorm.weight": "token_layernorm.weight",
+    "hnorm.weight": "hidden_layernorm.weight",
+    "eh_proj.weight": "input_proj.weight",
+    "final_layernorm.weight": "final_layernorm.weight",
 }
 
 
@@ -45,7 +47,13 @@ def to_hf(model: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
             renamed[NAMES[name]] = tensor
             continue
         prefix, part = _layer_prefix(name)
-        if part in LAYER_NAMES:
+        if part == "eh_proj.weight":
+            # megatron-core concatenates [token, hidden], MiMo [hidden, token].
+            token, hidden = tensor.chunk(2, dim=1)
+            renamed[f"{prefix}.input_proj.weight"] = torch.cat([hidden, token], dim=1)
+        elif part in MTP_NAMES:
+            renamed[f"{prefix}.{MTP_NAMES[part]}"] = tensor
+        elif part in LAYER_NAMES:
             renamed[f"{prefix}.{LAYER_NAMES[part]}"] = tensor
         elif part.startswith("self_attention.linear_qkv."):
             for letter, piece in zip("qkv", _split_qkv(model, tensor), strict=True):
@@ -59,17 +67,13 @@ def to_hf(model: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
             )
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         renamed[name] = renamed[name][: model.vocab_size]
-    projection = "model.mtp_layers.0.input_proj.weight"
-    if projection in renamed:
-        # megatron-core concatenates [token, hidden], MiMo [hidden, token].
-        token, hidden = renamed[projection].chunk(2, dim=1)
-        renamed[projection] = torch.cat([hidden, token], dim=1)
     return {name: tensor.detach().clone().contiguous() for name, tensor in renamed.items()}
 
 
 def from_hf(model: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """MiMo-named tensors as a state dict of the local layer spec; vocabulary padding rows become zero.
 
+    There may be more MTP layers than pretraining's one (extend_mtp.py): count them with `num_mtp_layers`.
     Raises ContractError for a tensor that is missing, left over or of another shape than model.toml's.
     """
     left = dict(tensors)
@@ -86,18 +90,16 @@ def from_hf(model: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, Tensor]
     hidden = model.hidden_size
     state: dict[str, Tensor] = {}
     for ours, theirs in NAMES.items():
-        if theirs.startswith("model.mtp_layers") and not model.mtp_num_layers:
-            continue
-        if ours in ("embedding.word_embeddings.weight", "output_layer.weight"):
-            rows = take(theirs, model.vocab_size, hidden)
-            padding = rows.new_zeros(model.padded_vocab_size - model.vocab_size, hidden)
-            state[ours] = torch.cat([rows, padding])
-        elif ours.endswith("eh_proj.weight"):
-            first, second = take(theirs, hidden, 2 * hidden).chunk(2, dim=1)
-            state[ours] = torch.cat([second, first], dim=1)  # MiMo [hidden, token] -> [token, hidden]
-        else:
+        if ours == "decoder.final_layernorm.weight":
             state[ours] = take(theirs, hidden)
-    for ours, theirs in _layers(model):
+            continue
+        rows = take(theirs, model.vocab_size, hidden)
+        padding = rows.new_zeros(model.padded_vocab_size - model.vocab_size, hidden)
+        state[ours] = torch.cat([rows, padding])
+    num_mtp = max(num_mtp_layers(tensors), model.mtp_num_layers) if model.mtp_num_layers else 0
+    for number in range(num_mtp):
+        state |= _mtp_inputs(hidden, number, take)
+    for ours, theirs in _layers(model.num_layers, num_mtp):
         for name, tensor in _decoder_layer(model, theirs, take).items():
             state[f"{ours}.{name}"] = tensor
     if left:
@@ -105,8 +107,15 @@ def from_hf(model: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, Tensor]
     return state
 
 
-def hf_config(model: ModelConfig, trained: StageConfig, eod_id: int, dtype: str) -> dict[str, object]:
-    """config.json of a model whose last stage was `trained`."""
+def num_mtp_layers(tensors: Iterable[str]) -> int:
+    """How many MTP layers MiMo-named tensors hold."""
+    return len({name.split(".")[2] for name in tensors if name.startswith("model.mtp_layers.")})
+
+
+def hf_config(
+    model: ModelConfig, trained: StageConfig, eod_id: int, tensors: Mapping[str, Tensor]
+) -> dict[str, object]:
+    """config.json of a model's MiMo-named tensors, whose last stage was `trained`."""
     return {
         "architectures": ["MiMoForCausalLM"],
         "model_type": "mimo",
@@ -128,25 +137,42 @@ def hf_config(model: ModelConfig, trained: StageConfig, eod_id: int, dtype: str)
         "num_attention_heads": model.num_attention_heads,
         "num_hidden_layers": model.num_layers,
         "num_key_value_heads": model.num_query_groups,
-        "num_nextn_predict_layers": model.mtp_num_layers,
+        "num_nextn_predict_layers": num_mtp_layers(tensors),
         "rms_norm_eps": model.norm_epsilon,
         "rope_theta": trained.rotary_base,
         "tie_word_embeddings": False,
-        "torch_dtype": dtype,
+        "torch_dtype": dtype_name(tensors),
         "use_cache": True,
         "use_sliding_window": False,
         "vocab_size": model.vocab_size,
     }
 
 
+def dtype_name(tensors: Mapping[str, Tensor]) -> str:
+    """Name of the weights' type as config.json spells it."""
+    return str(tensors["lm_head.weight"].dtype).removeprefix("torch.")
+
+
 def _layer_prefix(name: str) -> tuple[str, str]:
-    """`decoder.layers.3.mlp.x` -> (`model.layers.3`, `mlp.x`); likewise inside the MTP layer."""
-    if name.startswith("mtp.layers.0.transformer_layer."):
-        return "model.mtp_layers.0", name.removeprefix("mtp.layers.0.transformer_layer.")
-    if name.startswith("decoder.layers."):
-        number, part = name.removeprefix("decoder.layers.").split(".", 1)
-        return f"model.layers.{number}", part
+    """`decoder.layers.3.mlp.x` -> (`model.layers.3`, `mlp.x`); likewise MTP layers, around and inside."""
+    for ours, theirs in (("decoder.layers.", "model.layers"), ("mtp.layers.", "model.mtp_layers")):
+        if name.startswith(ours):
+            number, part = name.removeprefix(ours).split(".", 1)
+            return f"{theirs}.{number}", part.removeprefix("transformer_layer.")
     return "", name
+
+
+def _mtp_inputs(hidden: int, number: int, take: Callable[..., Tensor]) -> dict[str, Tensor]:
+    """What an MTP layer has around its decoder layer, under megatron-core's names."""
+    state = {}
+    for ours, theirs in MTP_NAMES.items():
+        width = (hidden, 2 * hidden) if ours == "eh_proj.weight" else (hidden,)
+        tensor = take(f"model.mtp_layers.{number}.{theirs}", *width)
+        if ours == "eh_proj.weight":
+            first, second = tensor.chunk(2, dim=1)
+            tensor = torch.cat([second, first], dim=1)  # MiMo [hidden, token] -> [token, hidden]
+        state[f"mtp.layers.{number}.{ours}"] = tensor
+    return state
 
 
 def _split_qkv(model: ModelConfig, tensor: Tensor) -> list[Tensor]:
@@ -158,12 +184,10 @@ def _split_qkv(model: ModelConfig, tensor: Tensor) -> list[Tensor]:
     return [piece.reshape(-1, *rest) for piece in pieces]
 
 
-def _layers(model: ModelConfig) -> list[tuple[str, str]]:
-    """(our prefix, MiMo's prefix) of every decoder layer, the MTP layer's included."""
-    pairs = [(f"decoder.layers.{n}", f"model.layers.{n}") for n in range(model.num_layers)]
-    if model.mtp_num_layers:
-        pairs.append(("mtp.layers.0.transformer_layer", "model.mtp_layers.0"))
-    return pairs
+def _layers(num_layers: int, num_mtp: int) -> list[tuple[str, str]]:
+    """(our prefix, MiMo's prefix) of every decoder layer, the MTP layers' included."""
+    pairs = [(f"decoder.layers.{n}", f"model.layers.{n}") for n in range(num_layers)]
+    return pairs + [(f"mtp.layers.{n}.transformer_layer", f"model.mtp_layers.{n}") for n in range(num_mtp)]
 
 
 def _decoder_layer(model: ModelConfig, prefix: str, take: Callable[..., Tensor]) -> dict[str, Tensor]:

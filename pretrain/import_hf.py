@@ -7,8 +7,9 @@ from torch import Tensor
 
 from configs import tables
 from configs.contract import ContractError
-from pretrain.hf_layout import from_hf
+from pretrain.hf_layout import from_hf, num_mtp_layers
 from pretrain.model import MimoModel
+from pretrain.mtp import append_copies
 
 
 def read_folder(folder: str) -> dict[str, Tensor]:
@@ -27,6 +28,12 @@ def read_folder(folder: str) -> dict[str, Tensor]:
 
 
 def load_folder(folder: str, model: MimoModel) -> None:
-    """Give `model` (one process, local layer spec) the weights of a model folder, in the model's own type."""
-    state = from_hf(model.model_config, read_folder(folder))
+    """Give `model` (one process, local layer spec) the weights of a model folder, in the model's own type.
+
+    Where the folder holds more MTP layers than the model, the model gets them.
+    """
+    tensors = read_folder(folder)
+    state = from_hf(model.model_config, tensors)
+    if model.mtp_process:
+        append_copies(model.mtp, num_mtp_layers(tensors) - len(model.mtp.layers))
     model.load_state_dict(state, strict=True)

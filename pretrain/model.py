@@ -88,24 +88,25 @@ class MimoModel(GPTModel):
         decoder_input, rotary_pos_emb = self._preprocess(
             input_ids=local(batch.tokens, 1), position_ids=None, packed_seq_params=documents
         )[:2]
-        rotary_pos_emb = local(rotary_pos_emb, 0)  # [s, 1, 1, d]
-        hidden = self.decoder(
-            hidden_states=decoder_input,
-            attention_mask=None,
-            rotary_pos_emb=rotary_pos_emb,
-            packed_seq_params=documents,
-        )
+        states = self.decode(decoder_input, documents, local(rotary_pos_emb, 0))
         if not self.post_process:
-            return hidden
-        before_norm, self._before_final_norm = self._before_final_norm, None
-        for_draft = before_norm if self.model_config.mtp_hidden == "mimo" else hidden
-        states = DecoderStates(hidden, for_draft, documents, rotary_pos_emb)
+            return states.hidden
         return states if loss_scales is None else self._losses(states, batch, loss_scales)
 
-    def draft(self, states: DecoderStates, next_tokens: Tensor) -> Tensor:
-        """The MTP layer's hidden states [s, b, h], given x_{t+1} [b, s]; `logits` of them predict x_{t+2}."""
-        layer = self.mtp.layers[0]
-        return layer(states.for_draft, next_tokens, states.documents, states.rotary_pos_emb, self.embedding)
+    def decode(self, embedded: Tensor, documents: Documents, rotary_pos_emb: Tensor) -> DecoderStates:
+        """This pipeline stage's decoder layers over [s, b, h], with rotary angles for each position."""
+        hidden = self.decoder(embedded, None, rotary_pos_emb=rotary_pos_emb, packed_seq_params=documents)
+        before_norm, self._before_final_norm = self._before_final_norm, None
+        for_draft = before_norm if self.model_config.mtp_hidden == "mimo" else hidden
+        return DecoderStates(hidden, for_draft, documents, rotary_pos_emb)
+
+    def draft(self, states: DecoderStates, following: Tensor, number: int = 0) -> Tensor:
+        """MTP layer `number`'s hidden states [s, b, h]; `logits` of them predict x_{t + number + 2}.
+
+        following: x_{t + number + 1}, [b, s]. In pretraining there is layer 0 alone.
+        """
+        layer = self.mtp.layers[number]
+        return layer(states.for_draft, following, states.documents, states.rotary_pos_emb, self.embedding)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[..., h] -> [..., vocab_size], whole on every tensor-parallel rank."""

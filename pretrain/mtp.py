@@ -9,7 +9,12 @@ draft head is worth nothing without them (vLLM computes it so):
 
 import torch
 from megatron.core import tensor_parallel
-from megatron.core.transformer.multi_token_prediction import MultiTokenPredictionLayer
+from megatron.core.process_groups_config import ProcessGroupCollection
+from megatron.core.transformer.multi_token_prediction import (
+    MultiTokenPredictionBlock,
+    MultiTokenPredictionLayer,
+)
+from megatron.core.transformer.spec_utils import build_module
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
@@ -25,6 +30,18 @@ def shift_within_documents(values: Tensor, starts: Tensor, fill: int | float = 0
     shifted = torch.full_like(values, fill)
     shifted[:, :-1] = values[:, 1:].masked_fill(starts[:, 1:], fill)
     return shifted
+
+
+def append_copies(mtp: MultiTokenPredictionBlock, num_copies: int) -> None:
+    """Append copies of the first MTP layer, for tokens further on."""
+    first = mtp.layers[0]
+    weight, groups = first.eh_proj.weight, ProcessGroupCollection.use_mpu_process_groups()
+    for number in range(num_copies):
+        layer = build_module(
+            mtp.submodules.layer_specs[0], config=mtp.config, layer_number=number + 2, pg_collection=groups
+        )
+        layer.to(weight.device, weight.dtype).load_state_dict(first.state_dict())
+        mtp.layers.append(layer)
 
 
 class MimoMtpLayer(MultiTokenPredictionLayer):

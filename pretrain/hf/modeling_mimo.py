@@ -57,10 +57,10 @@ class MiMoForCausalLM(Qwen2ForCausalLM):
         self.post_init()
 
     @torch.no_grad()
-    def draft_logits(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Logits [b, s, v] of the first MTP layer: at t the token t + 2, given the text up to t + 1.
+    def draft_logits(self, input_ids: torch.Tensor, layer: int = 0) -> torch.Tensor:
+        """Logits [b, s, v] of an MTP layer: at t the token t + layer + 2, given the text up to t + layer + 1.
 
-        The last position has no next token and means nothing.
+        The last layer + 1 positions have no such text and mean nothing.
         """
         kept = []
         hook = self.model.norm.register_forward_pre_hook(lambda norm, inputs: kept.append(inputs[0]))
@@ -68,8 +68,8 @@ class MiMoForCausalLM(Qwen2ForCausalLM):
             self.model(input_ids, use_cache=False)
         finally:
             hook.remove()
-        embedded = self.model.embed_tokens(input_ids.roll(-1, dims=1))
+        embedded = self.model.embed_tokens(input_ids.roll(-layer - 1, dims=1))
         embedded[:, 0] = 0.0
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
         rotary = self.model.rotary_emb(embedded, positions)
-        return self.lm_head(self.model.mtp_layers[0].draft(kept[0], embedded, rotary))
+        return self.lm_head(self.model.mtp_layers[layer].draft(kept[0], embedded, rotary))

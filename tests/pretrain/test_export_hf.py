@@ -163,6 +163,6 @@ def test_transformers_computes_the_same_with_the_exported_code(place):
 
 
 def test_config_names_the_stage_it_was_trained_in():
-    config = hf_config(SMALL, STAGE, eod_id=7, dtype="bfloat16")
+    config = hf_config(SMALL, STAGE, 7, {"lm_head.weight": torch.zeros(1, dtype=torch.bfloat16)})
     assert (config["eos_token_id"], config["torch_dtype"]) == (7, "bfloat16")
     assert (config["num_key_value_heads"], config["head_dim"], config["attention_bias"]) == (2, 16, True)

@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 
 from pretrain import heldout
-from pretrain.generate import greedy, one_document
+from pretrain.generate import generate, one_document
 from pretrain.heldout import HeldOut, greedy_acceptance, make_sample, predict, score
 from tests.pretrain.test_export_hf import write_tokenizer
 from tests.pretrain.test_generate import CYCLE, trained_model
@@ -101,7 +101,7 @@ def test_agreement_compares_words_of_the_same_position(trained, tokenizer):
 def test_acceptance_equals_the_loop():
     model = small_model().eval()
     prompt = torch.randint(1, 90, (1, 6), generator=torch.Generator().manual_seed(8))
-    said = greedy(model, prompt[0].tolist(), heldout.NEW_TOKENS).tokens
+    said = generate(model, prompt[0].tolist(), heldout.NEW_TOKENS).tokens
     text = [*prompt[0].tolist(), *said]
     accepted = 0
     for end in range(7, len(text)):  # x_{end-1} is the first unseen word's predecessor
