@@ -3,7 +3,8 @@
     python -m pretrain.evaluate --preset DIR
 
 For every finished stage and every held-out group (math, code, prose), into <root>/evaluation.json: what
-heldout.py measures. All stages see the same windows, of stage 1's length.
+heldout.py measures, and the acceptance of drawn drafts. For the last stage also `served`: how many drafts
+stand and how fast it writes (acceptance.py). All stages see the same windows, of stage 1's length.
 """
 
 import json
@@ -17,11 +18,11 @@ from configs.command import Place, main
 from configs.contract import CONTRACT_VERSION
 from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
-from pretrain import checkpoint, compat
+from pretrain import acceptance, checkpoint, compat
 from pretrain.export_hf import finished_stages
-from pretrain.heldout import GROUPS, heldout_sample, score
+from pretrain.heldout import GROUPS, Sample, heldout_sample, score
 from pretrain.launch import TrainConfig
-from pretrain.model import build_model, start_single_process
+from pretrain.model import MimoModel, build_model, start_single_process
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def run(place: Place) -> dict[str, object]:
             bf16=precision == "bf16",
         )
         checkpoint.load_weights(place.input, number, model)
-        scores = {group: asdict(score(model.eval(), sample)) for group, sample in samples.items() if sample}
+        scores = {group: _scores(model.eval(), sample) for group, sample in samples.items() if sample}
         results.append({"stage": number, "groups": scores})
         logger.info("stage %d bits per byte: %s", number, _line(scores))
     report = {
@@ -69,9 +70,19 @@ def run(place: Place) -> dict[str, object]:
         "git_commit": tables.git_commit(),
         "seconds": round(time.monotonic() - started, 3),
         "stages": results,
+        "served": {
+            group: [asdict(one) for one in acceptance.measure(model, sample.prompts)]
+            for group, sample in samples.items()
+            if sample
+        },
     }
     tables.write_bytes(place.output, "evaluation.json", json.dumps(report, indent=1).encode())
     return report
+
+
+def _scores(model: MimoModel, sample: Sample) -> dict[str, float | None]:
+    drawn = acceptance.sampled_acceptance(model, sample.prompts) if model.mtp_process else None
+    return asdict(score(model, sample, with_overlap=True)) | {"sampled_acceptance": drawn}
 
 
 def _line(scores: dict[str, dict[str, float]]) -> str:
@@ -90,7 +101,17 @@ def _fingerprint(
     config = {"model": model.model_dump(), "stages": [stage.model_dump() for stage in stages]}
     modules = [
         f"pretrain.{name}"
-        for name in ("evaluate", "heldout", "generate", "loss", "model", "mtp", "attention")
+        for name in (
+            "evaluate",
+            "heldout",
+            "acceptance",
+            "generate",
+            "kv_cache",
+            "loss",
+            "model",
+            "mtp",
+            "attention",
+        )
     ]
     return tables.fingerprint("evaluate", config, digests, modules)
 

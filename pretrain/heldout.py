@@ -4,6 +4,8 @@
   token and its end marker are not predicted.
 - main_accuracy, mtp_accuracy: most probable word is the text's next / next but one.
 - agreement: on the text, the draft for x_{t+2} is the main head's own most probable word there.
+- sampling_overlap: on the text, sum over words of min(p, q) for x_{t+2}, p the main head's and q the draft's
+  probability: how often a drawn draft would stand. High while both know little; only evaluate.py asks for it.
 - greedy_acceptance: the same on the model's own greedy continuations of held-out prompts.
 evaluate.py measures finished stages with it, train.py the running model.
 """
@@ -61,6 +63,7 @@ class Scores:
     greedy_acceptance: float | None
     num_tokens: int
     num_bytes: int
+    sampling_overlap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,12 +147,12 @@ def _num_bytes(tokenizer: Tokenizer, tokens: Sequence[int]) -> int:
 
 
 @torch.no_grad()
-def score(model: MimoModel, sample: Sample) -> Scores:
-    """Every figure of one model on one group."""
+def score(model: MimoModel, sample: Sample, with_overlap: bool = False) -> Scores:
+    """Every figure of one model on one group; the sampling overlap costs both heads once more."""
     device = next(model.parameters()).device
     has_draft = model.mtp_process
-    # nats, main right, tokens, MTP right, agreeing, drafts
-    sums = torch.zeros(6, dtype=torch.float64)
+    # nats, main right, tokens, MTP right, agreeing, drafts, overlap
+    sums = torch.zeros(7, dtype=torch.float64)
     for batch in (batch.to(device) for batch in sample.batches):
         states = model(batch)
         nats, best = predict(model, states.hidden, batch.labels)
@@ -158,11 +161,14 @@ def score(model: MimoModel, sample: Sample) -> Scores:
         if has_draft:
             following = shift_within_documents(batch.tokens, batch.document_starts)
             targets, valid = mtp_targets(batch)
-            _, drafts = predict(model, model.draft(states, following), targets)
+            drafted = model.draft(states, following)
+            _, drafts = predict(model, drafted, targets)
             said = shift_within_documents(best, batch.document_starts)
             right, agree = (drafts == targets)[valid].sum(), (drafts == said)[valid].sum()
-            sums[3:] += torch.stack([right, agree, valid.sum()]).cpu()
-    nats_sum, main_right, tokens, mtp_right, agreeing, drafts_checked = sums.tolist()
+            sums[3:6] += torch.stack([right, agree, valid.sum()]).cpu()
+            if with_overlap:
+                sums[6] += overlap(model, states.hidden, drafted)[valid].sum().cpu()
+    nats_sum, main_right, tokens, mtp_right, agreeing, drafts_checked, overlaps = sums.tolist()
     return Scores(
         bits_per_byte=nats_sum / math.log(2) / max(sample.num_bytes, 1),
         main_accuracy=main_right / tokens,
@@ -171,6 +177,7 @@ def score(model: MimoModel, sample: Sample) -> Scores:
         greedy_acceptance=greedy_acceptance(model, sample.prompts.to(device)) if has_draft else None,
         num_tokens=int(tokens),
         num_bytes=sample.num_bytes,
+        sampling_overlap=overlaps / drafts_checked if with_overlap and drafts_checked else None,
     )
 
 
@@ -186,6 +193,20 @@ def predict(model: MimoModel, hidden: Tensor, labels: Tensor) -> tuple[Tensor, T
         nats.append(torch.nn.functional.cross_entropy(logits, label, reduction="none"))
         best.append(logits.argmax(-1))
     return torch.cat(nats).view(length, batch).t(), torch.cat(best).view(length, batch).t()
+
+
+def overlap(model: MimoModel, hidden: Tensor, drafted: Tensor) -> Tensor:
+    """Hidden states of both heads [s, b, h] -> sum of min(p, q) of x_{t+2} at t, [b, s]; 0 at the end."""
+    length, batch, _ = hidden.shape
+    found = []
+    for main, draft in zip(
+        hidden[1:].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
+        drafted[:-1].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
+        strict=True,
+    ):
+        p, q = (model.logits(part).float().softmax(-1) for part in (main, draft))
+        found.append(torch.minimum(p, q).sum(-1))
+    return torch.nn.functional.pad(torch.cat(found).view(length - 1, batch).t(), (0, 1))
 
 
 @torch.no_grad()
