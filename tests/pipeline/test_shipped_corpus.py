@@ -88,8 +88,8 @@ def test_what_goes_in_comes_out_or_is_a_reject_with_its_reason(summary: dict) ->
         "raw": 450,
         "documents": 450,
         "filtered": 295,
-        "deduped": 218,
-        "scored": 218,
+        "deduped": 217,
+        "scored": 217,
         "synthetic": 880,
     }
 
