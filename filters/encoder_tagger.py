@@ -1,0 +1,95 @@
+"""The encoder student: a fine-tuned BERT (filters.encoder) behind the interface of the fastText student.
+
+A folder holds encoder.npz (float16 weights, the measurements' mean and scale), tokenizer.json and card.json.
+The weights of MiniLM-L6 are 45 MB, too much to ship: pipeline.train_encoder makes the folder.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from filters.encoder import Shape, expected_labels, pack, readable, tag_logits
+from filters.tagger_scores import Numbers, Scores, hash_card, to_scores
+from filters.tagger_statistics import statistics
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+
+WEIGHTS = "encoder.npz"
+TOKENIZER = "tokenizer.json"
+MEAN, SCALE = "measured.mean", "measured.scale"
+
+
+class EncoderTagger:
+    """The student of one folder, loaded, on the CPU."""
+
+    def __init__(
+        self,
+        weights: "dict[str, Tensor]",
+        standard: tuple[Numbers, Numbers],
+        tokenizer: "Tokenizer",
+        shape: Shape,
+        domains: tuple[str, ...],
+        model_hash: str,
+    ) -> None:
+        self._weights = weights
+        self._standard = standard
+        self._tokenizer = tokenizer
+        self._shape = shape
+        self._domains = domains
+        self.model_hash = model_hash
+
+    def score(self, text: str) -> Scores:
+        """Scores of one document. The empty text is scored too."""
+        import torch
+
+        ids = self._tokenizer.encode(readable(text), add_special_tokens=False).ids
+        windows, owners = pack([ids], self._shape)
+        measured = torch.from_numpy(standardise(statistics(text)[None, :], *self._standard))
+        with torch.inference_mode():
+            logits = tag_logits(self._weights, windows, owners, measured, self._shape)
+            labels = expected_labels(logits)[0].tolist()
+        return to_scores(self._domains[int(logits[0, : len(self._domains)].argmax())], labels)
+
+    def score_many(self, texts: Iterable[str]) -> list[Scores]:
+        """Scores of each document, in order; one by one, as padding would cost more than batches save."""
+        return [self.score(text) for text in texts]
+
+
+def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
+    """Load a folder whose files were checked."""
+    import torch
+
+    with np.load(folder / WEIGHTS) as arrays:
+        standard = (arrays[MEAN].astype(np.float64), arrays[SCALE].astype(np.float64))
+        names = [name for name in arrays.files if name not in (MEAN, SCALE)]
+        weights = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in names}
+    return EncoderTagger(
+        weights,
+        standard,
+        load_tokenizer(folder / TOKENIZER),
+        Shape(**card["shape"]),
+        tuple(card["domains"]),
+        hash_card(card),
+    )
+
+
+def load_tokenizer(file: Path) -> "Tokenizer":
+    """The word-piece tokenizer, without cutting or padding."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def standardise(measured: Numbers, mean: Numbers, scale: Numbers) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """[n, m] -> [n, m], clipped to +-4."""
+    standard: np.ndarray[Any, np.dtype[np.float32]] = np.clip((measured - mean) / scale, -4, 4).astype(
+        np.float32
+    )
+    return standard
