@@ -24,6 +24,7 @@ from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, Positive, StageConfig
 from pipeline.buckets import open_inputs, train_documents
 from pipeline.mixture_ranges import Boundary, count_chunks, find_boundaries
+from pipeline.mixture_summary import long_tokens, summarise
 from pipeline.mixture_weights import Bucket, Draws, plan_draws, split_buckets, weights
 from pipeline.session import spark_session
 from pipeline.tables import Job
@@ -35,6 +36,7 @@ MODULES = (
     "pipeline.plan_mixture",
     "pipeline.mixture_weights",
     "pipeline.mixture_ranges",
+    "pipeline.mixture_summary",
     "pipeline.buckets",
 )
 
@@ -87,6 +89,8 @@ def run(spark: SparkSession, place: Place) -> tuple[Manifest, ...]:
     plans = [
         stage_rows(stage, buckets, boundaries, orders, draws[stage], config) for stage in range(NUM_STAGES)
     ]
+    table = summarise(buckets, long_tokens(documents), plans, config.stage_tokens)
+    logger.info("plan_mixture: tokens before, share and epochs after\n%s", table)
     seconds = round(time.monotonic() - started, 3)
     manifests = [
         _manifest(job, name, plan, tokens, tokenizer, seconds)

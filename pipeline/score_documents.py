@@ -24,7 +24,17 @@ logger = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
 
-MODULES = ("pipeline.score_documents", "pipeline.tokenizer_table", "filters.taggers", "filters.spans")
+MODULES = (
+    "pipeline.score_documents",
+    "pipeline.tokenizer_table",
+    "filters.taggers",
+    "filters.tagger_scores",
+    "filters.tagger_statistics",
+    "filters.fasttext_tagger",
+    "filters.encoder_tagger",
+    "filters.encoder",
+    "filters.spans",
+)
 
 
 class ScoreConfig(Config):

@@ -59,8 +59,8 @@ from pipeline.tagger_picture import card_picture
 
 logger = logging.getLogger(__name__)
 
-# Ours: swept on two folds of the document split. 30 passes without pseudo-labels, 5 with them (domain 0.69 and
-# 0.71, density 0.76 and 0.77, depth 0.74 and 0.77); word pairs gained 0.02 for density, cost the domain 0.02.
+# Ours: swept on two folds of the document split. 30 passes without pseudo-labels, 5 with them (domain 0.69
+# and 0.71, density 0.76 and 0.77, depth 0.74 and 0.77); pairs gained density 0.02, cost the domain 0.02.
 DOMAIN_SETTINGS = FitSettings(dim=16, epoch=5, lr=0.5, wordNgrams=1, minCount=3, seed=1, cutoff=20_000)
 ORDINAL_SETTINGS = FitSettings(dim=16, epoch=5, lr=0.5, wordNgrams=2, minCount=4, seed=1, cutoff=30_000)
 LABEL_COPIES = 2

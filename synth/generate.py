@@ -50,6 +50,8 @@ class LabelConfig(Config):
     """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
     max_document_chars: Annotated[int, Gt(0)]
     """Characters of a document that the teacher sees."""
+    num_repeated: Annotated[int, Ge(0)]
+    """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
 
 
 class SynthConfig(Config):

@@ -1,14 +1,17 @@
 """Label a sample of documents by the rubric, through the endpoint teacher: training data of the taggers.
 
 Reads `filtered`, writes `labels/labels.jsonl`: one line a document with its labels and the judged text.
-Answers follow a JSON schema and are validated; the journal (labels-journal.jsonl) makes a killed run resume.
+Answers follow a JSON schema and are validated; the journal (labels-journal.jsonl) makes a killed run resume,
+and no text is sent twice for the same judgement, whatever table it comes from. Some documents are judged a
+second time: the manifest states the agreement, and what it all cost in requests, failures and characters.
 """
 
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -20,7 +23,7 @@ from configs.contract import ContractError, Manifest
 from configs.loader import load
 from configs.tables import hash_json
 from synth.generate import LabelConfig, SynthConfig
-from synth.journal import open_journal
+from synth.journal import Journal, open_journal
 from synth.teachers import EndpointConfig, Prompt, ask, read_prompt
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ TABLE = "labels"
 Mark = Annotated[int, Ge(0), Le(5)]
 # Ours: more failures than this mean a broken endpoint or prompt, not odd documents.
 MAX_ERROR_FRACTION = 0.2
+REPEATED_SAMPLE = 2
+"""Samples 0 and 1 are the first judgement and its one retry."""
 
 
 class Labels(BaseModel):
@@ -69,15 +74,23 @@ def run(place: Place) -> Manifest:
     if place.dry_run:
         print(f"label: would label {len(documents)} documents with {config.endpoint.model}")
         return Manifest(TABLE, "label", mark, "", (), 0, 0)
-    labels = label(documents, config.endpoint, Path(place.output, "labels-journal.jsonl"))
-    manifest = _write_labels(place.output, documents, labels, config.endpoint.model)
+    journal = open_journal(Path(place.output, "labels-journal.jsonl"))
+    labels = label(documents, config.endpoint, journal)
+    again = judge_again(documents, config.endpoint, journal, config.labels.num_repeated)
+    manifest = _write_labels(place.output, documents, labels, again, config.endpoint.model)
+    facts = manifest.facts | {"agreement": agreement(labels, again), "cost": cost(documents, journal)}
+    manifest = replace(manifest, facts=facts)
     logger.info("label: %d of %d documents labelled", manifest.rows_out, manifest.rows_in)
     described = replace(manifest, fingerprint=mark, inputs=inputs, config=settings)
     return tables.commit(place.output, described)
 
 
 def _write_labels(
-    root: str, documents: list[Document], labels: list[Labels | None], teacher: str
+    root: str,
+    documents: list[Document],
+    labels: list[Labels | None],
+    again: list[Labels | None],
+    teacher: str,
 ) -> Manifest:
     """Write the labelled documents and count the others. Raises ContractError if those are too many."""
     lines = [
@@ -85,10 +98,11 @@ def _write_labels(
             "id": document.doc_id,
             "source": document.source,
             **found.model_dump(),
+            "label_sets": [judged.model_dump() for judged in (found, second) if judged is not None],
             "teacher": teacher,
             "text": document.excerpt,
         }
-        for document, found in zip(documents, labels, strict=True)
+        for document, found, second in zip(documents, labels, again, strict=True)
         if found is not None
     ]
     lost = len(documents) - len(lines)
@@ -142,12 +156,11 @@ def _read_documents(table: tables.Table, order: dict[str, str], max_chars: int) 
     return sorted(documents, key=lambda document: order[document.doc_id])
 
 
-def label(documents: list[Document], endpoint: EndpointConfig, journal_path: Path) -> list[Labels | None]:
+def label(documents: list[Document], endpoint: EndpointConfig, journal: Journal) -> list[Labels | None]:
     """Labels in order; None where no attempt gave labels that the rubric allows.
 
     A document whose first answer does not fit is asked once more, as another sample.
     """
-    journal = open_journal(journal_path)
     found: dict[str, Labels] = {}
     for sample in range(2):
         left = [document for document in documents if document.doc_id not in found]
@@ -159,6 +172,42 @@ def label(documents: list[Document], endpoint: EndpointConfig, journal_path: Pat
             else:
                 logger.warning("label: answer on %s does not follow the rubric", document.doc_id)
     return [found.get(document.doc_id) for document in documents]
+
+
+def judge_again(
+    documents: list[Document], endpoint: EndpointConfig, journal: Journal, num_repeated: int
+) -> list[Labels | None]:
+    """Second judgements of the first `num_repeated` documents (their order is random); None for the others."""
+    prompts = [prompt_for(document, REPEATED_SAMPLE) for document in documents[:num_repeated]]
+    found = [parse_labels(answer) for answer in ask(prompts, endpoint, journal)] if prompts else []
+    return [*found, *(None for _ in documents[len(found) :])]
+
+
+def agreement(labels: list[Labels | None], again: list[Labels | None]) -> dict[str, float]:
+    """Of the documents judged twice: how many, kappa of the domain, quadratic kappa of each dimension."""
+    pairs = [
+        (one, two) for one, two in zip(labels, again, strict=True) if one is not None and two is not None
+    ]
+    figures: dict[str, float] = {"num_documents": len(pairs)}
+    for name in Labels.model_fields if pairs else ():
+        marks = [(getattr(one, name), getattr(two, name)) for one, two in pairs]
+        distance = (lambda a, b: float(a != b)) if name == "domain" else (lambda a, b: float((a - b) ** 2))
+        seen = fmean(distance(a, b) for a, b in marks)
+        chance = fmean(distance(a, b) for a, _ in marks for _, b in marks)
+        figures[name] = round(1.0 - seen / chance, 3) if chance else 1.0
+    return figures
+
+
+def cost(documents: list[Document], journal: Journal) -> dict[str, object]:
+    """What the journal's answers took, in all its runs: requests, failures by kind, characters out and in."""
+    failures = Counter(kind for kinds in journal.failures.values() for kind in kinds)
+    return {
+        "requests": journal.num_sent,
+        "answers": len(journal.answers),
+        "failures": dict(sorted(failures.items())),
+        "prompt_chars_per_sample": sum(len(prompt_for(document, 0).text) for document in documents),
+        "answer_chars": sum(map(len, journal.answers.values())),
+    }
 
 
 def prompt_for(document: Document, sample: int) -> Prompt:

@@ -57,7 +57,13 @@ def test_a_stratified_sample_is_labelled_once(
     filtered: Path, place: MakePlace, serve: Any, answer: Any
 ) -> None:
     server = serve(lambda prompt, n: answer(json.dumps(GOOD)))
-    here = place(base_url=server.base_url, num_documents=10, min_source_fraction=0.4, max_document_chars=12)
+    here = place(
+        base_url=server.base_url,
+        num_documents=10,
+        min_source_fraction=0.4,
+        max_document_chars=12,
+        num_repeated=0,
+    )
     manifest = label_documents.run(here)
     assert (manifest.rows_in, manifest.rows_out, manifest.rejected) == (10, 10, {})
     found = labels_of(here)
@@ -69,6 +75,26 @@ def test_a_stratified_sample_is_labelled_once(
     Path(here.output, "labels", "manifest.json").unlink()
     assert label_documents.run(here).digest == manifest.digest
     assert len(server.requests) == 10
+
+
+def test_some_documents_are_judged_twice_and_the_cost_is_stated(
+    filtered: Path, place: MakePlace, serve: Any, answer: Any
+) -> None:
+    def reply(prompt: str, n: int) -> tuple[int, str, str]:
+        # The first judgements come before the second: quality 4 and 2 in turn, then 4 throughout.
+        return answer(json.dumps({**GOOD, "quality": 2 if n <= 4 and n % 2 else 4}))  # type: ignore[no-any-return]
+
+    server = serve(reply)
+    here = place(base_url=server.base_url, num_documents=4, num_repeated=4, max_concurrent=1)
+    manifest = label_documents.run(here)
+    figures = manifest.facts["agreement"]
+    assert (figures["num_documents"], figures["domain"], figures["reasoning_depth"]) == (4, 1.0, 1.0)
+    assert figures["quality"] < 0.5
+    assert manifest.facts["cost"]["requests"] == manifest.facts["cost"]["answers"] == 8
+    assert [len(line["label_sets"]) for line in labels_of(here)] == [2, 2, 2, 2]
+    Path(here.output, "labels", "manifest.json").unlink()
+    label_documents.run(here)
+    assert len(server.requests) == 8
 
 
 def test_a_bad_answer_is_asked_again_and_then_counted(

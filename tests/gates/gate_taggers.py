@@ -1,0 +1,88 @@
+"""Quality gate of the taggers: `python tests/gates/gate_taggers.py --eval-data DIR [--taggers DIR] [--json FILE]`.
+
+On the labels that the student was trained on (the card states their hash) the floors hold for the card's
+cross-validation by document; on any other quality-labels.jsonl they hold for the student's own scores. The
+ordinal kappas are those of the cuts that the card states, fitted in training. Exit code 1 when a kappa is
+below its floor, 2 when there are no labels.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from configs import tables  # noqa: E402
+from configs.contract import DOMAINS  # noqa: E402
+from filters import taggers  # noqa: E402
+from filters.tagger_scores import read_card  # noqa: E402
+from pipeline.tagger_agreement import interval, kappa  # noqa: E402
+from pipeline.tagger_labels import read_labels  # noqa: E402
+
+NAMES = ("quality-labels.jsonl", "quality-labels.jsonl.xz")
+FLOORS = json.loads(Path(__file__).with_name("tagger_floors.json").read_text())
+"""Kappa by student and dimension: what cross-validation by document gave when last trained, less 0.01."""
+
+
+def main() -> int:
+    """Compare with the floors; print the table; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--eval-data", type=Path, required=True)
+    parser.add_argument("--taggers", type=Path, default=taggers.SHIPPED)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    card = read_card(options.taggers)
+    files = [options.eval_data / name for name in NAMES if (options.eval_data / name).is_file()]
+    if not files:
+        print(f"skipped: no {NAMES[0]} in {options.eval_data}")
+        return 2
+    seen = card["labels"]["hash"] in {tables.hash_bytes(file.read_bytes()) for file in files}
+    measured = from_card(card) if seen else from_scores(options.taggers, card, files[0])
+    print(f"{card['student']} student, " + ("cross-validation by document" if seen else "labels never seen"))
+    failed = False
+    for name, (value, bounds) in measured.items():
+        floor = FLOORS[card["student"]][name]
+        failed |= value < floor
+        print(f"{'FAIL' if value < floor else 'ok  '} {name}: kappa {value:.3f} {bounds}, floor {floor:.2f}")
+    if options.json:
+        options.json.write_text(json.dumps(measured))
+    return int(failed)
+
+
+def from_card(card: dict) -> dict[str, tuple[float, object]]:
+    """Kappa and interval by dimension, as the card states them."""
+    by_document = card["agreement"]["document"]
+    chosen = {name: figures.get("fitted_cuts", figures) for name, figures in by_document.items()}
+    return {name: (figures["kappa"], figures["interval"]) for name, figures in chosen.items()}
+
+
+def from_scores(folder: Path, card: dict, file: Path) -> dict[str, tuple[float, object]]:
+    """Kappa and interval by dimension of the student's scores on labels that it did not see."""
+    labels = read_labels(file)
+    scores = taggers.load(folder).score_many([label.text for label in labels])
+    units = [label.id for label in labels]
+
+    def compare(
+        given: np.ndarray, predicted: np.ndarray, num_labels: int, power: int
+    ) -> tuple[float, object]:
+        def of_rows(rows: np.ndarray) -> float:
+            return kappa(given[rows], predicted[rows], num_labels, power)
+
+        return round(of_rows(np.arange(len(labels))), 3), interval(units, of_rows, seed=1)
+
+    given = np.array([DOMAINS.index(label.domain) for label in labels])
+    predicted = np.array([DOMAINS.index(score.domain) for score in scores])
+    measured = {"domain": compare(given, predicted, len(DOMAINS), 0)}
+    for name in taggers.DIMENSIONS:
+        given = np.array([getattr(label, name) for label in labels])
+        values = np.array([getattr(score, name) for score in scores])
+        predicted = np.searchsorted(card["cuts"][name], values, side="right")
+        measured[name] = compare(given, predicted, taggers.MAX_LABEL + 1, 2)
+    return measured
+
+
+if __name__ == "__main__":
+    sys.exit(main())
