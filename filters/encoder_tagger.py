@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from filters.encoder import Shape, expected_labels, pack, readable, tag_logits
-from filters.tagger_scores import Numbers, Scores, hash_card, to_scores
+from filters.tagger_scores import DIMENSIONS, MAX_LABEL, Numbers, Scores, hash_card, on_label_scale
 from filters.tagger_statistics import statistics
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class EncoderTagger:
         tokenizer: "Tokenizer",
         shape: Shape,
         domains: tuple[str, ...],
+        cuts: dict[str, list[float]],
         model_hash: str,
     ) -> None:
         self._weights = weights
@@ -40,6 +41,7 @@ class EncoderTagger:
         self._tokenizer = tokenizer
         self._shape = shape
         self._domains = domains
+        self._cuts = cuts
         self.model_hash = model_hash
 
     def score(self, text: str) -> Scores:
@@ -52,7 +54,12 @@ class EncoderTagger:
         with torch.inference_mode():
             logits = tag_logits(self._weights, windows, owners, measured, self._shape)
             labels = expected_labels(logits)[0].tolist()
-        return to_scores(self._domains[int(logits[0, : len(self._domains)].argmax())], labels)
+        domain = self._domains[int(logits[0, : len(self._domains)].argmax())]
+        scaled = (
+            on_label_scale(label / MAX_LABEL, self._cuts[name])
+            for name, label in zip(DIMENSIONS, labels, strict=True)
+        )
+        return Scores(domain, *scaled)
 
     def score_many(self, texts: Iterable[str]) -> list[Scores]:
         """Scores of each document, in order; one by one, as padding would cost more than batches save."""
@@ -73,6 +80,7 @@ def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
         load_tokenizer(folder / TOKENIZER),
         Shape(**card["shape"]),
         tuple(card["domains"]),
+        card["cuts"],
         hash_card(card),
     )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 class Scores(NamedTuple):
-    """The domain by its name in the card, the three dimensions in [0, 1]: expected label over MAX_LABEL."""
+    """The domain by its name in the card, the three dimensions in [0, 1]: label over MAX_LABEL."""
 
     domain: str
     quality: float
@@ -47,7 +47,12 @@ def read_card(folder: Path) -> dict[str, Any]:
     """The card of a folder of models. Raises ValueError if there is none that names its student and files."""
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        _ = card["student"], card["domains"], {name: entry["hash"] for name, entry in card["models"].items()}
+        _ = (
+            card["student"],
+            card["domains"],
+            card["cuts"],
+            {name: entry["hash"] for name, entry in card["models"].items()},
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder / CARD}: {type(error).__name__}: {error}; remedy: train the taggers first"
@@ -76,6 +81,13 @@ def hash_bytes(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def to_scores(domain: str, labels: Iterable[float]) -> Scores:
-    """Scores of expected labels, which may lie a little outside 0..MAX_LABEL."""
-    return Scores(domain, *(min(max(float(label) / MAX_LABEL, 0.0), 1.0) for label in labels))
+def on_label_scale(expected: float, cuts: Sequence[float]) -> float:
+    """An expectation in [0, 1] on the scale of the labels: `cuts[k-1]` becomes (k - 1/2) / MAX_LABEL.
+
+    An expectation varies less than the labels it predicts, the less so the weaker the model. The cuts are the
+    expectations at or above which lie as many documents as have label k or more, so that rounding gives every
+    label as often as the annotators did. Linear between the cuts, 0 and 1 stay. Cost: 0.05 of reliability at
+    the ends of the scale (see the card), for 0.01 to 0.06 of kappa.
+    """
+    marks = [0.0, *((k + 0.5) / MAX_LABEL for k in range(MAX_LABEL)), 1.0]
+    return float(np.interp(expected, [0.0, *cuts, 1.0], marks))

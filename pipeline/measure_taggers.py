@@ -1,7 +1,7 @@
 """How far held-out predictions agree with the labels: kappa, AUC at each cut, reliability, confusion.
 
-Quadratic kappa is given twice: of round(5 x score), and of cuts fitted to the other folds' predictions, since
-an expectation varies less than the labels that it predicts.
+A student's score is its expectation on the labels' scale; here every fold's is scaled by cuts fitted to the
+other folds' predictions. Quadratic kappa is of round(5 x score); that of the plain expectation is given too.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from configs.contract import DOMAINS
 from filters import taggers
-from filters.tagger_scores import Numbers
+from filters.tagger_scores import Numbers, on_label_scale
 from pipeline.tagger_agreement import auc, interval, kappa
 from pipeline.tagger_labels import SEED, Label, Rows, independent_unit, split_folds
 
@@ -23,7 +23,7 @@ Figures = dict[str, object]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Held-out predictions in the labels' order: domain as its index in DOMAINS, scores in [0, 1]."""
+    """Held-out predictions in the labels' order: domain as its index in DOMAINS, expectations in [0, 1]."""
 
     domains: Rows
     scores: dict[str, Numbers]
@@ -53,17 +53,17 @@ def confusion(given: Rows, predictions: Predictions) -> list[list[int]]:
     return [[int(n) for n in row] for row in counts.reshape(len(DOMAINS), -1)]
 
 
-def measure_ordinal(given: Rows, scores: Numbers, units: Sequence[str], parts: Sequence[Rows]) -> Figures:
-    """Both quadratic kappas, per cut the AUC of "label at least this", and the reliability curve."""
-    rounded = np.rint(scores * taggers.MAX_LABEL).astype(np.int64)
-    graded = grade_by_other_folds(given, scores, parts)
+def measure_ordinal(given: Rows, expected: Numbers, units: Sequence[str], parts: Sequence[Rows]) -> Figures:
+    """Quadratic kappa, scaled and unscaled, AUC of "label at least this" by cut, reliability."""
+    scores = scale_by_other_folds(given, expected, parts)
     num_labels = taggers.MAX_LABEL + 1
 
-    def quadratic(predicted: Rows) -> Callable[[Rows], float]:
-        return lambda rows: kappa(given[rows], predicted[rows], num_labels, 2)
+    def quadratic(values: Numbers) -> Callable[[Rows], float]:
+        rounded = np.rint(values * taggers.MAX_LABEL).astype(np.int64)
+        return lambda rows: kappa(given[rows], rounded[rows], num_labels, 2)
 
-    measured = _figure("kappa", units, quadratic(rounded))
-    measured |= {"fitted_cuts": _figure("kappa", units, quadratic(graded))}
+    measured = _figure("kappa", units, quadratic(scores))
+    measured |= {"unscaled": _figure("kappa", units, quadratic(expected))}
     measured |= {"reliability": reliability(given, scores)}
     cuts: Figures = {}
     for cut in range(1, num_labels):
@@ -79,17 +79,19 @@ def measure_ordinal(given: Rows, scores: Numbers, units: Sequence[str], parts: S
 def fit_cuts(given: Rows, scores: Numbers) -> list[float]:
     """The scores where the next label begins, that give each label as often as the annotators did."""
     below = [float((given < label).mean()) for label in range(1, taggers.MAX_LABEL + 1)]
-    return [float(value) for value in np.quantile(scores, below)]
+    # Apart, as an interpolation needs them, and inside (0, 1); a label never given has its cut at the end.
+    bounded = np.clip(np.quantile(scores, below), 1e-3, 1 - 1e-3)
+    return [float(cut) for cut in np.maximum.accumulate(bounded + 1e-6 * np.arange(len(below)))]
 
 
-def grade_by_other_folds(given: Rows, scores: Numbers, parts: Sequence[Rows]) -> Rows:
-    """Labels of each fold by cuts that were fitted to the others."""
-    graded = np.zeros(len(given), dtype=np.int64)
+def scale_by_other_folds(given: Rows, expected: Numbers, parts: Sequence[Rows]) -> Numbers:
+    """Each fold's scores by cuts that were fitted to the others."""
+    scaled = np.zeros(len(given))
     for part in parts:
         rest = np.setdiff1d(np.arange(len(given)), part)
-        if len(part):
-            graded[part] = np.searchsorted(fit_cuts(given[rest], scores[rest]), scores[part], side="right")
-    return graded
+        cuts = fit_cuts(given[rest], expected[rest])
+        scaled[part] = [on_label_scale(value, cuts) for value in expected[part]]
+    return scaled
 
 
 def reliability(given: Rows, scores: Numbers) -> list[list[float]]:

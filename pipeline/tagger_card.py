@@ -11,8 +11,8 @@ _SPLITS = {
 }
 _STUDENTS = {
     "fasttext": (
-        "Four fastText models over words, with marks for code and math, and a linear layer over their",
-        "probabilities and the TextStats measurements: the domain, and three dimensions of 0 to 5.",
+        "Four fastText models over words, with marks for code and math: the domain, and three",
+        "dimensions of 0 to 5.",
     ),
     "encoder": (
         "A fine-tuned BERT encoder over windows of the document, with the TextStats measurements:",
@@ -28,7 +28,8 @@ def card_markdown(card: Card) -> str:
         "# Taggers",
         "",
         *_STUDENTS[card["student"]],
-        "A score is the expected label over 5.",
+        "A score is the expected label over 5, on a scale where rounding 5 x score gives every label as",
+        "often as the annotators did.",
         "",
         f"- labels: {card['labels']['num_documents']:,} documents, blake2b `{card['labels']['hash']}`;"
         " texts of at most 6,000 characters, mostly English",
@@ -40,13 +41,15 @@ def card_markdown(card: Card) -> str:
     ]
     for split, measured in card["agreement"].items():
         lines += ["", f"## {card['num_folds']}-fold cross-validation, {_SPLITS[split]}", ""]
-        lines += ["| model | kappa | 95 % | with fitted cuts | AUC at label >= 1, 2, 3, 4, 5 (95 %) |"]
+        lines += [
+            "| model | kappa | 95 % | of the plain expectation | AUC at label >= 1, 2, 3, 4, 5 (95 %) |"
+        ]
         lines += ["|---|---|---|---|---|"]
         lines += [_row(name, figures) for name, figures in measured.items()]
     lines += [
         "",
-        "Kappa is Cohen's for the domain, quadratic of round(5 x score) for the others; the fitted cuts give",
-        "each label as often as in the other folds. Intervals resample whole sources or documents.",
+        "Kappa is Cohen's for the domain, quadratic of round(5 x score) for the others, each fold scaled",
+        "by cuts fitted to the other folds. Intervals resample whole sources or documents.",
         "",
         "![Reliability and confusion in the document split](card.svg)",
         "",
@@ -58,8 +61,8 @@ def card_markdown(card: Card) -> str:
 
 def _row(name: str, figures: Card) -> str:
     cuts = ", ".join(f"{cut['auc']:.2f} {_interval(cut)}" for cut in figures.get("cuts", {}).values())
-    fitted = figures.get("fitted_cuts")
-    graded = f"{fitted['kappa']:.3f} {_interval(fitted)}" if fitted else "-"
+    plain = figures.get("unscaled")
+    graded = f"{plain['kappa']:.3f} {_interval(plain)}" if plain else "-"
     return f"| {name} | {figures['kappa']:.3f} | {_interval(figures)} | {graded} | {cuts or '-'} |"
 
 

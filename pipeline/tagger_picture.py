@@ -35,7 +35,7 @@ def _reliability(name: str, figures: dict[str, Any], number: int) -> str:
         return f"{left + score * SIZE:.1f},{top + (1 - label) * SIZE:.1f}"
 
     points = [at(score, label) for score, label, _ in figures["reliability"]]
-    title = f"{name}: kappa {figures['kappa']:.2f}, with fitted cuts {figures['fitted_cuts']['kappa']:.2f}"
+    title = f"{name}: kappa {figures['kappa']:.2f}"
     lines = [
         f'<text x="{left}" y="{top - 10}">{escape(title)}</text>',
         f'<rect x="{left}" y="{top}" width="{SIZE}" height="{SIZE}" fill="none" stroke="grey"/>',

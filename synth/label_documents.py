@@ -177,7 +177,7 @@ def label(documents: list[Document], endpoint: EndpointConfig, journal: Journal)
 def judge_again(
     documents: list[Document], endpoint: EndpointConfig, journal: Journal, num_repeated: int
 ) -> list[Labels | None]:
-    """Second judgements of the first `num_repeated` documents (their order is random); None for the others."""
+    """Second judgements of the first `num_repeated` documents (in random order), None for the others."""
     prompts = [prompt_for(document, REPEATED_SAMPLE) for document in documents[:num_repeated]]
     found = [parse_labels(answer) for answer in ask(prompts, endpoint, journal)] if prompts else []
     return [*found, *(None for _ in documents[len(found) :])]
@@ -191,11 +191,16 @@ def agreement(labels: list[Labels | None], again: list[Labels | None]) -> dict[s
     figures: dict[str, float] = {"num_documents": len(pairs)}
     for name in Labels.model_fields if pairs else ():
         marks = [(getattr(one, name), getattr(two, name)) for one, two in pairs]
-        distance = (lambda a, b: float(a != b)) if name == "domain" else (lambda a, b: float((a - b) ** 2))
-        seen = fmean(distance(a, b) for a, b in marks)
-        chance = fmean(distance(a, b) for a, _ in marks for _, b in marks)
+        seen = fmean(_distance(a, b) for a, b in marks)
+        chance = fmean(_distance(a, b) for a, _ in marks for _, b in marks)
         figures[name] = round(1.0 - seen / chance, 3) if chance else 1.0
     return figures
+
+
+def _distance(one: str | int, two: str | int) -> float:
+    if isinstance(one, int) and isinstance(two, int):
+        return float((one - two) ** 2)
+    return float(one != two)
 
 
 def cost(documents: list[Document], journal: Journal) -> dict[str, object]:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from filters import taggers  # noqa: E402
-from filters.fasttext_tagger import features  # noqa: E402
-from filters.tagger_statistics import statistics  # noqa: E402
-from pipeline.tagger_labels import read_labels  # noqa: E402
+from filters import taggers
+from filters.fasttext_tagger import features
+from filters.tagger_statistics import statistics
+from pipeline.tagger_labels import read_labels
 
 ROUNDS = 5
 NUM_ENCODED = 20

@@ -2,10 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters import taggers
-from filters.taggers import expectation, features, load, most_probable, shipped
+from filters.fasttext_tagger import expectation, features, most_probable
+from filters.tagger_scores import on_label_scale
+from filters.taggers import SHIPPED, load
 
 PROOF = (
     "Theorem. There are infinitely many primes. Proof. Suppose $p_1, \\dots, p_n$ are all the primes. "
@@ -31,6 +29,17 @@ def test_features_are_one_line_with_marks_for_code_math_numbers_and_lines() -> N
     assert features("Let $x$ be 1,024.\nSo:\n\n```py\nf(x)\n```\n") == (
         "let #math $ x $ be #5 . #end so : #end #code# ` ` ` py #end f ( x ) #end ` ` ` #end"
     )
+
+
+def test_a_word_that_fasttext_would_take_for_a_label_is_no_label() -> None:
+    assert features("use __label__x here") == "use labelx here"
+
+
+def test_the_label_scale_puts_cuts_halfway_between_labels() -> None:
+    cuts = [0.1, 0.3, 0.45, 0.6, 0.8]
+    assert [on_label_scale(cut, cuts) for cut in cuts] == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
+    assert (on_label_scale(0.0, cuts), on_label_scale(1.0, cuts)) == (0.0, 1.0)
+    assert on_label_scale(0.525, cuts) == pytest.approx(0.6)
 
 
 def test_features_end_at_the_length_that_labels_judged() -> None:
@@ -72,9 +81,9 @@ def test_scores_are_fractions_and_repeatable(text: str) -> None:
 
 
 def test_the_card_states_sizes_and_agreement() -> None:
-    card = json.loads((shipped() / taggers.CARD).read_text())
-    assert sum(model["bytes"] for model in card["models"].values()) <= 3_000_000
-    for split in ("source", "group"):
+    card = json.loads((SHIPPED / taggers.CARD).read_text())
+    assert sum(model["bytes"] for model in card["models"].values()) <= 6_000_000
+    for split in ("source", "document"):
         assert set(card["agreement"][split]) == {"domain", *taggers.DIMENSIONS}
         for name, figures in card["agreement"][split].items():
             low, high = figures["interval"]
@@ -83,7 +92,7 @@ def test_the_card_states_sizes_and_agreement() -> None:
 
 
 def test_a_model_that_the_card_does_not_describe_is_refused(tmp_path: Path) -> None:
-    shutil.copytree(shipped(), tmp_path / "models")
+    shutil.copytree(SHIPPED, tmp_path / "models")
     assert load(tmp_path / "models").model_hash == load().model_hash
     shutil.copy(tmp_path / "models/quality.ftz", tmp_path / "models/domain.ftz")
     with pytest.raises(ValueError, match=r"domain\.ftz: not the model that card\.json describes"):
@@ -93,20 +102,3 @@ def test_a_model_that_the_card_does_not_describe_is_refused(tmp_path: Path) -> N
         load(tmp_path / "models")
     with pytest.raises(ValueError, match=r"card\.json: FileNotFoundError"):
         load(tmp_path)
-
-
-def test_models_in_a_zip_are_unpacked(tmp_path: Path) -> None:
-    """spark-submit ships the rooms as a zip; fastText reads files."""
-    rooms = tmp_path / "rooms.zip"
-    with zipfile.ZipFile(rooms, "w") as archive:
-        for path in Path("filters").rglob("*"):
-            if path.suffix in (".py", ".ftz", ".json"):
-                archive.write(path)
-    code = "from filters import taggers; print(taggers.__file__, taggers.load().score('Let $x=1$.').domain)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
-        env={"PYTHONPATH": str(rooms)}, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(rooms))
-    assert not list(Path(tempfile.gettempdir()).glob("reasonmill-models-*"))

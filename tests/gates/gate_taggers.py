@@ -1,8 +1,8 @@
-"""Quality gate of the taggers: `python tests/gates/gate_taggers.py --eval-data DIR [--taggers DIR] [--json FILE]`.
+"""Quality gate of the taggers: `tests/gates/gate_taggers.py --eval-data DIR [--taggers DIR] [--json FILE]`.
 
 On the labels that the student was trained on (the card states their hash) the floors hold for the card's
-cross-validation by document; on any other quality-labels.jsonl they hold for the student's own scores. The
-ordinal kappas are those of the cuts that the card states, fitted in training. Exit code 1 when a kappa is
+cross-validation by document; on any other quality-labels.jsonl they hold for the student's own scores:
+plain kappa of the domain, quadratic kappa of round(5 x score). Exit code 1 when a kappa is
 below its floor, 2 when there are no labels.
 """
 
@@ -15,12 +15,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from configs import tables  # noqa: E402
-from configs.contract import DOMAINS  # noqa: E402
-from filters import taggers  # noqa: E402
-from filters.tagger_scores import read_card  # noqa: E402
-from pipeline.tagger_agreement import interval, kappa  # noqa: E402
-from pipeline.tagger_labels import read_labels  # noqa: E402
+from configs import tables
+from configs.contract import DOMAINS
+from filters import taggers
+from filters.tagger_scores import read_card
+from pipeline.tagger_agreement import interval, kappa
+from pipeline.tagger_labels import read_labels
 
 NAMES = ("quality-labels.jsonl", "quality-labels.jsonl.xz")
 FLOORS = json.loads(Path(__file__).with_name("tagger_floors.json").read_text())
@@ -40,7 +40,7 @@ def main() -> int:
         print(f"skipped: no {NAMES[0]} in {options.eval_data}")
         return 2
     seen = card["labels"]["hash"] in {tables.hash_bytes(file.read_bytes()) for file in files}
-    measured = from_card(card) if seen else from_scores(options.taggers, card, files[0])
+    measured = from_card(card) if seen else from_scores(options.taggers, files[0])
     print(f"{card['student']} student, " + ("cross-validation by document" if seen else "labels never seen"))
     failed = False
     for name, (value, bounds) in measured.items():
@@ -55,11 +55,10 @@ def main() -> int:
 def from_card(card: dict) -> dict[str, tuple[float, object]]:
     """Kappa and interval by dimension, as the card states them."""
     by_document = card["agreement"]["document"]
-    chosen = {name: figures.get("fitted_cuts", figures) for name, figures in by_document.items()}
-    return {name: (figures["kappa"], figures["interval"]) for name, figures in chosen.items()}
+    return {name: (figures["kappa"], figures["interval"]) for name, figures in by_document.items()}
 
 
-def from_scores(folder: Path, card: dict, file: Path) -> dict[str, tuple[float, object]]:
+def from_scores(folder: Path, file: Path) -> dict[str, tuple[float, object]]:
     """Kappa and interval by dimension of the student's scores on labels that it did not see."""
     labels = read_labels(file)
     scores = taggers.load(folder).score_many([label.text for label in labels])
@@ -79,7 +78,7 @@ def from_scores(folder: Path, card: dict, file: Path) -> dict[str, tuple[float, 
     for name in taggers.DIMENSIONS:
         given = np.array([getattr(label, name) for label in labels])
         values = np.array([getattr(score, name) for score in scores])
-        predicted = np.searchsorted(card["cuts"][name], values, side="right")
+        predicted = np.rint(values * taggers.MAX_LABEL).astype(np.int64)
         measured[name] = compare(given, predicted, taggers.MAX_LABEL + 1, 2)
     return measured
 

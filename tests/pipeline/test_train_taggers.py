@@ -3,7 +3,6 @@
 import json
 import lzma
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,18 @@ import pytest
 
 from configs.loader import ConfigError
 from filters import taggers
-from pipeline import train_taggers
+from pipeline import tagger_labels, train_taggers
 from pipeline.fit_fasttext import fit
-from pipeline.train_taggers import NUM_FOLDS, SETTINGS, folds, independent_unit, read_labels
+from pipeline.tagger_labels import (
+    NUM_FOLDS,
+    draw_label,
+    folds,
+    hash_folds,
+    independent_unit,
+    read_labels,
+    read_pseudo_labels,
+)
+from pipeline.train_taggers import DOMAIN_SETTINGS
 
 FILLERS = tuple(f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(300))
 SUBJECTS = {"mathematics": ("lemma", "prime", "integral"), "commerce": ("price", "cart", "shipping")}
@@ -48,18 +56,18 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 def test_training_is_reproducible(tmp_path: Path) -> None:
     lines = [f"__label__{n % 2} {'lemma' if n % 2 else 'cart'} {' '.join(FILLERS)}" for n in range(60)]
     for name in ("one.ftz", "two.ftz"):
-        fit(lines, tmp_path / name, SETTINGS)
+        fit(lines, tmp_path / name, DOMAIN_SETTINGS)
     assert (tmp_path / "one.ftz").read_bytes() == (tmp_path / "two.ftz").read_bytes()
 
 
 def test_a_failing_child_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"fastText cannot train: ValueError: .*remedy"):
-        fit([], tmp_path / "none.ftz", SETTINGS)
+        fit([], tmp_path / "none.ftz", DOMAIN_SETTINGS)
 
 
 def test_models_and_card_from_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_taggers, "SETTINGS", replace(SETTINGS, epoch=60))
-    monkeypatch.setattr(train_taggers, "NUM_FOLDS", 2)  # 20 fits instead of 44
+    monkeypatch.setattr(train_taggers, "PASSES_WITHOUT_PSEUDO_LABELS", 30)
+    monkeypatch.setattr(tagger_labels, "NUM_FOLDS", 2)  # 20 fits instead of 44
     labels = write(tmp_path / "labels.jsonl.xz", label_rows(120))
     card = train_taggers.run(labels, tmp_path / "models")
     tagger = taggers.load(tmp_path / "models")
@@ -92,7 +100,34 @@ def test_web_pages_are_units_of_their_own(tmp_path: Path) -> None:
     labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
     assert independent_unit(labels[0], "source") == "d0"
     assert independent_unit(labels[1], "source") == independent_unit(labels[2], "source") == "site-0"
-    assert independent_unit(replace(labels[1], group="x"), "group") == "site-0 x"
+    assert independent_unit(labels[1], "document") == "d1"
+
+
+def test_a_fold_trains_on_pseudo_labels_of_its_own_teacher_and_of_no_held_out_parent(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
+    says = {"all": ["commerce", 1.0, 1.0, 1.0], "source 0": ["mathematics", 4.0, 4.0, 4.0]}
+    rows = [{"folds": hash_folds(labels)}]
+    rows += [{"text": f"text {parent}", "parent": parent, "scores": says} for parent in ("", "d1", "d2")]
+    pseudo = read_pseudo_labels(write(tmp_path / "pseudo.jsonl.xz", rows), labels)
+    corpus = train_taggers.Corpus(labels, pseudo)
+    lines = corpus.lines_of("domain", [1, 3], "source 0")
+    # Of three texts, that of d2 is held out; those without parent and of d1 follow the teacher "source 0".
+    assert len(lines) == 2 * train_taggers.LABEL_COPIES + 2
+    assert sum(line.startswith("__label__mathematics text") for line in lines) == 2
+
+
+def test_pseudo_labels_of_other_folds_are_refused(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
+    other = write(tmp_path / "pseudo.jsonl.xz", [{"folds": hash_folds(labels[1:])}])
+    with pytest.raises(ConfigError, match="made for other labels or folds"):
+        read_pseudo_labels(other, labels)
+
+
+def test_drawn_labels_have_the_expectation() -> None:
+    drawn = [int(draw_label(("code", 2.25, 5.0, 0.0), "quality", str(n))) for n in range(2_000)]
+    assert set(drawn) == {2, 3}
+    assert np.mean(drawn) == pytest.approx(2.25, abs=0.03)  # standard error 0.01
+    assert draw_label(("code", 2.25, 5.0, 0.0), "knowledge_density", "1") == "5"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Fine-tuning a random tiny encoder on labels made here; the folder loads as a tagger."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from configs.loader import ConfigError
+from filters import taggers
+from pipeline import tagger_labels, train_encoder
+from pipeline.tagger_labels import read_labels, read_pseudo_labels
+from tests.filters.test_encoder_tagger import HIDDEN, SHAPE, random_weights
+from tests.pipeline.test_train_taggers import FILLERS, SUBJECTS, label_rows, write
+
+
+def write_base(folder: Path) -> Path:
+    """A checkpoint that knows the words of the made labels."""
+    folder.mkdir()
+    words = [
+        "[PAD]",
+        "[CLS]",
+        "[SEP]",
+        "[UNK]",
+        *(word for group in SUBJECTS.values() for word in group),
+        *FILLERS,
+    ]
+    weights = {name: value for name, value in random_weights().items() if not name.startswith("head")}
+    table = weights["embeddings.word_embeddings.weight"]
+    weights["embeddings.word_embeddings.weight"] = (
+        table.repeat(len(words) // len(table) + 1, 1)[: len(words)] * 1.0
+    )
+    weights["embeddings.word_embeddings.weight"] += 0.3 * table.new_tensor(range(len(words)))[:, None].sin()
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+    tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "num_hidden_layers": SHAPE.num_layers,
+        "num_attention_heads": SHAPE.num_heads,
+        "hidden_size": HIDDEN,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_student_and_its_pseudo_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(
+        train_encoder.SETTINGS, epochs=12, learning_rate=5e-3, head_learning_rate=5e-2, dropout=0.0
+    )
+    monkeypatch.setattr(train_encoder, "SETTINGS", settings)
+    monkeypatch.setattr(tagger_labels, "NUM_FOLDS", 2)
+    labels = write(tmp_path / "labels.jsonl.xz", label_rows(60))
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(json.dumps({"text": "lemma prime", "parent": ""}) + "\n")
+    base = write_base(tmp_path / "base")
+    card = train_encoder.run(labels, base, tmp_path / "out", texts, tmp_path / "pseudo.jsonl")
+    assert card["agreement"]["document"]["domain"]["kappa"] > 0.6
+    proof, advert = taggers.load(tmp_path / "out").score_many(
+        ["lemma prime integral " * 4, "price cart shipping " * 4]
+    )
+    assert (proof.domain, advert.domain) == ("mathematics", "commerce")
+    assert proof.quality > advert.quality
+    (pseudo,) = read_pseudo_labels(tmp_path / "pseudo.jsonl", read_labels(labels))
+    assert set(pseudo.scores) == {"source 0", "source 1", "document 0", "document 1", "all"}
+
+
+def test_a_base_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    labels = write(tmp_path / "labels.jsonl.xz", label_rows(60))
+    with pytest.raises(ConfigError, match=r"no model\.safetensors in .*remedy"):
+        train_encoder.run(labels, tmp_path, tmp_path / "out", None, None)
