@@ -5,6 +5,9 @@ The fastText student (filters.fasttext_tagger; shipped in filters/models) costs 
 A folder's card.json says which student it holds.
 """
 
+import tempfile
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from filters.encoder_tagger import load_encoder_tagger
@@ -26,14 +29,14 @@ __all__ = [
     "DIMENSIONS",
     "MAX_CHARS",
     "MAX_LABEL",
-    "SHIPPED",
     "Scores",
     "Tagger",
     "hash_models",
     "load",
+    "shipped",
 ]
 
-SHIPPED = Path(__file__).parent / "models"
+MODELS = "models"
 
 
 def load(path: str | Path | None = None) -> Tagger:
@@ -41,7 +44,7 @@ def load(path: str | Path | None = None) -> Tagger:
 
     Raises ValueError naming the file if one is missing or is not what card.json says.
     """
-    folder = Path(path) if path is not None else SHIPPED
+    folder = Path(path) if path is not None else shipped()
     card = read_card(folder)
     check_files(folder, card)
     if card["student"] == "encoder":
@@ -51,4 +54,19 @@ def load(path: str | Path | None = None) -> Tagger:
 
 def hash_models(path: str | Path | None = None) -> str:
     """The hash that tables made with these models state. Raises ValueError if there is no card."""
-    return hash_card(read_card(Path(path) if path is not None else SHIPPED))
+    return hash_card(read_card(Path(path) if path is not None else shipped()))
+
+
+def shipped() -> Path:
+    """The folder of the models in filters/models; out of a zip (spark-submit --py-files) unpacked first."""
+    inside = files("filters") / MODELS
+    return inside if isinstance(inside, Path) else Path(_unpacked().name)
+
+
+@cache
+def _unpacked() -> tempfile.TemporaryDirectory[str]:
+    """Deleted when this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="reasonmill-models-")
+    for file in (files("filters") / MODELS).iterdir():
+        (Path(folder.name) / file.name).write_bytes(file.read_bytes())
+    return folder

@@ -180,7 +180,7 @@ def _given(labels: Sequence[Label], name: str) -> np.ndarray[tuple[int], np.dtyp
 def command(
     labels: Annotated[Path, typer.Option(help="JSONL(.xz) of labelled documents")],
     pseudo_labels: Annotated[Path | None, typer.Option(help="JSONL of pipeline.train_encoder")] = None,
-    output: Annotated[Path, typer.Option(help="folder for models and card")] = taggers.SHIPPED,
+    output: Annotated[Path, typer.Option(help="folder for models and card")] = Path("filters/models"),
 ) -> None:
     """Train the fastText student and write its card."""
     configure_logging()

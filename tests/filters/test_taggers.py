@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from filters import taggers
 from filters.fasttext_tagger import expectation, features, most_probable
 from filters.tagger_scores import on_label_scale
-from filters.taggers import SHIPPED, load
+from filters.taggers import load, shipped
 
 PROOF = (
     "Theorem. There are infinitely many primes. Proof. Suppose $p_1, \\dots, p_n$ are all the primes. "
@@ -81,7 +84,7 @@ def test_scores_are_fractions_and_repeatable(text: str) -> None:
 
 
 def test_the_card_states_sizes_and_agreement() -> None:
-    card = json.loads((SHIPPED / taggers.CARD).read_text())
+    card = json.loads((shipped() / taggers.CARD).read_text())
     assert sum(model["bytes"] for model in card["models"].values()) <= 6_000_000
     for split in ("source", "document"):
         assert set(card["agreement"][split]) == {"domain", *taggers.DIMENSIONS}
@@ -92,7 +95,7 @@ def test_the_card_states_sizes_and_agreement() -> None:
 
 
 def test_a_model_that_the_card_does_not_describe_is_refused(tmp_path: Path) -> None:
-    shutil.copytree(SHIPPED, tmp_path / "models")
+    shutil.copytree(shipped(), tmp_path / "models")
     assert load(tmp_path / "models").model_hash == load().model_hash
     shutil.copy(tmp_path / "models/quality.ftz", tmp_path / "models/domain.ftz")
     with pytest.raises(ValueError, match=r"domain\.ftz: not the model that card\.json describes"):
@@ -102,3 +105,19 @@ def test_a_model_that_the_card_does_not_describe_is_refused(tmp_path: Path) -> N
         load(tmp_path / "models")
     with pytest.raises(ValueError, match=r"card\.json: FileNotFoundError"):
         load(tmp_path)
+
+
+def test_models_in_a_zip_are_unpacked(tmp_path: Path) -> None:
+    """spark-submit ships the rooms as a zip; fastText reads files."""
+    rooms = tmp_path / "rooms.zip"
+    with zipfile.ZipFile(rooms, "w") as archive:
+        for path in Path("filters").rglob("*"):
+            if path.suffix in (".py", ".ftz", ".json", ".npz"):
+                archive.write(path)
+    code = "from filters import taggers; print(taggers.__file__, taggers.load().score('Let $x=1$.').domain)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": str(rooms)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(rooms))

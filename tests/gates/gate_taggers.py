@@ -31,7 +31,7 @@ def main() -> int:
     """Compare with the floors; print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-data", type=Path, required=True)
-    parser.add_argument("--taggers", type=Path, default=taggers.SHIPPED)
+    parser.add_argument("--taggers", type=Path, default=taggers.shipped())
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     card = read_card(options.taggers)
