@@ -8,12 +8,12 @@ Cost: a forward pass of MiniLM-L6 over a document of 2.6 kB (650 tokens) is 14 G
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from filters.tagger_scores import DIMENSIONS, MAX_CHARS, MAX_LABEL
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Tensor = Any
+"""torch.Tensor: torch is imported only where an encoder is used."""
 
 WINDOW = 512
 """Positions that the checkpoint knows."""
@@ -47,7 +47,7 @@ def to_windows(ids: Sequence[int], shape: Shape, window: int = WINDOW) -> list[l
     return [[shape.cls_id, *ids[start : start + inner], shape.sep_id] for start in starts]
 
 
-def pack(documents: Sequence[Sequence[int]], shape: Shape, window: int = WINDOW) -> "tuple[Tensor, Tensor]":
+def pack(documents: Sequence[Sequence[int]], shape: Shape, window: int = WINDOW) -> tuple[Tensor, Tensor]:
     """Windows of all documents padded with 0 -> ids [w, s], and the document of each window [w]."""
     import torch
 
@@ -61,21 +61,21 @@ def pack(documents: Sequence[Sequence[int]], shape: Shape, window: int = WINDOW)
     return torch.tensor([w + [0] * (longest - len(w)) for w in windows]), torch.tensor(owners)
 
 
-def encode(weights: "Mapping[str, Tensor]", ids: "Tensor", shape: Shape, dropout: float = 0.0) -> "Tensor":
+def encode(weights: Mapping[str, Tensor], ids: Tensor, shape: Shape, dropout: float = 0.0) -> Tensor:
     """Token vectors: ids [w, s] -> [w, s, h]. Padding (id 0) is not attended to."""
     from torch.nn import functional
 
-    def linear(name: str, x: "Tensor") -> "Tensor":
+    def linear(name: str, x: Tensor) -> Tensor:
         return functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-    def norm(name: str, x: "Tensor") -> "Tensor":
+    def norm(name: str, x: Tensor) -> Tensor:
         # In float32 also under autocast; 1e-12 is the checkpoint's layer_norm_eps.
         size = x.shape[-1:]
         return functional.layer_norm(
             x.float(), size, weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-12
         )
 
-    def drop(x: "Tensor") -> "Tensor":
+    def drop(x: Tensor) -> Tensor:
         return functional.dropout(x, dropout, training=dropout > 0)
 
     num_windows, length = ids.shape
@@ -101,13 +101,13 @@ def encode(weights: "Mapping[str, Tensor]", ids: "Tensor", shape: Shape, dropout
 
 
 def tag_logits(
-    weights: "Mapping[str, Tensor]",
-    ids: "Tensor",
-    owners: "Tensor",
-    measured: "Tensor",
+    weights: Mapping[str, Tensor],
+    ids: Tensor,
+    owners: Tensor,
+    measured: Tensor,
     shape: Shape,
     dropout: float = 0.0,
-) -> "Tensor":
+) -> Tensor:
     """ids [w, s], owners [w], standardised measurements [n, m] -> logits [n, domains + NUM_CUTS]."""
     import torch
     from torch.nn import functional
@@ -122,7 +122,7 @@ def tag_logits(
     return functional.linear(joined, weights["head.weight"], weights["head.bias"])
 
 
-def expected_labels(logits: "Tensor") -> "Tensor":
+def expected_labels(logits: Tensor) -> Tensor:
     """[n, domains + NUM_CUTS] -> [n, dimensions]: the sum of a label's cut probabilities."""
     cuts = logits[:, -NUM_CUTS:].sigmoid()
     return cuts.view(len(logits), len(DIMENSIONS), MAX_LABEL).sum(dim=2)

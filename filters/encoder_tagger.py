@@ -6,17 +6,16 @@ The weights of MiniLM-L6 are 45 MB, too much to ship: pipeline.train_encoder mak
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from filters.encoder import Shape, expected_labels, pack, readable, tag_logits
+from filters.encoder import Shape, Tensor, expected_labels, pack, readable, tag_logits
 from filters.tagger_scores import DIMENSIONS, MAX_LABEL, Numbers, Scores, hash_card, on_label_scale
 from filters.tagger_statistics import statistics
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from torch import Tensor
+Tokenizer = Any
+"""tokenizers.Tokenizer: imported only where an encoder is loaded."""
 
 WEIGHTS = "encoder.npz"
 TOKENIZER = "tokenizer.json"
@@ -28,9 +27,9 @@ class EncoderTagger:
 
     def __init__(
         self,
-        weights: "dict[str, Tensor]",
+        weights: dict[str, Tensor],
         standard: tuple[Numbers, Numbers],
-        tokenizer: "Tokenizer",
+        tokenizer: Tokenizer,
         shape: Shape,
         domains: tuple[str, ...],
         cuts: dict[str, list[float]],
@@ -85,11 +84,11 @@ def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
     )
 
 
-def load_tokenizer(file: Path) -> "Tokenizer":
+def load_tokenizer(file: Path) -> Tokenizer:
     """The word-piece tokenizer, without cutting or padding."""
-    from tokenizers import Tokenizer
+    import tokenizers
 
-    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer = tokenizers.Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -46,7 +46,7 @@ def main() -> int:
     for name, (value, bounds) in measured.items():
         floor = FLOORS[card["student"]][name]
         failed |= value < floor
-        print(f"{'FAIL' if value < floor else 'ok  '} {name}: kappa {value:.3f} {bounds}, floor {floor:.2f}")
+        print(f"{'FAIL' if value < floor else 'ok  '} {name}: kappa {value:.3f} {bounds}, floor {floor:.3f}")
     if options.json:
         options.json.write_text(json.dumps(measured))
     return int(failed)

@@ -48,7 +48,12 @@ def write_base(folder: Path) -> Path:
 
 def test_a_student_and_its_pseudo_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = replace(
-        train_encoder.SETTINGS, epochs=12, learning_rate=5e-3, head_learning_rate=5e-2, dropout=0.0
+        train_encoder.SETTINGS,
+        epochs=20,
+        batch_documents=6,
+        learning_rate=1e-2,
+        head_learning_rate=2e-2,
+        dropout=0.0,
     )
     monkeypatch.setattr(train_encoder, "SETTINGS", settings)
     monkeypatch.setattr(tagger_labels, "NUM_FOLDS", 2)
