@@ -4,7 +4,7 @@
 2. encode: post-norm transformer layers (Devlin et al. 2018), names as in published checkpoints.
 3. tag_logits: token vectors are averaged over all windows of a document, joined with its standardised
    measurements, and one linear layer gives a logit per domain and per cut ("label at least k").
-Cost: a forward pass of MiniLM-L6 over a document of 2.6 kB (650 tokens) is 14 GFLOP, about 230 ms on a busy core.
+Cost: a forward pass of MiniLM-L6 over 2.6 kB (650 tokens) is 14 GFLOP, about 230 ms on a busy core.
 """
 
 from collections.abc import Mapping, Sequence
