@@ -1,8 +1,8 @@
 """Domain, quality, knowledge density and reasoning depth of a document: the entry to both students.
 
 The fastText student (filters.fasttext_tagger; shipped in filters/models) costs about 0.8 ms a document of
-2.6 kB, the encoder student (filters.encoder_tagger; trained by pipeline.train_encoder) about 230 ms, both on a
-busy core. A folder's card.json says which student it holds.
+2.6 kB, the encoder student (filters.encoder_tagger; trained by pipeline.train_encoder) about 230 ms, both on
+a busy core. A folder's card.json says which student it holds.
 """
 
 import tempfile
