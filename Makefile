@@ -113,7 +113,7 @@ PEER_PYTHON = $(if $(wildcard $(PEERS)/.ready),--peer-python $(CURDIR)/$(PEERS)/
 GATES := $(patsubst tests/gates/gate_%.py,%,$(wildcard tests/gates/gate_*.py))
 BENCHES := $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
 
-.PHONY: gate bench bench-peers-setup chaos zip
+.PHONY: gate bench bench-peers-setup fuzz chaos zip
 gate: setup ## score the annotated sets under EVAL_DATA against the floors; absent sets are named
 	@failed=0; for gate in $(GATES); do echo "== $$gate"; \
 	  $(PYTHON) tests/gates/gate_$$gate.py --eval-data $(EVAL_DATA) || failed=1; done; exit $$failed
@@ -121,6 +121,9 @@ bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: bench-NAME for one of 
 bench-peers-setup: $(PEERS)/.ready ## .venv-peers: the systems that benchmarks compare with
 bench-%: setup
 	@$(PYTHON) tests/benchmarks/bench_$*.py --eval-data $(EVAL_DATA) $(PEER_PYTHON)
+
+fuzz: setup ## hostile and mutated pages through the guarded extractor
+	@$(PYTHON) -W ignore tests/fuzz/fuzz_extraction.py
 
 N ?= 20
 chaos: demo ## kill the demo and the trainer N times each, damage 50 N checkpoints

@@ -13,8 +13,8 @@ from torch import Tensor
 
 
 def size() -> int:
-    """Ranks that share a row."""
-    return int(parallel_state.get_context_parallel_world_size())
+    """Ranks that share a row; 1 where no parallel state is initialised."""
+    return max(int(parallel_state.get_context_parallel_world_size()), 1)
 
 
 def places(length: int, rank: int | None = None) -> Tensor:

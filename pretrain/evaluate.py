@@ -76,8 +76,9 @@ def run(place: Place) -> dict[str, object]:
             if sample
         },
     }
-    tables.write_bytes(place.output, "evaluation.json", json.dumps(report, indent=1).encode())
-    return report
+    written = json.dumps(report, indent=1)
+    tables.write_bytes(place.output, "evaluation.json", written.encode())
+    return json.loads(written)
 
 
 def _scores(model: MimoModel, sample: Sample) -> dict[str, float | None]:

@@ -49,7 +49,7 @@ def write_base(folder: Path) -> Path:
 def test_a_student_and_its_pseudo_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = replace(
         train_encoder.SETTINGS,
-        epochs=20,
+        epochs=40,
         batch_documents=6,
         learning_rate=1e-2,
         head_learning_rate=2e-2,
