@@ -18,8 +18,6 @@ from pipeline.extraction.html import Extraction
 
 KINDS = ("html", "pdf", "latex", "notebook", "code", "repository", "thread", "text")
 READY = b"ready"
-# Errors that third-party parsers raise on bad input are data; an interpreter's own (SystemExit,
-# KeyboardInterrupt) end the child.
 _LENGTH = struct.Struct(">I")
 # Ours: deep but legal pages recurse two Python frames per element in our writers.
 RECURSION_LIMIT = 20_000
