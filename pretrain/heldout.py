@@ -195,18 +195,21 @@ def predict(model: MimoModel, hidden: Tensor, labels: Tensor) -> tuple[Tensor, T
     return torch.cat(nats).view(length, batch).t(), torch.cat(best).view(length, batch).t()
 
 
-def overlap(model: MimoModel, hidden: Tensor, drafted: Tensor) -> Tensor:
-    """Hidden states of both heads [s, b, h] -> sum of min(p, q) of x_{t+2} at t, [b, s]; 0 at the end."""
+def overlap(model: MimoModel, hidden: Tensor, drafted: Tensor, places: int = 1) -> Tensor:
+    """Sum over words of min(p, q), [b, s], p the main head's `places` on from where the draft's q was made.
+
+    hidden, drafted: [s, b, h], of the two heads. 0 at the row's last `places` positions.
+    """
     length, batch, _ = hidden.shape
     found = []
     for main, draft in zip(
-        hidden[1:].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
-        drafted[:-1].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
+        hidden[places:].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
+        drafted[:-places].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
         strict=True,
     ):
         p, q = (model.logits(part).float().softmax(-1) for part in (main, draft))
         found.append(torch.minimum(p, q).sum(-1))
-    return torch.nn.functional.pad(torch.cat(found).view(length - 1, batch).t(), (0, 1))
+    return torch.nn.functional.pad(torch.cat(found).view(length - places, batch).t(), (0, places))
 
 
 @torch.no_grad()

@@ -1,0 +1,158 @@
+"""More MTP layers for serving: copies of the trained one, tuned for the tokens further on.
+
+    python -m pretrain.extend_mtp --preset DIR       or under torchrun, data-parallel
+
+1. The last stage's weights, and `num_copies` copies of its MTP layer.
+2. Everything is frozen but the copies. Copy j reads the main model's hidden state of a position and the token
+   j + 1 places on, and learns the one after it (as generate.py drafts), on the last stage's own data.
+3. In the manifest, before and after: what each layer says `on_text` that was held out (the steadier figures;
+   before, of copies as they are), and what drafts are worth when `served` (before, by the one layer again and
+   again).
+Result: <root>/extended, a model folder as <root>/export, with `num_nextn_predict_layers` of 1 + num_copies.
+Cost: forward passes of the main model, and the copies' training. Nothing is saved on the way: a killed run
+begins again.
+"""
+
+import logging
+import time
+from dataclasses import asdict
+
+import torch
+
+from configs import tables
+from configs.command import Place, main
+from configs.contract import Manifest
+from configs.loader import ConfigError, load
+from configs.recipe import Recipe, load_recipe
+from pretrain import checkpoint, launch
+from pretrain.acceptance import compare, decode_all
+from pretrain.export_hf import finished_stages, write_model, write_tokenizer
+from pretrain.heldout import GROUPS, NUM_ROWS_IN_TRAINING, Sample, heldout_sample, overlap, predict
+from pretrain.hf_layout import dtype_name, hf_config, num_mtp_layers, to_hf
+from pretrain.launch import TrainConfig
+from pretrain.model import MimoModel, build_model
+from pretrain.mtp import append_copies, shift_within_documents
+from pretrain.tune_copies import ExtendConfig, targets, tune
+
+logger = logging.getLogger(__name__)
+
+MODULES = tuple(
+    f"pretrain.{name}"
+    for name in (
+        "extend_mtp",
+        "hf",
+        "heldout",
+        "acceptance",
+        "generate",
+        "data",
+        "loss",
+        "model",
+        "mtp",
+        "attention",
+    )
+)
+
+
+def run(place: Place) -> Manifest | None:
+    """Extend the last finished stage; skip if this was done for its checkpoint already."""
+    began = time.monotonic()
+    recipe, config = load_recipe(place.preset), load(place.preset, "extend_mtp", ExtendConfig)
+    training = load(place.preset, "train", TrainConfig)
+    if not recipe.model.mtp_num_layers:
+        raise ConfigError(
+            "model.toml: mtp_num_layers is 0, there is no layer to copy; remedy: train with one"
+        )
+    stage, digest = max(finished_stages(place.input).items())
+    tokenizer = tables.open_table(place.input, "tokenizer")
+    inputs = {f"checkpoints/stage{stage}": digest, "tokenizer": tokenizer.manifest.digest}
+    resolved = {"recipe": recipe.model_dump(), "extend": config.model_dump(), "train": training.model_dump()}
+    mark = tables.fingerprint("extend_mtp", resolved, inputs, MODULES)
+    done = tables.finished(place.output, "extended", mark)
+    if done is not None and not place.overwrite:
+        logger.info("extension of stage %d is up to date", stage)
+        return done
+    if place.dry_run:
+        logger.info("would tune %d copies on %d tokens of stage %d", config.num_copies, config.tokens, stage)
+        return None
+    launch.start(training.model_copy(update={"tensor_parallel": 1, "pipeline_parallel": 1}))
+    model = _load(place.input, recipe, stage, training.precision)
+    samples = _samples(place.input, recipe)
+    num_drafts = 1 + config.num_copies
+    served = {"before": serve(model, samples, num_drafts)}
+    append_copies(model.mtp, config.num_copies)
+    read = {"before": {group: on_text(model, sample) for group, sample in samples.items()}}
+    losses = tune(model, place.input, recipe, stage, config, training.micro_batch_tokens)
+    served["after"] = serve(model, samples, num_drafts)
+    read["after"] = {group: on_text(model, sample) for group, sample in samples.items()}
+    if torch.distributed.get_rank():
+        return None
+    trained = recipe.stages[stage - 1]
+    state = {name: value.cpu() for name, value in model.state_dict().items() if value is not None}
+    tensors = to_hf(recipe.model, state)
+    folder = tables.table_path(place.output, "extended")
+    values = hf_config(recipe.model, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
+    parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
+    facts = {"stage": stage, "mtp_layers": num_mtp_layers(tensors), "dtype": dtype_name(tensors)}
+    manifest = Manifest(
+        table="extended", job="extend_mtp", fingerprint=mark, digest=tables.digest_of(parts), parts=parts,
+        rows_in=0, rows_out=0, inputs=inputs, config=resolved, git_commit=tables.git_commit(),
+        facts=facts | {"losses_nats": losses, "on_text": read, "served": served},
+        num_bytes=sum(part.num_bytes for part in parts), seconds=time.monotonic() - began,
+        peak_memory_bytes=tables.peak_memory_bytes(),
+    )  # fmt: skip
+    return tables.commit(place.output, manifest)
+
+
+def serve(model: MimoModel, samples: dict[str, Sample], num_drafts: int) -> dict[str, list[dict]]:
+    """What `num_drafts` drafts a pass are worth to a reader, greedily and sampled, for every group."""
+    found: dict[str, list[dict]] = {}
+    for group, sample in samples.items():
+        prompts, found[group] = sample.prompts.tolist(), []
+        for temperature in (0.0, 1.0) if prompts else ():
+            plain, drafted = (decode_all(model.eval(), prompts, n, temperature) for n in (0, num_drafts))
+            found[group].append(asdict(compare(plain, drafted, num_drafts, temperature)))
+    return found
+
+
+@torch.no_grad()
+def on_text(model: MimoModel, sample: Sample) -> list[dict[str, float]]:
+    """For each MTP layer, on the text: its loss; how often its word is the main head's own most probable one
+    for that position; the sum over words of min(p, q), as in heldout.py.
+    """
+    device = next(model.parameters()).device
+    sums = torch.zeros(len(model.mtp.layers), 4, dtype=torch.float64)
+    for batch in (batch.to(device) for batch in sample.batches):
+        states = model(batch)
+        _, said = predict(model, states.hidden, batch.labels)
+        for number, row in enumerate(sums):
+            following, labels, mask = targets(batch, number)
+            drafted = model.draft(states, following, number)
+            nats, drafts = predict(model, drafted, labels)
+            said = shift_within_documents(said, batch.document_starts)
+            shared = overlap(model, states.hidden, drafted, number + 1)
+            row += torch.stack([x[mask].double().sum() for x in (nats, drafts == said, shared, mask)]).cpu()
+    names = ("loss_nats", "agreement", "sampling_overlap")
+    return [dict(zip(names, (row[:3] / row[3].clamp(min=1)).tolist(), strict=True)) for row in sums]
+
+
+def _samples(root: str, recipe: Recipe) -> dict[str, Sample]:
+    """Held-out text of every group, as the running training takes it."""
+    length = recipe.stages[0].sequence_length
+    found = {group: heldout_sample(root, group, length, NUM_ROWS_IN_TRAINING) for group in GROUPS}
+    return {group: sample for group, sample in found.items() if sample is not None}
+
+
+def _load(root: str, recipe: Recipe, stage: int, precision: str) -> MimoModel:
+    """A stage's last weights, whole in this process."""
+    model = build_model(
+        recipe.model,
+        sequence_length=recipe.stages[stage - 1].sequence_length,
+        rotary_base=recipe.stages[stage - 1].rotary_base,
+        bf16=precision == "bf16",
+    )
+    checkpoint.load_weights(root, stage, model)
+    return model
+
+
+if __name__ == "__main__":
+    main(run)
