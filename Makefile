@@ -90,11 +90,13 @@ tokenize: setup ## every bucket, once -> tokens (Megatron .bin/.idx)
 
 # ---- training -----------------------------------------------------------------------------------------
 
-.PHONY: preflight stage1 stage2 stage3 export evaluate report notebooks
+.PHONY: preflight stage1 stage2 stage3 extend-mtp export evaluate report notebooks
 preflight: setup ## refuse what cannot run; print steps, breakpoints, memory
 	@$(call JOB,pretrain.preflight)
 stage1 stage2 stage3: setup ## train one stage to its last token
 	@$(call JOB,pretrain.train) --stage $(@:stage%=%)
+extend-mtp: setup ## copy the MTP layer twice, tune the copies, measure and export them
+	@$(call JOB,pretrain.extend_mtp)
 export: setup ## last checkpoint -> export (Hugging Face MiMo layout)
 	@$(call JOB,pretrain.export_hf)
 evaluate: setup ## bits per byte of held-out text, MTP acceptance -> evaluation.json
