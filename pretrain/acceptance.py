@@ -31,7 +31,7 @@ class Served:
 
     num_drafts: int
     temperature: float
-    acceptance: tuple[float | None, ...]
+    acceptance: list[float | None]
     """For each draft position; None where none was judged."""
     acceptance_length: float
     draft_cost: float
@@ -92,7 +92,7 @@ def compare(
     return Served(
         num_drafts=num_drafts,
         temperature=temperature,
-        acceptance=tuple(a / c if c else None for a, c in zip(accepted, checked, strict=True)),
+        acceptance=[a / c if c else None for a, c in zip(accepted, checked, strict=True)],
         acceptance_length=length,
         draft_cost=draft_cost,
         modelled_speedup=length / (1 + num_drafts * draft_cost),

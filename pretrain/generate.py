@@ -14,7 +14,7 @@ last bits, passes of different lengths may choose differently. Cost of a token i
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,11 +64,13 @@ def generate(
     temperature: float = 0.0,
     seed: int = 0,
     eod_id: int | None = None,
+    is_done: Callable[[Sequence[int]], bool] = lambda new: False,
 ) -> Generation:
     """Up to `num_new` tokens after a prompt of one token or more; ends with `eod_id` where that comes.
 
     num_drafts: drafts a pass, 0 for plain decoding. temperature: logits are divided by it, 0 is greedy.
-    seed: of the draws. Raises ConfigError for drafts without an MTP layer.
+    seed: of the draws. is_done: asked after every pass, with the new tokens, whether they are enough.
+    Raises ConfigError for drafts without an MTP layer.
     """
     if num_drafts and not model.mtp_process:
         raise ConfigError("model.toml: mtp_num_layers is 0, nothing can draft; remedy: decode plainly")
@@ -88,6 +90,8 @@ def generate(
         drafted += len(drafts) if draft_times else 0
         pass_times.append(read - began)
         draft_times.append(_now() - read)
+        if is_done(text.tokens[len(prompt) :]):
+            break
     new_tokens, passes = tuple(text.tokens[len(prompt) :]), len(pass_times)
     seconds = sum(pass_times[1:]), sum(draft_times[1:])
     return Generation(new_tokens, passes, tuple(checked), tuple(accepted), *seconds, drafted)

@@ -9,7 +9,7 @@ from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError, Manifest
-from pretrain import checkpoint, evaluate
+from pretrain import acceptance, checkpoint, evaluate
 from pretrain.heldout import heldout_sample
 from tests.pretrain.test_export_hf import STAGE, write_preset, write_tokenizer
 from tests.pretrain.test_heldout import WORDS
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.usefixtures("single_process")
 def place(tmp_path, monkeypatch):
     """A run folder with held-out documents, a tokenizer, and checkpoints of stages 1 and 2."""
     monkeypatch.setattr(evaluate, "NUM_ROWS", 3)
+    monkeypatch.setattr(acceptance, "NUM_SERVED", 1)
+    monkeypatch.setattr(acceptance, "SERVED_TOKENS", 16)
     root = str(tmp_path / "run")
     write_tokenizer(root, WORDS)
     generator = torch.Generator().manual_seed(2)
@@ -57,7 +59,12 @@ def test_every_finished_stage_and_group_is_reported_once(place, tmp_path):
         assert entry["groups"].keys() == set(evaluate.GROUPS)
         for scores in entry["groups"].values():
             assert scores["num_tokens"] == 39 + 59  # the one-word document has nothing to predict
-            assert 0.0 <= scores["greedy_acceptance"] <= 1.0
+            for name in ("greedy_acceptance", "sampled_acceptance", "sampling_overlap"):
+                assert 0.0 <= scores[name] <= 1.0
+    for served in report["served"].values():
+        assert [(way["temperature"], way["num_drafts"]) for way in served] == [
+            (0.0, 1), (0.0, 2), (0.0, 3), (1.0, 1), (1.0, 2), (1.0, 3)
+        ]  # fmt: skip
     stored = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert stored == report
     assert evaluate.run(place) == report

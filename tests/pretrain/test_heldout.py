@@ -59,15 +59,18 @@ def test_scores_equal_the_loop(tokenizer):
     generator = torch.Generator().manual_seed(4)
     documents = [torch.randint(1, 90, (n,), generator=generator).tolist() for n in (9, 2, 7)]
     length = 30  # every document in one row, uncut
-    scores = score(model, make_sample(documents, tokenizer, length))
-    nats, right, agreeing, drafts = 0.0, [0, 0], 0, 0
+    sample = make_sample(documents, tokenizer, length)
+    scores = score(model, sample, with_overlap=True)
+    assert score(model, sample).sampling_overlap is None
+    nats, right, agreeing, drafts, shared = 0.0, [0, 0], 0, 0, 0.0
     for text in documents:
         tokens = torch.tensor([text[:-1]])
         with torch.no_grad():
             states = model(one_document(tokens))
             following = torch.tensor([[*text[1:-1], 0]])
             main = model.logits(states.hidden)[:, 0].log_softmax(-1)
-            draft = model.logits(model.draft(states, following))[:, 0].argmax(-1).tolist()
+            logits = model.logits(model.draft(states, following))[:, 0]
+        draft, q = logits.argmax(-1).tolist(), logits.softmax(-1)
         best = main.argmax(-1).tolist()
         for t, label in enumerate(text[1:]):
             nats -= float(main[t, label])
@@ -76,10 +79,12 @@ def test_scores_equal_the_loop(tokenizer):
             drafts += 1
             right[1] += draft[t] == text[t + 2]
             agreeing += draft[t] == best[t + 1]
+            shared += float(torch.minimum(main[t + 1].exp(), q[t]).sum())
     assert scores.bits_per_byte == pytest.approx(nats / math.log(2) / scores.num_bytes, rel=1e-5)
     assert scores.main_accuracy == pytest.approx(right[0] / 15)
     assert (drafts, scores.mtp_accuracy) == (12, pytest.approx(right[1] / 12))
     assert scores.agreement == pytest.approx(agreeing / 12)
+    assert scores.sampling_overlap == pytest.approx(shared / 12, rel=1e-5)
 
 
 def test_a_trained_draft_is_accepted_and_a_blind_one_is_not(trained):
