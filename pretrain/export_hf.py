@@ -42,7 +42,9 @@ def run(place: Place) -> Manifest | None:
     tokenizer = tables.open_table(place.input, "tokenizer")
     inputs = {f"checkpoints/stage{stage}": checkpoint_digest, "tokenizer": tokenizer.manifest.digest}
     config = {"model": model_config.model_dump(), "stage": trained.model_dump()}
-    mark = tables.fingerprint("export", config, inputs, ("pretrain.export_hf", "pretrain.hf"))
+    mark = tables.fingerprint(
+        "export", config, inputs, ("pretrain.export_hf", "pretrain.hf_layout", "pretrain.hf")
+    )
     done = tables.finished(place.output, "export", mark)
     if done is not None and not place.overwrite:
         logger.info("export of stage %d is up to date", stage)

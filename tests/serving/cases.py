@@ -1,9 +1,10 @@
 """The training side of the serving check: model folders, and what Megatron-Core computes with them.
 
-A case is a folder: `model/` (an export), `case.json` (prompts, and our tokens and drafts), `ours.safetensors`
-(our logits). Sound: three tiny shapes of random weights, the trained run, and a small model trained as MiMo
-trains. Broken, to be refused by the check: the trained run with the halves of the MTP projection as
-megatron-core has them, and the small model trained on the hidden state after the final norm.
+A case is a folder: `model/` (an export), `case.json` (prompts, and our tokens and drafts),
+`ours.safetensors` (our logits). Sound: three tiny shapes of random weights, one of them with three MTP
+layers, the trained run, and a small model trained as MiMo trains. Broken, to be refused by the check: the
+trained run with the halves of the MTP projection as megatron-core has them, and the small model trained on
+the hidden state after the final norm.
 """
 
 import json
@@ -25,6 +26,7 @@ from pretrain.hf_layout import hf_config, to_hf
 from pretrain.import_hf import load_folder
 from pretrain.loss import forward_step, global_counts, make_batch
 from pretrain.model import MimoModel, build_model
+from pretrain.mtp import append_copies
 
 NUM_PROMPTS = 16
 LENGTH = 256
@@ -55,7 +57,7 @@ def make_cases(root: str, preset: Path, folder: Path) -> list[Case]:
     """Write every case under `folder`. Raises ContractError if the run under `root` has no export."""
     found = []
     for number, (name, shape) in enumerate(SHAPES.items()):
-        model = _random(_shape(*shape), seed=number)
+        model = _random(_shape(*shape), seed=number, num_mtp=3 if name == "shape-2" else 1)
         prompts = _random_prompts(shape[-1], seed=number)
         found.append(_write(folder, Case(name, True, False), model, prompts, 16))
     trained, prompts = _trained_run(root, preset), _heldout_prompts(root)
@@ -78,14 +80,15 @@ def _shape(
     )  # fmt: skip
 
 
-def _random(config: ModelConfig, seed: int) -> MimoModel:
+def _random(config: ModelConfig, seed: int, num_mtp: int = 1) -> MimoModel:
     """Random weights; biases and norm gains too, which start at 0 and 1, where a mix-up would not show."""
     torch.manual_seed(seed)
     model = build_model(config, sequence_length=LENGTH, rotary_base=640_000)
+    append_copies(model.mtp, num_mtp - 1)
     with torch.no_grad():
         for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter.add_(0.3 * torch.randn_like(parameter))
+            scale = 0.3 if parameter.dim() == 1 else 0.01
+            parameter.add_(scale * torch.randn_like(parameter))
     return model.eval()
 
 
@@ -140,6 +143,7 @@ def _write(folder: Path, case: Case, model: MimoModel, prompts: list[list[int]],
     values = {
         "prompts": prompts,
         "num_new": num_new,
+        "mtp_layers": len(model.mtp.layers),
         "tokens": [text.tokens for text in texts],
         "checked": sum(text.checked[0] for text in texts),
         "accepted": sum(text.accepted[0] for text in texts),
@@ -154,13 +158,17 @@ def _write(folder: Path, case: Case, model: MimoModel, prompts: list[list[int]],
 
 @torch.no_grad()
 def _logits(model: MimoModel, tokens: list[int], number: int) -> dict[str, torch.Tensor]:
-    """Both heads over all tokens but the last, [s - 1, v]; the draft head's next token there is the last."""
+    """All heads over all tokens but the last, [s - 1, v]; the last is what the first draft layer reads there.
+
+    A layer further on has a row less each: for its last ones there is no text.
+    """
     states = model(one_document(torch.tensor([tokens[:-1]])))
-    draft = model.draft(states, torch.tensor([tokens[1:]]))
-    return {
-        f"main.{number}": model.logits(states.hidden[:, 0]).contiguous(),
-        f"draft.{number}": model.logits(draft[:, 0]).contiguous(),
-    }
+    found = {f"main.{number}": model.logits(states.hidden[:, 0]).contiguous()}
+    for layer in range(len(model.mtp.layers)):
+        following = torch.tensor([[*tokens[layer + 1 :], *[0] * layer]])
+        hidden = model.draft(states, following, layer)[: len(tokens) - 1 - layer, 0]
+        found[f"draft{layer or ''}.{number}"] = model.logits(hidden).contiguous()
+    return found
 
 
 def _write_unswapped(folder: Path, sound: Path) -> Case:

@@ -58,7 +58,9 @@ def transformers_logits(model: str, case: dict) -> dict[str, torch.Tensor]:
         tokens = torch.tensor([[*prompt, new[0]]])
         with torch.no_grad():
             found[f"transformers.main.{number}"] = loaded(tokens).logits[0, :-1].contiguous()
-            found[f"transformers.draft.{number}"] = loaded.draft_logits(tokens)[0, :-1].contiguous()
+            for layer in range(case["mtp_layers"]):
+                logits = loaded.draft_logits(tokens, layer)[0, : -1 - layer]
+                found[f"transformers.draft{layer or ''}.{number}"] = logits.contiguous()
     return found
 
 
