@@ -115,7 +115,7 @@ PEER_PYTHON = $(if $(wildcard $(PEERS)/.ready),--peer-python $(CURDIR)/$(PEERS)/
 GATES := $(patsubst tests/gates/gate_%.py,%,$(wildcard tests/gates/gate_*.py))
 BENCHES := $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
 
-.PHONY: gate bench bench-peers-setup fuzz chaos zip
+.PHONY: gate bench bench-peers-setup test-serve fuzz chaos zip
 gate: setup ## score the annotated sets under EVAL_DATA against the floors; absent sets are named
 	@failed=0; for gate in $(GATES); do echo "== $$gate"; \
 	  $(PYTHON) tests/gates/gate_$$gate.py --eval-data $(EVAL_DATA) || failed=1; done; exit $$failed
@@ -123,6 +123,14 @@ bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: bench-NAME for one of 
 bench-peers-setup: $(PEERS)/.ready ## .venv-peers: the systems that benchmarks compare with
 bench-%: setup
 	@$(PYTHON) tests/benchmarks/bench_$*.py --eval-data $(EVAL_DATA) $(PEER_PYTHON)
+
+SERVE := .venv-serve
+test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Megatron-Core (after make demo; 3.5 GB)
+	@$(PYTHON) tests/serving/check_serving.py --root $(ROOT) --preset $(PRESET) --serve-python $(SERVE)/bin/python
+$(SERVE)/.ready: tests/serving/serve.lock
+	@$(HOST_PYTHON) -m venv $(SERVE)
+	@$(SERVE)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/serving/serve.lock 2> >(grep -v "^WARNING" >&2)
+	@touch $@
 
 fuzz: setup ## hostile and mutated pages through the guarded extractor
 	@$(PYTHON) -W ignore tests/fuzz/fuzz_extraction.py

@@ -12,7 +12,7 @@ PRESETS = ("tiny", "h200", "mimo7b")
 MIMO = Path("configs/mimo7b")
 JOBS = {
     "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
-    "model", "schedule", "stage1", "stage2", "stage3", "train",
+    "model", "schedule", "stage1", "stage2", "stage3", "train", "extend_mtp",
 }  # fmt: skip
 SOURCE = re.compile(r"\[2\.[123]|\breleased\b")
 """A section of the report, or the released checkpoint (whose config the model's small constants are from)."""
