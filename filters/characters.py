@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 UPPER = 1
 DIGIT = 2  # numerals that are no letters: 7, ², ½
-ALPHANUMERIC = 4
+ALPHABETIC = 4
+ALPHANUMERIC = DIGIT | ALPHABETIC  # either
 ACCENTED = 8  # Latin letters with diacritics
 HAN = 16
 SPACE = 32
-ALPHABETIC = 64  # letters: alphanumeric, no digit
+SENTENCE_END = 64  # . ! ? … and their full-width forms
+
+SENTENCE_MARKS = ".!?…。！？｡"
 
 Mask = npt.NDArray[np.bool_]
 
@@ -22,13 +25,13 @@ _TABLE_SIZE = 0x30000
 
 
 class Characters(NamedTuple):
-    """Code points of a text, and for each the sum of the classes above that it belongs to."""
+    """Code points of a text, and for each the union of the classes above that it belongs to."""
 
     codes: npt.NDArray[np.unsignedinteger]
     classes: npt.NDArray[np.uint8]
 
     def are(self, wanted: int) -> Mask:
-        """Which characters belong to the class `wanted`."""
+        """Which characters belong to the class `wanted`, or to one of several."""
         mask: Mask = (self.classes & np.uint8(wanted)) != 0
         return mask
 
@@ -52,15 +55,16 @@ def _classes() -> npt.NDArray[np.uint8]:
     for code in range(_TABLE_SIZE - 1):
         character = chr(code)
         if character.isalnum():
-            table[code] = ALPHANUMERIC | (UPPER if character.isupper() else 0)
             is_digit = character.isnumeric() and not character.isalpha()
-            table[code] |= DIGIT if is_digit else ALPHABETIC
+            table[code] = (DIGIT if is_digit else ALPHABETIC) | (UPPER if character.isupper() else 0)
             if code >= 0x80 and "LATIN" in unicodedata.name(character, "") and _is_accented(character):
                 table[code] |= ACCENTED
         elif character.isspace():
             table[code] = SPACE
     for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2FFFE)):
         table[first : last + 1] |= HAN
+    for mark in SENTENCE_MARKS:
+        table[ord(mark)] |= SENTENCE_END
     return table
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from filters.characters import DIGIT, SPACE, UPPER, Characters, Mask
+from filters.characters import DIGIT, SENTENCE_END, SPACE, UPPER, Characters, Mask
 
 # Unicode's sentence terminals, restricted to those of scripts that a preset keeps, and full-width forms.
 _TERMINALS = tuple(".!?‼⁇⁈⁉。！．？｡։؟۔।॥")
@@ -38,8 +38,7 @@ _LIST_CASE_MIN_TOKENS = 12
 _LIST_CASE_MIN_CAPITALISED = 0.5
 
 # stdlib re throughout: disjoint classes in sequence, nothing can backtrack.
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)")
-_SENTENCE_END_FULL_WIDTH = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*")
 _ABBREVIATIONS = frozenset(
     str.split(
         "Mr Mrs Ms Dr Prof St Mt Jr Sr Gen Gov Rep Rev Sen Inc Ltd Co Corp Bros vs etc cf Fig fig Eq eq No "
@@ -116,21 +115,18 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
     raw_lines = prose.split("\n")
     lines = [line.strip() for line in raw_lines]
     starts = _line_starts(raw_lines)
-    pattern = _SENTENCE_END if prose.isascii() else _SENTENCE_END_FULL_WIDTH
-    ends = np.array(
-        [m.end() for m in pattern.finditer(prose) if not _is_abbreviated(prose, m.start())], dtype=np.int64
-    )
-    sentences = _sentences_per_line(raw_lines, starts, ends)
+    ends = _sentence_ends(prose, characters)
+    sentences = _sentences_per_line(raw_lines, ends)
     visible = [line for line in lines if line]
     num_lines = max(len(visible), 1)
     c4_strict, c4_any_ending, c4_brackets = _c4_lines(prose.lower(), lines, sentences)
     return LineStats(
         num_lines=len(visible),
-        num_sentences=int(sentences.sum()),
-        bullet_line_fraction=sum(line.startswith(("•", "-")) for line in visible) / num_lines,
-        ellipsis_line_fraction=sum(line.endswith(("...", "…")) for line in visible) / num_lines,
-        punctuated_line_fraction=sum(line.endswith(_TERMINALS) for line in visible) / num_lines,
-        short_line_fraction=sum(len(line) <= _SHORT_LINE_CHARS for line in visible) / num_lines,
+        num_sentences=sum(sentences),
+        bullet_line_fraction=sum([line.startswith(("•", "-")) for line in visible]) / num_lines,
+        ellipsis_line_fraction=sum([line.endswith(("...", "…")) for line in visible]) / num_lines,
+        punctuated_line_fraction=sum([line.endswith(_TERMINALS) for line in visible]) / num_lines,
+        short_line_fraction=sum([len(line) <= _SHORT_LINE_CHARS for line in visible]) / num_lines,
         line_break_token_fraction=(len(raw_lines) - 1) / max(num_tokens, 1),
         code_like_line_fraction=sum(map(_is_code_like, visible)) / num_lines,
         c4_num_sentences=c4_strict,
@@ -146,12 +142,25 @@ def _is_code_like(line: str) -> bool:
     return ends_like_code or (line[:2] in _CODE_FIRST_CHARS and line.startswith(_CODE_STARTS))
 
 
+def _sentence_ends(prose: str, characters: Characters) -> list[int]:
+    """Where the sentences that a mark ends are over, their closing quotes included; ascending."""
+    ends = [0]
+    for at in characters.are(SENTENCE_END).nonzero()[0].tolist():
+        if at < ends[-1]:
+            continue  # a further mark of the same end
+        match = _SENTENCE_END.match(prose, at)
+        if match and not (prose[at] == "." and _is_abbreviated(prose, at)):
+            ends.append(match.end())
+    return ends[1:]
+
+
 def _is_abbreviated(prose: str, at: int) -> bool:
     """Whether the stop at `at` belongs to an abbreviation (Dr., U.S., p.m.) and so ends no sentence."""
-    if prose[at] != ".":
-        return False
-    before = prose[max(at - 6, 0) : at].split()
-    word = before[-1].lstrip("(\"'") if before else ""
+    before = prose[max(at - 6, 0) : at]
+    if len(before) == 6 and before.isalpha():
+        return False  # a longer word than any of them
+    words = before.split()
+    word = words[-1].lstrip("(\"'") if words else ""
     return word in _ABBREVIATIONS or (word[-1:].isalpha() and word[-2:-1] in ("", "."))
 
 
@@ -161,29 +170,30 @@ def _line_starts(raw_lines: list[str]) -> npt.NDArray[np.int64]:
     return starts
 
 
-def _sentences_per_line(
-    raw_lines: list[str], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _sentences_per_line(raw_lines: list[str], ends: list[int]) -> list[int]:
     """Sentence ends in each line, plus one where text follows the last of them."""
-    counts = np.bincount(np.searchsorted(starts, ends - 1, side="right") - 1, minlength=len(raw_lines))
-    lengths = np.array([len(line.rstrip()) for line in raw_lines])
-    line_ends = starts + lengths
-    last_end = np.searchsorted(ends, line_ends, side="right") - 1
-    is_closed = last_end >= 0
-    if len(ends):
-        is_closed &= ends[last_end] == line_ends
-    counts += (lengths > 0) & ~is_closed
+    counts = []
+    start = last_end = index = 0
+    for line in raw_lines:
+        first = index
+        while index < len(ends) and ends[index] <= start + len(line):
+            last_end = ends[index]
+            index += 1
+        visible_end = start + len(line.rstrip())
+        is_open = visible_end > start and last_end != visible_end
+        counts.append(index - first + is_open)
+        start += len(line) + 1
     return counts
 
 
-def _c4_lines(lowered: str, lines: list[str], sentences: npt.NDArray[np.int64]) -> tuple[int, int, int]:
+def _c4_lines(lowered: str, lines: list[str], sentences: list[int]) -> tuple[int, int, int]:
     """Sentences of the lines that C4 keeps, of those it would keep at any ending, brackets in the former.
 
     `lowered` is the prose in lower case, to look for unwanted phrases once before any line is.
     """
     unwanted = [phrase for phrase in ("javascript", *_C4_POLICY) if phrase in lowered]
     strict = any_ending = brackets = 0
-    for line, num_sentences in zip(lines, sentences.tolist(), strict=True):
+    for line, num_sentences in zip(lines, sentences, strict=True):
         if line.count(" ") < _C4_MIN_WORDS - 1 and len(line.split()) < _C4_MIN_WORDS:
             continue
         if len(line) > _C4_MAX_WORD_CHARS and max(map(len, line.split())) > _C4_MAX_WORD_CHARS:
@@ -228,7 +238,7 @@ def _counts_per_line(mask: Mask, starts: npt.NDArray[np.int64]) -> npt.NDArray[n
 
 
 def _list_case_fraction(
-    characters: Characters, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    characters: Characters, starts: npt.NDArray[np.int64], ends: list[int]
 ) -> float:
     """Fraction of the sentences, of 12 tokens or more, in which over half of the tokens are capitalised.
 
@@ -237,11 +247,14 @@ def _list_case_fraction(
     is_visible = ~characters.are(SPACE)
     is_token_start = is_visible.copy()
     is_token_start[1:] &= ~is_visible[:-1]
-    token_starts = np.flatnonzero(is_token_start)
-    borders = np.sort(np.concatenate((starts, ends)))
-    sentence_of = np.searchsorted(borders, token_starts, side="right")
-    tokens = np.bincount(sentence_of)
+    token_starts = is_token_start.nonzero()[0]
     is_capital = (characters.classes[token_starts] & np.uint8(UPPER)) != 0
-    capitals = np.bincount(sentence_of[is_capital], minlength=len(tokens))
+    capitals_before = np.concatenate(([0], is_capital.cumsum()))
+    # The first border is the start of the first line.
+    borders = np.concatenate((starts, ends)).astype(np.int64)
+    borders.sort()
+    cuts = np.append(token_starts.searchsorted(borders), len(token_starts))
+    tokens = cuts[1:] - cuts[:-1]
+    capitals = capitals_before[cuts[1:]] - capitals_before[cuts[:-1]]
     is_listed = (tokens >= _LIST_CASE_MIN_TOKENS) & (capitals > _LIST_CASE_MIN_CAPITALISED * tokens)
     return int(np.count_nonzero(is_listed)) / max(int(np.count_nonzero(tokens)), 1)

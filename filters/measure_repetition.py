@@ -8,7 +8,7 @@ repeated (n-1)-grams that also agree in the next token, so that after n = 2 few 
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from filters.words import Tokens
 
 # Ours: below it a loop is faster than numpy's calls (measured at 16 to 256).
-_FEW = 64
+_FEW = 128
 _PARAGRAPH_BREAK = re.compile(r"\n\n+")
 
 
@@ -79,65 +79,87 @@ def count_duplicates(pieces: Sequence[str]) -> tuple[int, int]:
 
 def _ngram_chars(tokens: Tokens) -> tuple[list[int], list[int]]:
     """Characters of the top 2-, 3-, 4-gram, and of the repeated 5-, 6-, ... 10-grams."""
-    ids = tokens.ids
-    num_tokens = len(ids)
-    chars_before = np.concatenate(([0], np.cumsum(tokens.ends - tokens.starts)))
-    top = [int(chars_before[n]) + n - 1 if num_tokens >= n else 0 for n in (2, 3, 4)]
+    chars_before = [0, *(tokens.ends - tokens.starts).cumsum().tolist()]
+    # Where no n-gram is repeated, the first is the top one.
+    top = [chars_before[n] + n - 1 if len(tokens.ids) >= n else 0 for n in (2, 3, 4)]
     duplicate = [0] * 6
-    positions = np.arange(num_tokens)
-    grams = ids  # of the n-1 tokens from each position, equal where they are equal
-    for n in range(2, 11):
-        has_next = positions <= num_tokens - n
-        positions = positions[has_next]
-        pairs = grams[has_next] * num_tokens + ids[positions + n - 1]
-        positions, grams = _repeated(positions, pairs)
-        if len(positions) == 0:
-            break
+    for n, positions, names in _repeated_ngrams(tokens.ids):
         if n <= 4:
-            occurrences = np.bincount(grams)
-            most = int(occurrences.max())
-            first = int(positions[int((occurrences[grams] == most).argmax())])
-            top[n - 2] = most * (int(chars_before[first + n] - chars_before[first]) + n - 1)
+            occurrences = Counter(names)
+            first = max(occurrences, key=occurrences.__getitem__)  # of equal ones the first in the text
+            top[n - 2] = occurrences[first] * (chars_before[first + n] - chars_before[first] + n - 1)
         else:
-            chars = (chars_before[positions + n] - chars_before[positions]).tolist()
-            duplicate[n - 5] = _repeated_chars(positions.tolist(), grams.tolist(), chars, n)
+            duplicate[n - 5] = _repeated_chars(positions, names, chars_before, n)
     return top, duplicate
 
 
-def _repeated(
-    positions: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]
+def _repeated_ngrams(ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int], list[int]]]:
+    """For n = 2 to 10, as long as there are any: n, where repeated n-grams start, and their names.
+
+    Positions ascend. The name of an n-gram is the position where it starts first.
+    """
+    positions, names = np.arange(len(ids)), ids
+    n = 1
+    while n < 10 and len(positions) > _FEW:
+        n += 1
+        positions, names = _narrow(positions, names, ids, n)
+        if len(positions) > 0:
+            yield n, positions.tolist(), names.tolist()
+    listed, few_positions, few_names = ids.tolist(), positions.tolist(), names.tolist()
+    while n < 10 and few_positions:
+        n += 1
+        few_positions, few_names = _narrow_few(few_positions, few_names, listed, n)
+        if few_positions:
+            yield n, few_positions, few_names
+
+
+def _narrow(
+    positions: npt.NDArray[np.int64], names: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], n: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The positions, in order, whose key occurs more than once, and a number for each such key."""
-    if len(keys) <= _FEW:
-        listed = keys.tolist()
-        counts = Counter(listed)
-        number_of = {key: number for number, key in enumerate(counts) if counts[key] > 1}
-        places = [place for place, key in enumerate(listed) if counts[key] > 1]
-        return positions[places], np.array([number_of[listed[p]] for p in places], dtype=np.int64)
-    order = keys.argsort()
+    """Of the positions of (n-1)-grams with equal `names`, those whose n-gram occurs again; its new name."""
+    num_followed = int(positions.searchsorted(len(ids) - n, side="right"))
+    positions = positions[:num_followed]
+    keys = names[:num_followed] * len(ids) + ids[positions + (n - 1)]
+    order = keys.argsort(kind="stable")
     ordered = keys[order]
-    is_equal = ordered[1:] == ordered[:-1]
-    is_repeated = np.zeros(len(keys), dtype=np.bool_)
-    is_repeated[1:] = is_equal
-    is_repeated[:-1] |= is_equal
-    is_new = np.ones(len(keys), dtype=np.bool_)
-    is_new[1:] = ~is_equal
-    numbers = np.empty(len(keys), dtype=np.int64)
-    numbers[order] = np.cumsum(is_new & is_repeated) - 1
-    kept = np.sort(order[is_repeated])
-    return positions[kept], numbers[kept]
+    is_new = np.ones(num_followed + 1, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:-1])
+    is_repeated = np.empty(num_followed, dtype=np.bool_)
+    is_repeated[order] = ~(is_new[1:] & is_new[:-1])
+    first_of = positions[order[is_new[:-1]]]
+    new_names = np.empty(num_followed, dtype=np.int64)
+    new_names[order] = first_of[is_new[:-1].cumsum() - 1]
+    return positions[is_repeated], new_names[is_repeated]
 
 
-def _repeated_chars(positions: list[int], grams: list[int], chars: list[int], n: int) -> int:
-    """Sum of `chars` over the n-grams that occurred before; once counted, an n-gram is skipped whole."""
+def _narrow_few(
+    positions: list[int], names: list[int], ids: list[int], n: int
+) -> tuple[list[int], list[int]]:
+    """As _narrow."""
+    last = len(ids) - n
+    first_of: dict[tuple[int, int], int] = {}
+    new_names = [
+        first_of.setdefault((name, ids[position + n - 1]), position)
+        for position, name in zip(positions, names, strict=True)
+        if position <= last
+    ]
+    if len(first_of) == len(new_names):
+        return [], []
+    occurrences = Counter(new_names)
+    kept = [place for place, name in enumerate(new_names) if occurrences[name] > 1]
+    return [positions[place] for place in kept], [new_names[place] for place in kept]
+
+
+def _repeated_chars(positions: list[int], names: list[int], chars_before: list[int], n: int) -> int:
+    """Characters of the n-grams that occurred before; once counted, an n-gram is skipped whole."""
     seen: set[int] = set()
     total = next_position = 0
-    for position, gram, length in zip(positions, grams, chars, strict=True):
+    for position, name in zip(positions, names, strict=True):
         if position < next_position:
             continue
-        if gram in seen:
-            total += length
+        if name in seen:
             next_position = position + n
+            total += chars_before[next_position] - chars_before[position]
         else:
-            seen.add(gram)
+            seen.add(name)
     return total

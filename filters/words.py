@@ -38,6 +38,14 @@ _SPLITS = 16
 _REPEATS = 32  # a run of it is one token
 _LEANS_RIGHT = 64  # joins the word after it: "-x", "@name"
 _LEANS_LEFT = 128  # joins the word before it: "230-"
+_BEYOND_ASCII = 127  # the code that stands for every mark beyond ASCII, but ’, which is taken for '
+
+# Verdicts on a mark where it stands.
+_JOINS = np.uint8(1)  # part of a word
+_STARTS_CLITIC = np.uint8(2)  # the token starts with it and goes on behind it
+_REPEATS_NEIGHBOUR = np.uint8(4)  # part of the run of its left neighbour, if that is the same mark
+_JUDGED_CLASSES = np.uint8(UPPER | DIGIT | ALPHABETIC)
+_NO_CLASSES = np.empty(0, dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,50 +69,72 @@ class Tokens:
 def tokenise(characters: Characters) -> Tokens:
     """Tokens of the text that `characters` stand for; nothing is lower-cased."""
     starts, ends = _borders(characters)
-    hashes, first, ids, counts = np.unique(
-        _hashes(characters.codes, starts, ends), return_index=True, return_inverse=True, return_counts=True
-    )
-    if len(starts) == 0:
-        return Tokens(starts, ends, ids, hashes, counts, first, np.empty(0, dtype=np.uint8))
+    num_tokens = len(starts)
+    hash_of = _hashes(characters, starts)
+    order = hash_of.argsort(kind="stable")
+    ordered = hash_of[order]
+    is_new = np.ones(num_tokens, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:])
+    at = is_new.nonzero()[0]
+    ids = np.empty(num_tokens, dtype=np.int64)
+    ids[order] = is_new.cumsum() - 1
+    counts = _differences(at, num_tokens)
     # Each part runs from a token to the next, and what lies between two tokens is white space.
-    classes = np.bitwise_or.reduceat(characters.classes, starts)
-    return Tokens(starts, ends, ids, hashes, counts, first, classes)
+    classes = np.bitwise_or.reduceat(characters.classes, starts) if num_tokens else _NO_CLASSES
+    return Tokens(starts, ends, ids, ordered[at], counts, order[at], classes)
 
 
 def _borders(characters: Characters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     is_space = characters.are(SPACE)
     is_word = characters.are(ALPHANUMERIC)
-    marks = np.flatnonzero(~(is_word | is_space))
-    is_joining, is_repeated, is_clitic = _judge_marks(characters, marks)
-    is_word[marks[is_joining]] = True
+    marks = (~(is_word | is_space)).nonzero()[0]
+    verdicts = _judge_marks(characters, marks)
+    is_word[marks[(verdicts & _JOINS) != 0]] = True
     for start, end in _urls(characters.codes, marks, is_space):
         is_word[start:end] = True
     is_start = ~is_space
     is_start[1:] &= ~(is_word[1:] & is_word[:-1])
-    is_start[marks[is_repeated]] = False
-    is_start[marks[is_clitic] + 1] = False
+    is_start[marks[(verdicts & _REPEATS_NEIGHBOUR) != 0]] = False
+    is_start[marks[(verdicts & _STARTS_CLITIC) != 0] + 1] = False
     is_han = characters.are(HAN)
     if is_han.any():
         is_start |= is_han
         is_start[1:] |= is_han[:-1] & ~is_space[1:]
-    starts = np.flatnonzero(is_start)
     # A token ends where the next one starts or white space follows.
-    borders = np.append(np.flatnonzero(is_start | is_space), len(is_space))
-    ends = borders[np.searchsorted(borders, starts, side="right")]
-    return starts, ends
+    is_end = ~is_space
+    is_end[:-1] &= (is_start | is_space)[1:]
+    return is_start.nonzero()[0], is_end.nonzero()[0] + 1
 
 
-def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> tuple[Mask, Mask, Mask]:
-    """Of the punctuation at `marks`: what joins a word, what repeats its neighbour, what starts a clitic."""
+def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Of each mark of punctuation, _JOINS, _STARTS_CLITIC and _REPEATS_NEIGHBOUR where they hold."""
     codes, classes = characters
     code = codes[marks]
     # Before the first and behind the last character stands a space.
     padded = np.full(len(classes) + 3, SPACE, dtype=np.uint8)
     padded[2:-1] = classes
-    two_before, before, after = padded[marks], padded[marks + 1], padded[marks + 3]
-    kind = _mark_kinds()[np.minimum(code, 127)]
+    case = np.minimum(code, _BEYOND_ASCII).astype(np.int64)
+    case[code == ord("’")] = ord("'")
+    padded &= _JUDGED_CLASSES
+    for neighbour in (marks, marks + 1, marks + 3):  # two before it, before it, behind it
+        case <<= 3
+        case |= padded.take(neighbour)
+    verdicts = _verdicts().take(case)
+    is_repeating = code == codes.take(marks - 1, mode="clip")
+    is_repeating[:1] &= marks[:1] > 0
+    verdicts[~is_repeating] &= ~_REPEATS_NEIGHBOUR
+    return verdicts
+
+
+@lru_cache(maxsize=1)
+def _verdicts() -> npt.NDArray[np.uint8]:
+    """Verdicts on a mark by its code (7 bits) and the classes two before, before and behind it (3 bits each)."""
+    cases = np.arange(128 << 9)
+    code = cases >> 9
+    two_before, before, after = cases >> 6 & 7, cases >> 3 & 7, cases & 7
+    kind = _mark_kinds()[code]
     both = before & after
-    is_inside = (both & ALPHANUMERIC) != 0
+    is_inside = ((before & ALPHANUMERIC) != 0) & ((after & ALPHANUMERIC) != 0)
     is_capital_after = (after & UPPER) != 0
     # One bit of `splitting` for each rule by which the mark splits, its neighbours being as the rule says.
     splitting = np.where(both & ALPHABETIC, _SPLITS_LETTERS | _SPLITS, _SPLITS)
@@ -116,10 +146,10 @@ def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> tuple[
     is_short &= ((two_before & ALPHANUMERIC) == 0) | ((before & UPPER) > (two_before & UPPER))
     leaning = np.where(after & ALPHANUMERIC, kind & _LEANS_RIGHT, kind & _LEANS_LEFT)
     is_leaning = (leaning != 0) & (((before | after) & ALPHANUMERIC) != 0)
-    is_joining = np.where(is_inside, (kind & splitting) == 0, is_leaning | is_short)
-    is_repeated = ((kind & _REPEATS) != 0) & (code == codes[np.maximum(marks - 1, 0)]) & (marks > 0)
-    is_clitic = is_inside & ((code == ord("'")) | (code == ord("’")))
-    return is_joining, is_repeated, is_clitic
+    verdicts = np.where(np.where(is_inside, (kind & splitting) == 0, is_leaning | is_short), _JOINS, 0)
+    verdicts |= np.where(kind & _REPEATS, _REPEATS_NEIGHBOUR, 0)
+    verdicts |= np.where(is_inside & (code == ord("'")), _STARTS_CLITIC, 0)
+    return verdicts.astype(np.uint8)
 
 
 def _urls(
@@ -146,7 +176,7 @@ def _mark_kinds() -> npt.NDArray[np.uint8]:
         ("-+*^", _SPLITS_DIGITS),
         (":<>=/", _SPLITS_BEFORE_LETTER),
         (".", _SPLITS_SENTENCES),
-        ("'\x7f", _SPLITS),  # 127 stands for every mark beyond ASCII
+        ("'" + chr(_BEYOND_ASCII), _SPLITS),
         ("-=~/\\|^.", _REPEATS),
         ("-@./\\", _LEANS_RIGHT),
         ("-/+", _LEANS_LEFT),
@@ -156,21 +186,29 @@ def _mark_kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
-def _hashes(
-    codes: npt.NDArray[np.unsignedinteger], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint64]:
+def _hashes(characters: Characters, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     """Sum over a token's characters of (code + 1) times a random odd number for its place, modulo 2**64."""
-    lengths = ends - starts
-    first_of = np.cumsum(lengths) - lengths
-    places = np.arange(int(lengths.sum())) - np.repeat(first_of, lengths)
-    positions = places + np.repeat(starts, lengths)
-    terms: npt.NDArray[np.uint64] = codes.take(positions).astype(np.uint64)
-    terms += np.uint64(1)
-    terms *= _multipliers().take(places, mode="wrap")
     if len(starts) == 0:
-        return terms
-    sums: npt.NDArray[np.uint64] = np.add.reduceat(terms, first_of)
+        return np.empty(0, dtype=np.uint64)
+    codes, classes = characters
+    # From the first token's start on, every character belongs to the token before it, white space as zero.
+    first = int(starts[0])
+    terms = codes[first:].astype(np.uint64)
+    terms += np.uint64(1)
+    terms *= (classes[first:] & np.uint8(SPACE)) == 0
+    places = np.arange(first, len(codes))
+    places -= starts.repeat(_differences(starts, len(codes)))
+    terms *= _multipliers().take(places, mode="wrap")
+    sums: npt.NDArray[np.uint64] = np.add.reduceat(terms, starts - first)
     return sums
+
+
+def _differences(numbers: npt.NDArray[np.int64], end: int) -> npt.NDArray[np.int64]:
+    """From each number to the next, from the last to `end`."""
+    differences = np.empty_like(numbers)
+    differences[:-1] = numbers[1:] - numbers[:-1]
+    differences[-1:] = end - numbers[-1:]
+    return differences
 
 
 @lru_cache(maxsize=1)
