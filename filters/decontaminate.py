@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ _STRIDE = 4
 _MIN_COVERAGE = 0.5
 # Ours: a problem shorter than this (about 12 words) is a phrase that any text may contain.
 _MIN_PROBLEM_CHARS = 50
-_BITMAP_BITS = 24
+# Ours: 16 MB; of the windows of a clean text one in a hundred passes at a million windows indexed.
+_BITMAP_BITS = 27
 
 # Names that are read alike as a command, as a symbol and as a word; every other command is dropped.
 _READ_ALOUD = frozenset(
@@ -48,6 +50,10 @@ _COMMAND = re.compile(r"\\(?:begin|end)\{[A-Za-z*]{0,20}\}|\\([A-Za-z]+)")
 _MATHML = re2.compile(r"<annotation[^<>]*>[^<]*</annotation>|</?m[a-z]+[^<>]*>")
 _CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's answers carry them, copies do not
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_MAX_CACHED_CHARS = (
+    8  # Ours: quotes, dashes, accents, symbols and words of Chinese recur; longer runs do not.
+)
 
 _ASCII_LOWER = bytes(range(256)).lower()
 _ASCII_DELETED = bytes(code for code in range(128) if not chr(code).isalnum())
@@ -65,7 +71,7 @@ class Index:
     num_windows: npt.NDArray[np.uint32]
     hashes: npt.NDArray[np.uint64]
     owners: npt.NDArray[np.uint32]
-    bitmap: npt.NDArray[np.bool_]
+    bitmap: npt.NDArray[np.uint8]
 
 
 def normalise(text: str) -> bytes:
@@ -77,10 +83,10 @@ def normalise(text: str) -> bytes:
     if "\\" in text:
         text = _COMMAND.sub(_read_command, text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(_SYMBOLS)
-        text = _NOT_ALPHANUMERIC.sub("", text.lower())
-        return text.encode("utf-8", "ignore").translate(_ASCII_LOWER, _ASCII_DELETED)
-    return text.encode().translate(_ASCII_LOWER, _ASCII_DELETED)
+        if not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
+        text = _BEYOND_ASCII.sub(_read_symbols, text)
+    return text.encode("utf-8", "ignore").translate(_ASCII_LOWER, _ASCII_DELETED)
 
 
 def build_index(problems: Iterable[tuple[str, str]]) -> Index:
@@ -135,12 +141,14 @@ def contaminated_by(text: str, index: Index) -> str | None:
     Of several the one found to the largest part, then the one indexed first.
     """
     windows = _window_hashes(normalise(text))
-    candidates = np.unique(windows[index.bitmap[windows >> np.uint64(64 - _BITMAP_BITS)]])
-    first = np.searchsorted(index.hashes, candidates, side="left")
-    last = np.searchsorted(index.hashes, candidates, side="right")
-    found = [index.owners[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True) if a < b]
-    if not found:
+    candidates = np.unique(windows[_in_bitmap(windows, index.bitmap)])
+    first = index.hashes.searchsorted(candidates)
+    is_found = index.hashes.take(first, mode="clip") == candidates if len(index.hashes) else first > 0
+    first = first[is_found]
+    if len(first) == 0:
         return None
+    last = index.hashes.searchsorted(candidates[is_found], side="right")
+    found = [index.owners[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
     problems, num_found = np.unique(np.concatenate(found), return_counts=True)
     coverage = num_found / index.num_windows[problems]
     best = int(coverage.argmax())
@@ -154,6 +162,20 @@ def _read_command(match: re.Match[str]) -> str:
     lowered = name.lower()
     lowered = _ALIASES.get(lowered, lowered)
     return lowered if lowered in _READ_ALOUD else " "
+
+
+def _read_symbols(match: re.Match[str]) -> str:
+    run = match.group()
+    return _plain(run) if len(run) > _MAX_CACHED_CHARS else _plain_cached(run)
+
+
+def _plain(text: str) -> str:
+    """Lower-cased letters and digits of the compatible form, Greek by name: "²" -> "2", "√Σ" -> "sqrtsigma"."""
+    lowered = unicodedata.normalize("NFKC", text).lower().translate(_SYMBOLS)
+    return _NOT_ALPHANUMERIC.sub("", lowered)
+
+
+_plain_cached = lru_cache(maxsize=65_536)(_plain)
 
 
 def _window_hashes(stream: bytes) -> npt.NDArray[np.uint64]:
@@ -178,6 +200,20 @@ def _with_bitmap(
     owners: npt.NDArray[np.uint32],
 ) -> Index:
     """The bitmap answers "certainly not in the index" for most windows by one look-up."""
-    bitmap = np.zeros(1 << _BITMAP_BITS, dtype=np.bool_)
-    bitmap[hashes >> np.uint64(64 - _BITMAP_BITS)] = True
+    bitmap = np.zeros(1 << _BITMAP_BITS - 3, dtype=np.uint8)
+    byte, bit = _place(hashes)
+    np.bitwise_or.at(bitmap, byte, bit)
     return Index(names, num_windows, hashes, owners, bitmap)
+
+
+def _in_bitmap(hashes: npt.NDArray[np.uint64], bitmap: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    byte, bit = _place(hashes)
+    found: npt.NDArray[np.bool_] = (bitmap.take(byte) & bit) != 0
+    return found
+
+
+def _place(hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Of each hash the byte in the bitmap, by its first bits, and the bit in that byte, by its last three."""
+    byte = (hashes >> np.uint64(64 + 3 - _BITMAP_BITS)).astype(np.int64)
+    bit = np.uint8(1) << (hashes & np.uint64(7)).astype(np.uint8)
+    return byte, bit

@@ -237,9 +237,7 @@ def _counts_per_line(mask: Mask, starts: npt.NDArray[np.int64]) -> npt.NDArray[n
     return counts
 
 
-def _list_case_fraction(
-    characters: Characters, starts: npt.NDArray[np.int64], ends: list[int]
-) -> float:
+def _list_case_fraction(characters: Characters, starts: npt.NDArray[np.int64], ends: list[int]) -> float:
     """Fraction of the sentences, of 12 tokens or more, in which over half of the tokens are capitalised.
 
     A token is here what stands between white space.
