@@ -170,7 +170,7 @@ def _read_symbols(match: re.Match[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Lower-cased letters and digits of the compatible form, Greek by name: "²" -> "2", "√Σ" -> "sqrtsigma"."""
+    """Lower-cased letters and digits of the compatible form, symbols by name: "²" -> "2", "Σ" -> "sigma"."""
     lowered = unicodedata.normalize("NFKC", text).lower().translate(_SYMBOLS)
     return _NOT_ALPHANUMERIC.sub("", lowered)
 

@@ -128,7 +128,7 @@ def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.ND
 
 @lru_cache(maxsize=1)
 def _verdicts() -> npt.NDArray[np.uint8]:
-    """Verdicts on a mark by its code (7 bits) and the classes two before, before and behind it (3 bits each)."""
+    """Verdicts on a mark by its code (7 bits), the classes two before, before and behind it (3 bits each)."""
     cases = np.arange(128 << 9)
     code = cases >> 9
     two_before, before, after = cases >> 6 & 7, cases >> 3 & 7, cases & 7
