@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 
 
 class ContractError(Exception):
@@ -52,10 +52,6 @@ DOCUMENTS = pa.schema(
         pa.field("origin", ORIGIN, nullable=False),
     ]
 )
-
-_INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
-
-_INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
 
 _INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
 
@@ -131,6 +127,7 @@ FILTERED = _plus(
     pa.field("language", pa.string()),
     pa.field("language_score", pa.float64()),
     *TEXT_STATS,
+    pa.field("toxicity", pa.float64()),  # share of listed words; null where nothing measured it (synthetic)
     pa.field("licence", pa.string()),
     pa.field("pii_masked", pa.int32(), nullable=False),
     pa.field("contaminated_by", pa.string()),
@@ -242,6 +239,8 @@ REJECT_REASONS: dict[str, tuple[str, ...]] = {
         "malformed_markup",
     ),
     "filtered": (
+        "opted_out",  # by a list of URLs whose owners asked for it
+        "blocked_url",
         "language",
         "too_few_chars",
         "too_few_words",
@@ -282,6 +281,7 @@ REJECT_REASONS: dict[str, tuple[str, ...]] = {
         "too_few_alphanumerics",
         "too_few_comments",
         "too_many_comments",
+        "too_toxic",
         "contaminated",
     ),
     "deduped": ("duplicate_url", "duplicate_exact", "duplicate_near"),

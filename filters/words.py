@@ -119,7 +119,7 @@ def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.ND
     for neighbour in (marks, marks + 1, marks + 3):  # two before it, before it, behind it
         case <<= 3
         case |= padded.take(neighbour)
-    verdicts = _verdicts().take(case)
+    verdicts: npt.NDArray[np.uint8] = _verdicts().take(case)
     is_repeating = code == codes.take(marks - 1, mode="clip")
     is_repeating[:1] &= marks[:1] > 0
     verdicts[~is_repeating] &= ~_REPEATS_NEIGHBOUR

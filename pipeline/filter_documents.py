@@ -1,13 +1,14 @@
 """documents -> filtered: measure, then decide; what is rejected keeps its measurements.
 
-Per document, cheap first: TextStats and language, the rules, decontamination, then masking and licence of
-what is kept. One part of `documents` is one shard.
+Per document, cheap first: the lists of URLs, then TextStats, language and toxicity, the rules,
+decontamination, and masking and licence of what is kept. One part of `documents` is one shard.
+Of a document whose owner opted out nothing is kept but its id and URL.
 """
 
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import pyarrow as pa
@@ -24,13 +25,16 @@ from filters.licences import licence_of
 from filters.pii import mask_pii
 from filters.rules import Thresholds, is_mathematical, is_mostly_code, preset, reject_reason
 from filters.stats import TextStats, measure
+from filters.toxicity import WordList, toxicity
+from filters.url_lists import UrlList, listed_by
 from pipeline.index_problems import ProblemConfig, index_problems
+from pipeline.read_lists import read_url_lists, read_words
 from pipeline.session import spark_session
 from pipeline.tables import Job, Shard, map_shards, part_shards
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.filter_documents", "pipeline.index_problems", "filters")
+MODULES = ("pipeline.filter_documents", "pipeline.index_problems", "pipeline.read_lists", "filters")
 BATCH = pa.schema(
     [
         *(field.with_nullable(True) for field in FILTERED),
@@ -48,8 +52,28 @@ class FilterConfig(Config):
     """ISO 639 codes to keep; empty: all."""
     min_language_score: Annotated[float, Field(ge=0, le=1)]
     """Below it the language counts as unknown; unknown is allowed only in what is mostly code or math."""
+    max_toxicity: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of listed words; 1 keeps everything, toxicity is then only measured."""
+    toxic_words: tuple[str, ...]
+    """Files, folders or globs of words, one a line; empty: the short list of filters.toxicity."""
+    blocked_urls: tuple[str, ...]
+    """Files, folders (UT1's categories) or globs of domains and URLs that are rejected."""
+    opt_outs: tuple[str, ...]
+    """The same for pages whose owners asked to be left out; see pipeline.inspection forget."""
     problems: tuple[ProblemConfig, ...]
     """Benchmarks: documents that contain one of their problems are rejected."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Everything a decision depends on, loaded once per run and sent to every worker once."""
+
+    config: FilterConfig
+    thresholds: Thresholds
+    problems: Index
+    words: WordList
+    blocked: UrlList
+    opted_out: UrlList
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:
@@ -61,10 +85,18 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         raise ConfigError(f"{place.preset}/filter.toml: rules: {error}; remedy: name one of these") from None
     documents = tables.open_table(place.input, "documents")
     index, index_digest = index_problems(config.problems)
+    words, words_digest = read_words("toxic_words", config.toxic_words)
+    blocked, blocked_digest = read_url_lists("blocked_urls", config.blocked_urls)
+    opted_out, opted_out_digest = read_url_lists("opt_outs", config.opt_outs)
     facts = {
         "language_model": tables.hash_bytes(model_path().read_bytes()),
         "problem_index": index_digest,
         "num_problems": len(index.names),
+        "toxic_words": words_digest,
+        "blocked_urls": blocked_digest,
+        "num_blocked_urls": len(blocked.hashes),
+        "opt_outs": opted_out_digest,
+        "num_opt_outs": len(opted_out.hashes),
     }
     job = Job("filter", "filtered", config, {"documents": documents.manifest.digest}, MODULES, facts)
     done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
@@ -75,37 +107,49 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     if place.dry_run:
         print(f"filter: would filter {documents.manifest.rows_out} rows in {len(shards)} shards")
         return None
-    sent = spark.sparkContext.broadcast(index)  # 16 MB and 12 bytes per window of the problems
+    judge = Judge(config, thresholds, index, words, blocked, opted_out)
+    # 16 MB, 12 bytes per window of the problems and per listed URL
+    sent = spark.sparkContext.broadcast(judge)
 
     def transform_shard(shard: Shard) -> Iterator[pa.Table]:
-        return transform(shard, config, thresholds, sent.value)
+        return transform(shard, sent.value)
 
     return map_shards(spark, place.output, job, shards, transform_shard, place.overwrite)
 
 
-def transform(shard: Shard, config: FilterConfig, thresholds: Thresholds, index: Index) -> Iterator[pa.Table]:
+def transform(shard: Shard, judge: Judge) -> Iterator[pa.Table]:
     """The kept row or the reject of every row of a documents part, in its order."""
     for batch in tables.read_part(shard.path):
-        rows = [judge(row, config, thresholds, index) for row in batch.to_pylist()]
+        rows = [decide(row, judge) for row in batch.to_pylist()]
         yield pa.Table.from_pylist(rows, schema=BATCH)
 
 
-def judge(
-    document: dict[str, object], config: FilterConfig, thresholds: Thresholds, index: Index
-) -> dict[str, object]:
+def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
     """One row of `documents` with its measurements, and with `reject_reason` if it is to go."""
-    text = document["text"]
-    language = identify(text)
-    stats = measure(text)
-    measured = {"language": language.language, "language_score": language.score} | asdict(stats)
-    reason = reject_reason(stats, thresholds) or language_reason(language, stats, config)
-    problem = None if reason else contaminated_by(text, index)
+    url, text = document["url"], document["text"]
+    entry = listed_by(url, judge.opted_out)
+    if entry is not None:
+        return document | {"reject_reason": "opted_out", "detail": entry}
+    entry = listed_by(url, judge.blocked)
+    if entry is not None:
+        return document | {"reject_reason": "blocked_url", "detail": entry, "excerpt": _excerpt(text)}
+    language, stats = identify(text), measure(text)
+    measured = {
+        "language": language.language,
+        "language_score": language.score,
+        **asdict(stats),
+        "toxicity": toxicity(text, judge.words),
+    }
+    reason = reject_reason(stats, judge.thresholds) or language_reason(language, stats, judge.config)
+    if reason is None and measured["toxicity"] > judge.config.max_toxicity:
+        reason = "too_toxic"
+    problem = None if reason else contaminated_by(text, judge.problems)
     if reason or problem:
         return document | {
             "reject_reason": reason or "contaminated",
             "detail": problem,
             "measurements": json.dumps(measured),
-            "excerpt": mask_pii(text[: 2 * EXCERPT_CHARS]).text[:EXCERPT_CHARS],
+            "excerpt": _excerpt(text),
         }
     masked = mask_pii(text)
     num_masked = masked.num_emails + masked.num_ips + masked.num_phones + masked.num_keys
@@ -116,6 +160,10 @@ def judge(
         | measured
         | {"text": masked.text, "licence": licence_of(text), "pii_masked": num_masked, "reject_reason": None}
     )
+
+
+def _excerpt(text: str) -> str:
+    return mask_pii(text[: 2 * EXCERPT_CHARS]).text[:EXCERPT_CHARS]
 
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:

@@ -5,11 +5,12 @@
     python -m pipeline.inspection explain ROOT DOC_ID
     python -m pipeline.inspection diff ROOT_A ROOT_B
     python -m pipeline.inspection clusters ROOT [-n 10] [--cluster-id C]
+    python -m pipeline.inspection forget ROOT --urls FILE
 
 A sample is the n rows with the smallest hash of (seed, doc_id): the same rows however a table is cut in
 parts. Cost: one pass over the key columns and one over the parts that hold a chosen row; `max_parts` bounds
 both, and then chooses parts by hash too. `explain` is in explain_document, `diff` in compare_runs,
-`clusters` in browse_clusters.
+`clusters` in browse_clusters, `forget` in forget_urls.
 """
 
 import heapq

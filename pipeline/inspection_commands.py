@@ -12,7 +12,7 @@ import typer
 
 from configs.command import configure_logging
 from configs.contract import ContractError
-from pipeline import browse_clusters, compare_runs, explain_document, inspection
+from pipeline import browse_clusters, compare_runs, explain_document, forget_urls, inspection
 
 _EXCERPT_LINES = 12  # Ours: five documents fit two terminal pages
 
@@ -21,7 +21,7 @@ def main() -> int:
     """Parse the sub-command and run it. Exit code 2 for a user's mistake, 1 if `diff` finds a difference."""
     configure_logging()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    for command in (counts, sample, explain, diff, clusters):
+    for command in (counts, sample, explain, diff, clusters, forget):
         app.command()(command)
     try:
         app()
@@ -112,6 +112,20 @@ def clusters(
             fate = "kept" if member.reason is None else f"{member.reason} of {member.duplicate_of}"
             print(printable(f"   {member.doc_id} {fate} {member.url or ''}"))
             _print_excerpt(member.excerpt, 3)
+
+
+def forget(
+    root: Root,
+    urls: Annotated[str, typer.Option(help="file of domains and URLs, one a line")],
+) -> None:
+    """Tables, clusters and token spans that come from the listed URLs; nothing is changed."""
+    found = forget_urls.forget(root, forget_urls.read_urls(urls))
+    for affected in found:
+        print(printable(f"{affected.table:<24} {affected.doc_id} {affected.url or ''} {affected.detail}"))
+    num_documents = len({affected.doc_id for affected in found})
+    print(f"{num_documents:,} documents in {len({affected.table for affected in found})} tables")
+    if found:
+        print(f'to drop them: opt_outs = ["{urls}"] in filter.toml, then filter and the jobs after it')
 
 
 def printable(text: str) -> str:

@@ -16,10 +16,21 @@ from filters.decontaminate import build_index
 from filters.language import Language
 from filters.rules import REASONS, preset
 from filters.stats import TextStats, measure
-from pipeline.filter_documents import FilterConfig, judge, language_reason, run
+from filters.toxicity import SHIPPED_WORDS, build_word_list
+from filters.url_lists import build_url_list
+from pipeline.filter_documents import FilterConfig, Judge, decide, language_reason, run
 from pipeline.index_problems import ProblemConfig, index_problems
 
-CONFIG = FilterConfig(rules="reasonmill", languages=("en", "zh"), min_language_score=0.65, problems=())
+CONFIG = FilterConfig(
+    rules="reasonmill",
+    languages=("en", "zh"),
+    min_language_score=0.65,
+    max_toxicity=1.0,
+    toxic_words=(),
+    blocked_urls=(),
+    opt_outs=(),
+    problems=(),
+)
 PROSE = """The town library opened its new reading room on the first Monday of the month.
 
 Visitors found long tables, good lamps and a quiet that had been missing from the old hall. The
@@ -46,13 +57,23 @@ def document(text: str) -> dict[str, object]:
     return row | {"doc_id": str(len(text)), "kind": "html", "text": text}
 
 
-def judged(text: str, config: FilterConfig = CONFIG, problems: str = "") -> dict[str, object]:
+def judged(
+    text: str, config: FilterConfig = CONFIG, problems: str = "", url: str | None = None
+) -> dict[str, object]:
     index = build_index([("set/1", problems)] if problems else [])
-    return judge(document(text), config, preset(config.rules), index)
+    blocked = build_url_list({"ads/domains": ["blocked.example"]})
+    opted_out = build_url_list({"opt-outs.txt": ["asked.example/diary"]})
+    words = build_word_list(SHIPPED_WORDS)
+    everything = Judge(config, preset(config.rules), index, words, blocked, opted_out)
+    return decide(document(text) | {"url": url}, everything)
 
 
 def test_the_contract_knows_every_reason_and_measurement() -> None:
-    assert REJECT_REASONS["filtered"] == ("language", *REASONS, "contaminated")
+    assert REJECT_REASONS["filtered"] == (
+        *("opted_out", "blocked_url", "language"),
+        *REASONS,
+        *("too_toxic", "contaminated"),
+    )
     assert TEXT_STATS.names == [field.name for field in fields(TextStats)]
 
 
@@ -68,7 +89,7 @@ def test_rules_decide_and_keep_what_they_decided_on() -> None:
     assert row["reject_reason"] == "too_few_words"
     measured = json.loads(row["measurements"])
     assert measured["num_words"] < 50
-    assert measured.keys() == {"language", "language_score", *TEXT_STATS.names}
+    assert measured.keys() == {"language", "language_score", "toxicity", *TEXT_STATS.names}
     assert row["excerpt"] == "Too short. Write to <EMAIL>."
 
 
@@ -99,6 +120,32 @@ def test_masking_is_recorded_and_the_measurements_are_of_the_masked_text() -> No
     assert {name: row[name] for name in TEXT_STATS.names} == asdict(measure(row["text"]))
 
 
+def test_of_an_opted_out_page_only_id_and_url_remain() -> None:
+    row = judged(PROSE, url="https://asked.example/diary/monday")
+    assert (row["reject_reason"], row["detail"]) == ("opted_out", "opt-outs.txt: asked.example/diary")
+    assert row.get("excerpt") is None
+    assert judged(PROSE, url="https://asked.example/shop")["reject_reason"] is None
+
+
+def test_blocked_urls_name_list_and_entry() -> None:
+    row = judged(PROSE + "\nWrite to jane.roe@firm.de.\n", url="http://www.blocked.example/page")
+    assert (row["reject_reason"], row["detail"]) == ("blocked_url", "ads/domains: blocked.example")
+    assert row["excerpt"].endswith("<EMAIL>.\n")
+
+
+def test_toxicity_is_measured_and_dropped_only_where_the_preset_says() -> None:
+    rude = PROSE + "\nThe bullshit ended when the asshole left, as several of the visitors said.\n"
+    row = judged(rude)
+    assert row["reject_reason"] is None
+    assert 0.01 < row["toxicity"] < 0.05
+    strict = judged(rude, CONFIG.model_copy(update={"max_toxicity": 0.01}))
+    assert (strict["reject_reason"], json.loads(strict["measurements"])["toxicity"]) == (
+        "too_toxic",
+        row["toxicity"],
+    )
+    assert judged(PROSE, CONFIG.model_copy(update={"max_toxicity": 0.0}))["reject_reason"] is None
+
+
 def test_licence_is_a_column() -> None:
     assert judged(PROSE + "\nSPDX-License-Identifier: MIT\n")["licence"] == "MIT"
 
@@ -123,24 +170,29 @@ def test_problem_files(tmp_path: Path) -> None:
 @pytest.mark.spark
 def test_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> None:
     root = str(tmp_path)
-    rows = [document(PROSE), document(GERMAN), document("Short."), document(PROSE + "\n" + PROBLEM)]
+    asked = document(PROSE.replace("fox", "badger")) | {"url": "https://asked.example/", "doc_id": "asked"}
+    rows = [document(PROSE), document(GERMAN), document("Short."), document(PROSE + "\n" + PROBLEM), asked]
     part = tables.write_part(
         f"{root}/documents", pa.Table.from_pylist(rows, schema=DOCUMENTS), DOCUMENTS, "web"
     )
-    tables.commit(root, Manifest("documents", "extract", "mark", "digest", (part,), 4, 4))
+    tables.commit(root, Manifest("documents", "extract", "mark", "digest", (part,), 5, 5))
     (tmp_path / "set.jsonl").write_text(json.dumps({"question": PROBLEM}))
+    (tmp_path / "opt-outs").write_text("# nobody yet\n")
     place = Place(tmp_path / "p", root, root)
     place.preset.mkdir()
     toml = (
-        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\n[[problems]]\n'
+        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\nmax_toxicity = 1.0\n'
+        f'toxic_words = []\nblocked_urls = []\nopt_outs = ["{tmp_path}/opt-outs"]\n[[problems]]\n'
         f'path = "{tmp_path}/set.jsonl"\ntext_fields = ["question"]\n'
     )
     (place.preset / "filter.toml").write_text(toml.format(rules="reasonmill"))
     manifest = run(spark, place)
-    assert (manifest.rows_in, manifest.rows_out, sum(manifest.rejected.values())) == (4, 1, 3)
+    assert (manifest.rows_in, manifest.rows_out, sum(manifest.rejected.values())) == (5, 2, 3)
     assert {"contaminated", "too_few_words"} < manifest.rejected.keys()
     assert manifest.facts["num_problems"] == 1
     assert run(spark, place) == manifest
+    (tmp_path / "opt-outs").write_text("asked.example\n")
+    assert run(spark, place).rejected == {**manifest.rejected, "opted_out": 1}
     (place.preset / "filter.toml").write_text(toml.format(rules="unheard-of"))
     with pytest.raises(ConfigError, match=r"filter\.toml: rules: .*'unheard-of'.*remedy"):
         run(spark, place)

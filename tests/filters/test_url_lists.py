@@ -1,0 +1,70 @@
+"""Which pages a list of domains and URLs covers, and which it must not."""
+
+import numpy as np
+import pytest
+
+from filters.url_lists import UrlList, build_url_list, listed_by
+
+LISTS = {
+    "adult": ["bad.example", "WWW.Worse.example", "", "# a comment", "10.1.2.3", "bücher.example"],
+    "opt-outs": [
+        "https://www.blog.example/private/",
+        "shop.example/item?id=7",
+        "http://only.example/",
+        "bad.example",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def urls() -> UrlList:
+    return build_url_list(LISTS)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://bad.example/", "adult: bad.example"),
+        ("https://a.b.BAD.example:8080/x?y#z", "adult: bad.example"),
+        ("https://worse.example/x", "adult: worse.example"),
+        ("http://10.1.2.3/x", "adult: 10.1.2.3"),
+        ("https://xn--bcher-kva.example/", "adult: xn--bcher-kva.example"),
+        ("http://blog.example/private", "opt-outs: blog.example/private"),
+        ("https://blog.example/private/diary.html?utm_source=x", "opt-outs: blog.example/private"),
+        ("https://shop.example/item?utm_source=x&id=7", "opt-outs: shop.example/item?id=7"),
+        ("https://only.example/any/page", "opt-outs: only.example"),
+    ],
+)
+def test_listed(urls: UrlList, url: str, expected: str) -> None:
+    assert listed_by(url, urls) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://notbad.example/",
+        "https://bad.example.org/",
+        "https://example/",
+        "https://blog.example/private-not",
+        "https://blog.example/",
+        "https://other.blog.example/private",
+        "https://shop.example/item?id=8",
+        "https://shop.example/item",
+        "mailto:a@bad.example",
+        "not a url",
+        None,
+    ],
+)
+def test_not_listed(urls: UrlList, url: str | None) -> None:
+    assert listed_by(url, urls) is None
+
+
+def test_an_entry_that_is_no_address_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"adult: 'http://\[bad' is no domain and no URL; remedy"):
+        build_url_list({"adult": ["fine.example", "http://[bad"]})
+
+
+def test_an_empty_list_lists_nothing() -> None:
+    empty = build_url_list({})
+    assert listed_by("https://bad.example/", empty) is None
+    assert np.array_equal(build_url_list({"a": ["# nothing"]}).hashes, empty.hashes)
