@@ -81,6 +81,7 @@ _CODE_STARTS = (
     ),
     *("if (", "for (", "while (", "switch (", "} else", ">>> ", "... ", "self.", "print("),
 )
+_CODE_MARKS = frozenset("=(){}<>+")
 # Cheap gates before the two lists.
 _CODE_LAST_CHARS = frozenset(ending[-1] for ending in _CODE_ENDINGS)
 _CODE_FIRST_CHARS = frozenset(start[:2] for start in _CODE_STARTS) | {"@" + chr(c) for c in range(33, 127)}
@@ -139,6 +140,8 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
 
 def _is_code_like(line: str) -> bool:
     ends_like_code = line[-1] in _CODE_LAST_CHARS and line.endswith(_CODE_ENDINGS)
+    if ends_like_code and "; " in line and _CODE_MARKS.isdisjoint(line):
+        return False  # words in a row: "apple; pear;"
     return ends_like_code or (line[:2] in _CODE_FIRST_CHARS and line.startswith(_CODE_STARTS))
 
 

@@ -66,12 +66,12 @@ def broken_rules(row: Mapping[str, object], manifest: Manifest) -> tuple[str, ..
 
 
 def _presets(config: Mapping[str, object]) -> list[rules.Thresholds]:
-    """The rule presets that a filter job's config names, with their code and math variants."""
+    """The rule presets that a filter job's config names, with their variants."""
     found = []
     for value in config.values():
         named = _preset(value) if isinstance(value, str) else None
         if named is not None:
-            found += [thresholds for thresholds in (named, named.code, named.math) if thresholds is not None]
+            found += named.with_variants()
     return found
 
 

@@ -51,7 +51,9 @@ class FilterConfig(Config):
     languages: tuple[str, ...]
     """ISO 639 codes to keep; empty: all."""
     min_language_score: Annotated[float, Field(ge=0, le=1)]
-    """Below it the language counts as unknown; unknown is allowed only in what is mostly code or math."""
+    """What the probabilities of the languages to keep must sum to. Below it the language counts as unknown,
+    which is allowed only in what is mostly code or math; another language of that score is rejected at once.
+    """
     max_toxicity: Annotated[float, Field(ge=0, le=1)]
     """Largest share of listed words; 1 keeps everything, toxicity is then only measured."""
     toxic_words: tuple[str, ...]
@@ -140,14 +142,15 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
         **asdict(stats),
         "toxicity": toxicity(text, judge.words),
     }
-    reason = reject_reason(stats, judge.thresholds) or language_reason(language, stats, judge.config)
+    fault = language_reason(language, stats, judge.config)
+    reason = fault if fault == "language" else rule_reason(language, stats, judge) or fault
     if reason is None and measured["toxicity"] > judge.config.max_toxicity:
         reason = "too_toxic"
     problem = None if reason else contaminated_by(text, judge.problems)
     if reason or problem:
         return document | {
             "reject_reason": reason or "contaminated",
-            "detail": problem,
+            "detail": problem if reason is None else _language_detail(reason, language),
             "measurements": json.dumps(measured),
             "excerpt": _excerpt(text),
         }
@@ -167,12 +170,24 @@ def _excerpt(text: str) -> str:
 
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
-    """`language` if it is surely not one of the wanted, or unknown where there is prose to know it by."""
-    if not config.languages:
+    """`language` if it is surely another one, `unknown_language` where there is prose to know it by."""
+    found = ((language.language, language.score), (language.second, language.second_score))
+    wanted_score = sum(score for name, score in found if name in config.languages)
+    if not config.languages or wanted_score >= config.min_language_score:
         return None
     if language.score >= config.min_language_score:
-        return None if language.language in config.languages else "language"
-    return None if is_mostly_code(stats) or is_mathematical(stats) else "language"
+        return "language"
+    return None if is_mostly_code(stats) or is_mathematical(stats) else "unknown_language"
+
+
+def rule_reason(language: Language, stats: TextStats, judge: Judge) -> str | None:
+    """The preset's reason; a language that is not sure is unknown, unless it is one of those to keep."""
+    is_sure = language.score >= judge.config.min_language_score or language.language in judge.config.languages
+    return reject_reason(stats, judge.thresholds, language.language if is_sure else "und")
+
+
+def _language_detail(reason: str, language: Language) -> str | None:
+    return f"{language.language} {language.score:.2f}" if "language" in reason else None
 
 
 def job(place: Place) -> None:
