@@ -46,7 +46,7 @@ _ABBREVIATIONS = frozenset(
     )
 )
 _COUNTER_LINE = re.compile(
-    r"\W*\d[\d,.]*[KkMmBb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
+    r"^\W*\d[\d,.]*[KkMmBb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
     r"|downloads|views|followers)\W*$"
 )
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
