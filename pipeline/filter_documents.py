@@ -23,7 +23,7 @@ from filters.decontaminate import Index, contaminated_by
 from filters.language import Language, identify, model_path
 from filters.licences import licence_of
 from filters.pii import mask_pii
-from filters.rules import Thresholds, is_mathematical, is_mostly_code, preset, reject_reason
+from filters.rules import is_mathematical, is_mostly_code, preset, reject_reason
 from filters.stats import TextStats, measure
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
@@ -71,7 +71,6 @@ class Judge:
     """Everything a decision depends on, loaded once per run and sent to every worker once."""
 
     config: FilterConfig
-    thresholds: Thresholds
     problems: Index
     words: WordList
     blocked: UrlList
@@ -82,7 +81,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Filter every row of `documents`; None on a dry run. Raises ConfigError for unknown rules."""
     config = load(place.preset, "filter", FilterConfig)
     try:
-        thresholds = preset(config.rules)
+        preset(config.rules)
     except ValueError as error:
         raise ConfigError(f"{place.preset}/filter.toml: rules: {error}; remedy: name one of these") from None
     documents = tables.open_table(place.input, "documents")
@@ -109,7 +108,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     if place.dry_run:
         print(f"filter: would filter {documents.manifest.rows_out} rows in {len(shards)} shards")
         return None
-    judge = Judge(config, thresholds, index, words, blocked, opted_out)
+    judge = Judge(config, index, words, blocked, opted_out)
     # 16 MB, 12 bytes per window of the problems and per listed URL
     sent = spark.sparkContext.broadcast(judge)
 
@@ -143,7 +142,7 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
         "toxicity": toxicity(text, judge.words),
     }
     fault = language_reason(language, stats, judge.config)
-    reason = fault if fault == "language" else rule_reason(language, stats, judge) or fault
+    reason = fault if fault == "language" else rule_reason(language, stats, judge.config) or fault
     if reason is None and measured["toxicity"] > judge.config.max_toxicity:
         reason = "too_toxic"
     problem = None if reason else contaminated_by(text, judge.problems)
@@ -180,10 +179,10 @@ def language_reason(language: Language, stats: TextStats, config: FilterConfig) 
     return None if is_mostly_code(stats) or is_mathematical(stats) else "unknown_language"
 
 
-def rule_reason(language: Language, stats: TextStats, judge: Judge) -> str | None:
+def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
     """The preset's reason; a language that is not sure is unknown, unless it is one of those to keep."""
-    is_sure = language.score >= judge.config.min_language_score or language.language in judge.config.languages
-    return reject_reason(stats, judge.thresholds, language.language if is_sure else "und")
+    is_sure = language.score >= config.min_language_score or language.language in config.languages
+    return reject_reason(stats, preset(config.rules), language.language if is_sure else "und")
 
 
 def _language_detail(reason: str, language: Language) -> str | None:

@@ -14,7 +14,7 @@ from configs.contract import DOCUMENTS, REJECT_REASONS, TEXT_STATS, Manifest
 from configs.loader import ConfigError
 from filters.decontaminate import build_index
 from filters.language import Language
-from filters.rules import REASONS, preset
+from filters.rules import REASONS
 from filters.stats import TextStats, measure
 from filters.toxicity import SHIPPED_WORDS, build_word_list
 from filters.url_lists import build_url_list
@@ -70,7 +70,7 @@ def judged(
     blocked = build_url_list({"ads/domains": ["blocked.example"]})
     opted_out = build_url_list({"opt-outs.txt": ["asked.example/diary"]})
     words = build_word_list(SHIPPED_WORDS)
-    everything = Judge(config, preset(config.rules), index, words, blocked, opted_out)
+    everything = Judge(config, index, words, blocked, opted_out)
     return decide(document(text) | {"url": url}, everything)
 
 
