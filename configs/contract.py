@@ -301,7 +301,7 @@ REJECT_REASONS: dict[str, tuple[str, ...]] = {
         "contaminated",
     ),
 }
-"""Closed list per table; another reason is a ContractError. `filtered` repeats filters.rules.REASONS."""
+"""Closed list per table; another reason is a ContractError. `filtered` repeats filters.presets.REASONS."""
 
 DOMAINS = (
     "mathematics",

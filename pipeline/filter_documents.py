@@ -23,7 +23,8 @@ from filters.decontaminate import Index, contaminated_by
 from filters.language import Language, identify, model_path
 from filters.licences import licence_of
 from filters.pii import mask_pii
-from filters.rules import is_mathematical, is_mostly_code, preset, reject_reason
+from filters.presets import preset
+from filters.rules import is_mathematical, is_mostly_code, reject_reason
 from filters.stats import TextStats, measure
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
@@ -47,7 +48,7 @@ class FilterConfig(Config):
     """filter.toml."""
 
     rules: str
-    """Preset of filters.rules: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
+    """Preset of filters.presets: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
     languages: tuple[str, ...]
     """ISO 639 codes to keep; empty: all."""
     min_language_score: Annotated[float, Field(ge=0, le=1)]

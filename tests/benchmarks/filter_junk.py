@@ -30,9 +30,9 @@ _LATIN = str.split(
     "commodo consequat perspiciatis unde omnis iste natus error voluptatem accusantium doloremque totam rem"
 )
 _HAN_WORDS = str.split(
-    "苹果 电脑 手机 房屋 汽车 保险 旅游 酒店 机票 美食 服装 鞋帽 家具 图书 音乐 "
-    "电影 游戏 体育 新闻 "
-    "财经 科技 教育 健康 医院 律师 装修 建材 物流 快递 招聘 培训 考试 留学 签证 婚庆 摄影 花店 宠物 母婴 玩具 珠宝 手表 数码 家电"
+    "苹果 电脑 手机 房屋 汽车 保险 旅游 酒店 机票 美食 服装 鞋帽 家具 图书 音乐 电影 游戏 体育 "
+    "新闻 财经 科技 教育 健康 医院 律师 装修 建材 物流 快递 招聘 培训 考试 留学 签证 婚庆 摄影 "
+    "花店 宠物 母婴 玩具 珠宝 手表 数码 家电"
 )
 _HAN_LINKS = str.split(
     "首页 关于我们 联系方式 网站地图 免责声明 会员登录 免费注册 购物车 帮助中心 友情链接 下一页"

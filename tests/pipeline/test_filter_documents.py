@@ -14,7 +14,7 @@ from configs.contract import DOCUMENTS, REJECT_REASONS, TEXT_STATS, Manifest
 from configs.loader import ConfigError
 from filters.decontaminate import build_index
 from filters.language import Language
-from filters.rules import REASONS
+from filters.presets import REASONS
 from filters.stats import TextStats, measure
 from filters.toxicity import SHIPPED_WORDS, build_word_list
 from filters.url_lists import build_url_list
