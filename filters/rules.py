@@ -6,6 +6,8 @@ from filters.stats import TextStats
 _ENGLISH = ("en", "und")
 # Ours: Chinese manuals full of English terms have 0.15 and more (of all characters, spaces included).
 _MIN_HAN_FRACTION = 0.14
+# Ours: a few names or symbols marked on every page; documentation has 0.05 and more.
+_MIN_TECHNICAL_FRACTION = 0.02
 
 
 def reject_reason(stats: TextStats, thresholds: Thresholds, language: str = "en") -> str | None:
@@ -65,4 +67,6 @@ def _variant(stats: TextStats, thresholds: Thresholds, language: str) -> Thresho
         variant = thresholds.chinese
     elif language not in _ENGLISH:
         variant = thresholds.other
+    elif stats.code_char_fraction + stats.math_char_fraction >= _MIN_TECHNICAL_FRACTION:
+        variant = thresholds.technical
     return variant or thresholds

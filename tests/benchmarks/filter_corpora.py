@@ -24,6 +24,7 @@ def good_classes(eval_data: Path) -> dict[str, list[str]]:
         ("AQuA", _aqua(eval_data / "problems/aqua-rat")),
         ("MBPP", _code(eval_data / "problems/mbpp/mbpp.jsonl", "text", "code")),
         ("HumanEval", _code(eval_data / "problems/humaneval/data/HumanEval.jsonl.gz", None, "prompt")),
+        ("documentation", _documentation(eval_data / "extraction-docs")),
     ):
         found = list(texts)
         if found:
@@ -86,6 +87,11 @@ def _code(path: Path, prose: str | None, code: str) -> Iterator[str]:
     for row in _rows(path):
         block = f"```python\n{row[code]}\n{row.get('canonical_solution', '')}\n```"
         yield f"{row[prose]}\n\n{block}" if prose else block
+
+
+def _documentation(folder: Path) -> Iterator[str]:
+    for row in _rows(folder / "index.jsonl"):
+        yield _page(folder / row["file"])
 
 
 def _labelled_text(row: dict) -> str:
