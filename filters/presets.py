@@ -217,7 +217,7 @@ _OURS_PROSE = (*_OURS_SHAPE, *_GOPHER_REPETITION)
 # pages of Python's and its libraries' documentation Gopher's bounds drop 11, 1.2 times them 6, these 1.
 _OURS_TECHNICAL = (
     *_OURS_SHAPE,
-    *(rule._replace(maximum=1.5 * rule.maximum) for rule in _GOPHER_REPETITION if rule.maximum is not None),
+    *(rule._replace(maximum=1.8 * rule.maximum) for rule in _GOPHER_REPETITION if rule.maximum is not None),
 )
 # Thresholds of FineWeb 2 for Mandarin (its configs/cmn_Hani.yml, words by a segmenter), ours where it has
 # none. A word of Chinese has about 1.6 characters: 40 words are 64 characters, and 5 words 8.

@@ -119,7 +119,7 @@ def print_agreement(texts: list[str], peer: Decisions) -> None:
             stats = measure(text)
             theirs, ours = peer[text][name], reject_reason(stats, preset(name))
             if (theirs is None) != (ours is None):
-                differing[theirs or "kept", ours or "kept", explain(text, stats, theirs, ours)] += 1
+                differing[theirs or "kept", ours or "kept", explain(name, stats, theirs, ours)] += 1
         print(f"{name}: {1 - differing.total() / len(texts):.4f}, {differing.total()} differ")
         for (theirs, ours, cause), count in differing.most_common():
             print(f"  {count:3d}  datatrove: {theirs:34s} ours: {ours:26s} {cause}")

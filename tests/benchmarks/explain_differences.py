@@ -1,11 +1,11 @@
 """Why our decision on a document differs from datatrove's: the cause, told from its measurements.
 
-Two kinds exist. At a bound: the measurement on which one side rejects is, by ours, so near its bound that the
-few tokens or sentences on which the tokenisers differ decide. By definition: datatrove measures something
-else than its name or paper says, or we do; each such definition is named here.
+Two kinds exist. At the bound: the measurement on which one side rejects is, by ours, so near its bound that a
+few tokens or sentences decide, which spaCy cuts otherwise. By definition: datatrove measures something else;
+what, is said below.
 """
 
-from filters.presets import Rule, preset
+from filters.presets import preset
 from filters.stats import TextStats
 
 # datatrove's reasons -> our measurements and bounds of the same rule.
@@ -18,7 +18,7 @@ _SAME_RULE = {
     "gopher_too_many_hashes": ("hash_token_fraction", 0.1),
     "gopher_too_many_ellipsis": ("ellipsis_token_fraction", 0.1),
     "gopher_enough_stop_words": ("num_distinct_stop_words", 2),
-    "too_few_sentences": ("c4_num_sentences_any_ending", 5),
+    "too_few_sentences": ("c4_num_sentences", 5),
     "line_punct_ratio": ("punctuated_line_fraction", 0.12),
     "short_line_ratio": ("short_line_fraction", 0.67),
     "char_dup_ratio": ("duplicate_line_char_fraction", 0.01),
@@ -30,24 +30,36 @@ _SAME_RULE = {
     for n, bound in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10))
 }  # fmt: skip
 _NEAR = 0.1  # of the bound
+_DEFINITIONS = {
+    "dup_line_frac": "datatrove counts lines of nothing but white space as copies of each other",
+    "top": "datatrove takes the longest of the n-grams that occur most often, we the first",
+    "duplicate_line_char_fraction": "datatrove's C4 step has deleted short lines and citations before",
+    "sentences": "datatrove's sentences are spaCy's, after its C4 step has deleted citations",
+}
 
 
-def explain(text: str, stats: TextStats, theirs: str | None, ours: str | None) -> str:
+def explain(chain: str, stats: TextStats, theirs: str | None, ours: str | None) -> str:
     """One line: the measurement, its value and bound, and whether that is at the bound."""
-    field, bound = _SAME_RULE.get(theirs or "", (None, None)) if theirs else _broken(stats, ours)
-    if field is None or bound is None:
-        return "no rule of ours"
+    if theirs in _DEFINITIONS:
+        return f"by definition: {_DEFINITIONS[theirs]}"
+    field, bound = _SAME_RULE.get(theirs, ("", 0.0)) if theirs else _broken(chain, stats, ours)
+    if not field:
+        return "UNEXPLAINED"
     value = float(getattr(stats, field))
-    distance = abs(value - bound) / bound if bound else abs(value)
-    return f"{'at the bound' if distance <= _NEAR else 'BY DEFINITION'}: {field} {value:.3g}, bound {bound:g}"
+    if abs(value - bound) <= _NEAR * bound:
+        return f"at the bound: {field} {value:.3g}, bound {bound:g}"
+    cause = next((note for part, note in _DEFINITIONS.items() if part in field), "UNEXPLAINED")
+    return f"by definition: {cause} ({field} {value:.3g}, bound {bound:g})"
 
 
-def _broken(stats: TextStats, reason: str | None) -> tuple[str | None, float | None]:
-    for name in ("fineweb", "c4"):
-        for field, minimum, maximum, called in preset(name).rules:
-            rule = Rule(field, minimum, maximum, called)
-            value = getattr(stats, field)
-            bound = minimum if minimum is not None else maximum
-            if rule.reason == reason and bound is not None and (value < bound if minimum else value > bound):
+def _broken(chain: str, stats: TextStats, reason: str | None) -> tuple[str, float]:
+    """Measurement and bound of the rule that the document breaks."""
+    for field, minimum, maximum, called in preset(chain).rules:
+        value = getattr(stats, field)
+        for bound, is_broken in (
+            (minimum, minimum is not None and value < minimum),
+            (maximum, maximum is not None and value > maximum),
+        ):
+            if called == reason and is_broken and bound is not None:
                 return field, bound
-    return None, None
+    return "", 0.0

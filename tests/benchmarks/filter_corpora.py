@@ -50,12 +50,13 @@ def language_classes(eval_data: Path) -> dict[str, list[str]]:
 
 
 def real_texts(eval_data: Path) -> list[str]:
-    """Documents of any quality: what was labelled, web pages, documentation in three versions, a handbook."""
+    """Documents of any quality: labelled, web pages, documentation, a handbook, questions; sorted."""
     texts = [row["text"] for row in _rows(eval_data / "quality-labels.jsonl.xz")]
     texts += [_page(path) for path in sorted((eval_data / "extraction-maintext/html").glob("*"))]
     texts += [row["text"] for row in _rows(eval_data / "neardup-django/docs.jsonl")]
     texts += language_classes(eval_data).get("en", [])
-    return sorted({text for text in texts if text.strip()})
+    texts += [row["question"] for row in _rows(eval_data / "problems/gsm8k/test.jsonl")][:400]
+    return sorted({text.replace("\r\n", "\n") for text in texts if text.strip()})
 
 
 def benchmark_problems(eval_data: Path) -> Iterator[tuple[str, str]]:
