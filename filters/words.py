@@ -179,18 +179,22 @@ def _escapes(codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64
 def _abbreviating_stops(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Full stops that follow one of _ABBREVIATIONS."""
     stops = marks[characters.codes[marks] == ord(".")]
-    stops = stops[stops >= _MAX_ABBREVIATION + 1]
-    letters = stops[:, None] - np.arange(1, _MAX_ABBREVIATION + 2)
-    is_letter = np.logical_and.accumulate((characters.classes[letters] & ALPHABETIC) != 0, axis=1)
+    before = stops[:, None] - np.arange(1, _MAX_ABBREVIATION + 2)
+    letters = np.maximum(before, 0)
+    is_letter = (before >= 0) & ((characters.classes[letters] & ALPHABETIC) != 0)
+    is_letter = np.logical_and.accumulate(is_letter, axis=1)
     keys = (characters.codes[letters] * is_letter) @ _PLACES
     known = _abbreviation_keys()
-    return stops[known[np.minimum(known.searchsorted(keys), len(known) - 1)] == keys]
+    is_known = known[np.minimum(known.searchsorted(keys), len(known) - 1)] == keys
+    found: npt.NDArray[np.int64] = stops[is_known]
+    return found
 
 
 @lru_cache(maxsize=1)
 def _abbreviation_keys() -> npt.NDArray[np.int64]:
     """The number that _abbreviating_stops makes of each: codes from the last letter on, 8 bits each."""
-    return np.sort([int.from_bytes(word[::-1].encode(), "little") for word in _ABBREVIATIONS])
+    keys = [int.from_bytes(word[::-1].encode(), "little") for word in _ABBREVIATIONS]
+    return np.sort(np.array(keys, dtype=np.int64))
 
 
 def _urls(
