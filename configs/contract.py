@@ -100,6 +100,7 @@ TEXT_STATS = pa.schema(
         pa.field("c4_num_sentences", _INT, nullable=False),
         pa.field("c4_num_sentences_any_ending", _INT, nullable=False),
         pa.field("c4_num_curly_brackets", _INT, nullable=False),
+        pa.field("c4_duplicate_line_char_fraction", _FLOAT, nullable=False),
         pa.field("dclm_removed_word_fraction", _FLOAT, nullable=False),
         pa.field("list_case_sentence_fraction", _FLOAT, nullable=False),
         pa.field("num_paragraphs", _INT, nullable=False),

@@ -150,7 +150,7 @@ _FINEWEB = (
     _at_least("c4_num_sentences_any_ending", 5, "too_few_sentences"),
     _at_least("punctuated_line_fraction", 0.12, "too_few_punctuated_lines"),
     _at_most("short_line_fraction", 0.67, "too_many_short_lines"),
-    _at_most("duplicate_line_char_fraction", 0.01, "duplicate_line_chars"),
+    _at_most("c4_duplicate_line_char_fraction", 0.01, "duplicate_line_chars"),
     _at_most("line_break_token_fraction", 0.3, "too_many_line_breaks"),
 )
 

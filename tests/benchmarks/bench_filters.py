@@ -7,6 +7,7 @@
 3. Decontamination: verbatim and re-typeset copies found, clean documents flagged.
 4. Personal data planted and masked, look-alikes masked, by kind.
 5. Speed of each filter on documents of 2.6 kB, in CPU time of this process.
+Languages are not filtered here: Latin junk is judged as prose in another language (the gate filters them).
 Sets absent from DIR are left out. datatrove lives in its own environment: --peer-python.
 """
 

@@ -21,7 +21,7 @@ _SAME_RULE = {
     "too_few_sentences": ("c4_num_sentences", 5),
     "line_punct_ratio": ("punctuated_line_fraction", 0.12),
     "short_line_ratio": ("short_line_fraction", 0.67),
-    "char_dup_ratio": ("duplicate_line_char_fraction", 0.01),
+    "char_dup_ratio": ("c4_duplicate_line_char_fraction", 0.01),
     "list_ratio": ("line_break_token_fraction", 0.3),
 } | {
     f"top_{n}_gram": (f"top_{n}_gram_char_fraction", bound) for n, bound in ((2, 0.20), (3, 0.18), (4, 0.16))
@@ -32,8 +32,7 @@ _SAME_RULE = {
 _NEAR = 0.1  # of the bound
 _DEFINITIONS = {
     "dup_line_frac": "datatrove counts lines of nothing but white space as copies of each other",
-    "top": "datatrove takes the longest of the n-grams that occur most often, we the first",
-    "duplicate_line_char_fraction": "datatrove's C4 step has deleted short lines and citations before",
+    "top": "spaCy cuts some ruled lines (=====) into single marks, which repeat; ours are one token",
     "sentences": "datatrove's sentences are spaCy's, after its C4 step has deleted citations",
 }
 

@@ -103,6 +103,7 @@ def test_formulas_and_code_are_not_prose() -> None:
         ("We use cookies on this site.", "c4_num_sentences_any_ending", 0),
         ("Please enable JavaScript now.", "c4_num_sentences_any_ending", 0),
         ("It was shown before.[12]", "c4_num_sentences", 1),
+        ("Home page\nHome page\na b c\na b c[3]\na b d", "c4_duplicate_line_char_fraction", 5 / 15),
         ("Two words.\nThree words here.", "c4_num_sentences", 1),
         ("它是数。我在。", "num_sentences", 2),
         ("Dr. Who met J. Doe of the U.S. navy. He left", "num_sentences", 2),
