@@ -67,6 +67,9 @@ TEXT_STATS = pa.schema(
         pa.field("num_formulas", _INT, nullable=False),
         pa.field("num_latex_commands", _INT, nullable=False),
         pa.field("comment_line_fraction", _FLOAT, nullable=False),
+        pa.field("max_code_line_length", _INT, nullable=False),
+        pa.field("mean_code_line_length", _FLOAT, nullable=False),
+        pa.field("top_line_shape_fraction", _FLOAT, nullable=False),
         pa.field("num_prose_chars", _INT, nullable=False),
         pa.field("num_tokens", _INT, nullable=False),
         pa.field("num_words", _INT, nullable=False),
@@ -97,6 +100,7 @@ TEXT_STATS = pa.schema(
         pa.field("c4_num_sentences", _INT, nullable=False),
         pa.field("c4_num_sentences_any_ending", _INT, nullable=False),
         pa.field("c4_num_curly_brackets", _INT, nullable=False),
+        pa.field("c4_duplicate_line_char_fraction", _FLOAT, nullable=False),
         pa.field("dclm_removed_word_fraction", _FLOAT, nullable=False),
         pa.field("list_case_sentence_fraction", _FLOAT, nullable=False),
         pa.field("num_paragraphs", _INT, nullable=False),
@@ -242,6 +246,7 @@ REJECT_REASONS: dict[str, tuple[str, ...]] = {
         "opted_out",  # by a list of URLs whose owners asked for it
         "blocked_url",
         "language",
+        "unknown_language",
         "too_few_chars",
         "too_few_words",
         "too_many_words",
@@ -281,6 +286,7 @@ REJECT_REASONS: dict[str, tuple[str, ...]] = {
         "too_few_alphanumerics",
         "too_few_comments",
         "too_many_comments",
+        "lines_too_alike",
         "too_toxic",
         "contaminated",
     ),
@@ -296,7 +302,7 @@ REJECT_REASONS: dict[str, tuple[str, ...]] = {
         "contaminated",
     ),
 }
-"""Closed list per table; another reason is a ContractError. `filtered` repeats filters.rules.REASONS."""
+"""Closed list per table; another reason is a ContractError. `filtered` repeats filters.presets.REASONS."""
 
 DOMAINS = (
     "mathematics",

@@ -15,6 +15,7 @@ ACCENTED = 8  # Latin letters with diacritics
 HAN = 16
 SPACE = 32
 SENTENCE_END = 64  # . ! ? … and their full-width forms
+INVISIBLE = 128  # soft hyphens, joiners, marks of direction
 
 SENTENCE_MARKS = ".!?…。！？｡"
 
@@ -61,6 +62,8 @@ def _classes() -> npt.NDArray[np.uint8]:
                 table[code] |= ACCENTED
         elif character.isspace():
             table[code] = SPACE
+        elif unicodedata.category(character) == "Cf":
+            table[code] = INVISIBLE
     for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2FFFE)):
         table[first : last + 1] |= HAN
     for mark in SENTENCE_MARKS:

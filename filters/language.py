@@ -24,11 +24,19 @@ _TECHNICAL = frozenset("_\\{}=<>|@#")
 _MAX_TECHNICAL_CHARS = 60  # Ours: beyond it, it is a text without spaces (Chinese), not an identifier.
 
 
+_NOTHING = ((0.0, "und"), (0.0, "und"))
+
+
 class Language(NamedTuple):
-    """ISO 639 code as lid.176 gives it and its probability; ("und", 0.0) where nothing is legible."""
+    """The two most probable languages, ISO 639 codes as lid.176 gives them, and their probabilities.
+
+    Pages half in one language and half in another have two. ("und", 0.0) where nothing is legible.
+    """
 
     language: str
     score: float
+    second: str = "und"
+    second_score: float = 0.0
 
 
 class _Predictor(Protocol):
@@ -42,9 +50,16 @@ def identify(text: str) -> Language:
     prose = _legible(without_spans(text, find_spans(text)))
     if not prose:
         return Language("und", 0.0)
-    [(score, label)] = _model().predict(prose + "\n", 1, 0.0, "strict")
+    # Languages whose probability rounds to nothing are not listed.
+    listed = [*_model().predict(prose + "\n", 2, 0.0, "strict"), *_NOTHING]
+    (score, label), (second_score, second) = listed[:2]
     # lid.176's softmax is computed from float32 sums and can exceed 1 by rounding.
-    return Language(label.removeprefix("__label__"), min(float(score), 1.0))
+    return Language(
+        label.removeprefix("__label__"),
+        min(float(score), 1.0),
+        second.removeprefix("__label__"),
+        float(second_score),
+    )
 
 
 def model_path() -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.characters import DIGIT, SENTENCE_END, SPACE, UPPER, Characters, Mask
+from filters.measure_repetition import count_duplicates
 
 # Unicode's sentence terminals, restricted to those of scripts that a preset keeps, and full-width forms.
 _TERMINALS = tuple(".!?‼⁇⁈⁉。！．？｡։؟۔।॥")
@@ -46,7 +47,7 @@ _ABBREVIATIONS = frozenset(
     )
 )
 _COUNTER_LINE = re.compile(
-    r"\W*\d[\d,.]*[KkMmBb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
+    r"^\W*\d[\d,.]*[KkMmBb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes"
     r"|downloads|views|followers)\W*$"
 )
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
@@ -81,6 +82,7 @@ _CODE_STARTS = (
     ),
     *("if (", "for (", "while (", "switch (", "} else", ">>> ", "... ", "self.", "print("),
 )
+_CODE_MARKS = frozenset("=(){}<>+")
 # Cheap gates before the two lists.
 _CODE_LAST_CHARS = frozenset(ending[-1] for ending in _CODE_ENDINGS)
 _CODE_FIRST_CHARS = frozenset(start[:2] for start in _CODE_STARTS) | {"@" + chr(c) for c in range(33, 127)}
@@ -101,6 +103,7 @@ class LineStats:
     c4_num_sentences: int
     c4_num_sentences_any_ending: int
     c4_num_curly_brackets: int
+    c4_duplicate_line_char_fraction: float
     dclm_removed_word_fraction: float
     list_case_sentence_fraction: float
 
@@ -110,7 +113,8 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
 
     c4_num_sentences counts the sentences of the lines that C4 keeps, c4_num_sentences_any_ending those that
     it would keep without its rule on the last character (FineWeb's variant); c4_num_curly_brackets counts in
-    the former lines too, as C4 looks no further.
+    the former lines too, as C4 looks no further. c4_duplicate_line_char_fraction is of the latter lines,
+    their citations deleted, since FineWeb counted copies in what C4 had left.
     """
     raw_lines = prose.split("\n")
     lines = [line.strip() for line in raw_lines]
@@ -119,7 +123,7 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
     sentences = _sentences_per_line(raw_lines, ends)
     visible = [line for line in lines if line]
     num_lines = max(len(visible), 1)
-    c4_strict, c4_any_ending, c4_brackets = _c4_lines(prose.lower(), lines, sentences)
+    c4_strict, c4_any_ending, c4_brackets, c4_kept = _c4_lines(prose.lower(), lines, sentences)
     return LineStats(
         num_lines=len(visible),
         num_sentences=sum(sentences),
@@ -132,6 +136,7 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
         c4_num_sentences=c4_strict,
         c4_num_sentences_any_ending=c4_any_ending,
         c4_num_curly_brackets=c4_brackets,
+        c4_duplicate_line_char_fraction=count_duplicates(c4_kept)[1] / max(sum(map(len, c4_kept)), 1),
         dclm_removed_word_fraction=_dclm_removed_word_fraction(raw_lines, lines, starts, characters),
         list_case_sentence_fraction=_list_case_fraction(characters, starts, ends),
     )
@@ -139,6 +144,8 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
 
 def _is_code_like(line: str) -> bool:
     ends_like_code = line[-1] in _CODE_LAST_CHARS and line.endswith(_CODE_ENDINGS)
+    if ends_like_code and "; " in line and _CODE_MARKS.isdisjoint(line):
+        return False  # words in a row: "apple; pear;"
     return ends_like_code or (line[:2] in _CODE_FIRST_CHARS and line.startswith(_CODE_STARTS))
 
 
@@ -186,12 +193,15 @@ def _sentences_per_line(raw_lines: list[str], ends: list[int]) -> list[int]:
     return counts
 
 
-def _c4_lines(lowered: str, lines: list[str], sentences: list[int]) -> tuple[int, int, int]:
-    """Sentences of the lines that C4 keeps, of those it would keep at any ending, brackets in the former.
+def _c4_lines(lowered: str, lines: list[str], sentences: list[int]) -> tuple[int, int, int, list[str]]:
+    """Sentences of the lines that C4 keeps and of those it would keep at any ending; brackets in the former;
+    the latter lines without their citations.
 
     `lowered` is the prose in lower case, to look for unwanted phrases once before any line is.
     """
     unwanted = [phrase for phrase in ("javascript", *_C4_POLICY) if phrase in lowered]
+    has_citations = "[" in lowered
+    kept = []
     strict = any_ending = brackets = 0
     for line, num_sentences in zip(lines, sentences, strict=True):
         if line.count(" ") < _C4_MIN_WORDS - 1 and len(line.split()) < _C4_MIN_WORDS:
@@ -201,11 +211,12 @@ def _c4_lines(lowered: str, lines: list[str], sentences: list[int]) -> tuple[int
         if unwanted and any(phrase in line.lower() for phrase in unwanted):
             continue
         any_ending += num_sentences
-        bare = _CITATION.sub("", line) if line[-1] == "]" else line
+        bare = _CITATION.sub("", line) if has_citations else line
+        kept.append(bare)
         if bare.endswith(_C4_ENDINGS) and not bare.endswith("..."):
             strict += num_sentences
             brackets += line.count("{")
-    return strict, any_ending, brackets
+    return strict, any_ending, brackets, kept
 
 
 def _dclm_removed_word_fraction(

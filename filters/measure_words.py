@@ -10,9 +10,10 @@ import numpy.typing as npt
 from filters.characters import ACCENTED, ALPHABETIC, ALPHANUMERIC, DIGIT, HAN, Characters, Mask, classify
 from filters.words import Tokens, tokenise
 
-# Gopher's eight (Rae et al. 2021, A.1.1), and, ours, eight of the most frequent characters of Chinese.
+# Gopher's eight (Rae et al. 2021, A.1.1), and for Chinese characters that are function words by themselves:
+# those of FineWeb 2's list (configs/cmn_Hani.yml), and, ours, 不 and 这 in both scripts.
 STOP_WORDS = frozenset(["the", "be", "to", "of", "and", "that", "have", "with"]) | frozenset(
-    "的了在是和有不这"
+    "的了在是和有于於为為被与與也而由不这這"
 )
 
 # stdlib re: single classes around one optional run, nothing to backtrack over.

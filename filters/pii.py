@@ -31,9 +31,14 @@ _PHONE = re2.compile(
     r"\+[1-9]\d{0,2}[ .\-]?(?:\(\d{1,4}\)[ .\-]?)?\d{1,4}(?:[ .\-]?\d{2,4}){1,4}\b"
     r"|\(\d{3}\) ?\d{3}[ .\-]\d{4}\b"
     r"|\b[2-9]\d{2}([.\-])[2-9]\d{2}[.\-]\d{4}\b"
-    r"|(?i:\b(?:tel|phone|telephone|fax|mobile)\b\.?:? ?)[+(]?\d[\d ().\-]{6,18}\d\b"
+    r"|(?:(?i:\b(?:tel|phone|telephone|fax|mobile)\b\.?:? ?)"
+    r"|(?:电话|電話|手机|手機|传真|傳真)(?:号码|號碼)?[:：]? ?)"
+    r"[+(]?\d[\d ().\-]{6,18}\d\b"
 )
-_PHONE_WORD = re2.compile(r"(?i)^(?:tel|phone|telephone|fax|mobile)\.?:? ?")
+_PHONE_WORD = re2.compile(
+    r"(?i)^(?:(?:tel|phone|telephone|fax|mobile)\.?:? ?"
+    r"|(?:电话|電話|手机|手機|传真|傳真)(?:号码|號碼)?[:：]? ?)"
+)
 # Published token prefixes: AWS, GitHub, GitLab, Slack, Google, Stripe, OpenAI, Hugging Face, npm, PyPI, JWT.
 _KEY = re2.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
@@ -44,10 +49,15 @@ _KEY = re2.compile(
     r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[A-Za-z0-9+/=\s:,.-]{20,}-----END (?:[A-Z]+ )*PRIVATE KEY-----"
 )
-# password = "hunter2abc": the value is masked, the name kept.
+# api_key = "...", Authorization: Bearer ...: the value is masked, the name kept.
 _ASSIGNED_SECRET = re2.compile(
     r"(?i)\b(?:api[_-]?key|secret[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret)"
     r"[\"']?\s{0,3}[:=]\s{0,3}[\"']([A-Za-z0-9_/+=.-]{20,200})[\"']"
+    r"|\bbearer ([A-Za-z0-9_/+=.-]{20,500})"
+    r"|\b(?:password|passwd|secret|token)[\"']?\s{0,3}[:=]\s{0,3}[\"']([!-&(-~]{12,200})[\"']"
+)
+_PLACEHOLDER = re2.compile(
+    r"(?i)your|example|change|placeholder|xxx|dummy|secret|password|\*\*\*|\.\.\.|<|\{"
 )
 
 
@@ -87,9 +97,18 @@ def mask_pii(text: str) -> Masked:
 
 def _secrets(text: str) -> list[_Finding]:
     found = [_Finding(m.start(), m.end(), KEY_MASK) for m in _KEY.finditer(text)]
-    if "=" in text or ":" in text:
-        found += [_Finding(m.start(1), m.end(1), KEY_MASK) for m in _ASSIGNED_SECRET.finditer(text)]
+    if "=" in text or ":" in text or "earer " in text:
+        for match in _ASSIGNED_SECRET.finditer(text):
+            group = next(number for number in (1, 2, 3) if match.group(number))
+            if group == 1 or _is_random(match.group(group)):
+                found.append(_Finding(match.start(group), match.end(group), KEY_MASK))
     return found
+
+
+def _is_random(value: str) -> bool:
+    """Whether it looks generated: both cases and digits, nothing that stands for a value in a tutorial."""
+    classes = (str.islower, str.isupper, str.isdigit)
+    return all(any(map(kind, value)) for kind in classes) and not _PLACEHOLDER.search(value)
 
 
 def _emails(text: str) -> list[_Finding]:

@@ -4,7 +4,7 @@
 2. words.tokenise makes the only tokenisation, of the prose.
 3. One module per kind of measurement counts with them: measure_composition (what the document is made of),
    measure_words, measure_lines and measure_repetition (of the prose).
-A fraction whose denominator is zero is 0.0. Cost: about 0.5 ms for 2.6 kB.
+A fraction whose denominator is zero is 0.0. Cost: about 0.5 ms for 2.6 kB, a quarter of it the tokens.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from configs import tables
 from configs.contract import EXCERPT_CHARS, SCHEMAS, ContractError, Manifest
-from filters import rules
+from filters import presets
 from pipeline.inspection import TABLES, token_tables
 
 
@@ -50,7 +50,7 @@ def broken_rules(row: Mapping[str, object], manifest: Manifest) -> tuple[str, ..
     """The rules of the manifest's filter preset that bear the row's reject reason and that it breaks."""
     reason = row.get("reject_reason")
     measured = row.get("measurements")
-    if reason not in rules.REASONS or not isinstance(measured, dict):
+    if reason not in presets.REASONS or not isinstance(measured, dict):
         return ()
     found = []
     for thresholds in _presets(manifest.config):
@@ -65,19 +65,19 @@ def broken_rules(row: Mapping[str, object], manifest: Manifest) -> tuple[str, ..
     return tuple(found)
 
 
-def _presets(config: Mapping[str, object]) -> list[rules.Thresholds]:
-    """The rule presets that a filter job's config names, with their code and math variants."""
+def _presets(config: Mapping[str, object]) -> list[presets.Thresholds]:
+    """The rule presets that a filter job's config names, with their variants."""
     found = []
     for value in config.values():
         named = _preset(value) if isinstance(value, str) else None
         if named is not None:
-            found += [thresholds for thresholds in (named, named.code, named.math) if thresholds is not None]
+            found += named.with_variants()
     return found
 
 
-def _preset(name: str) -> rules.Thresholds | None:
+def _preset(name: str) -> presets.Thresholds | None:
     try:
-        return rules.preset(name)
+        return presets.preset(name)
     except ValueError:
         return None
 

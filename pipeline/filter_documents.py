@@ -23,7 +23,8 @@ from filters.decontaminate import Index, contaminated_by
 from filters.language import Language, identify, model_path
 from filters.licences import licence_of
 from filters.pii import mask_pii
-from filters.rules import Thresholds, is_mathematical, is_mostly_code, preset, reject_reason
+from filters.presets import preset
+from filters.rules import is_mathematical, is_mostly_code, reject_reason
 from filters.stats import TextStats, measure
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
@@ -47,11 +48,13 @@ class FilterConfig(Config):
     """filter.toml."""
 
     rules: str
-    """Preset of filters.rules: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
+    """Preset of filters.presets: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
     languages: tuple[str, ...]
     """ISO 639 codes to keep; empty: all."""
     min_language_score: Annotated[float, Field(ge=0, le=1)]
-    """Below it the language counts as unknown; unknown is allowed only in what is mostly code or math."""
+    """What the probabilities of the languages to keep must sum to. Below it the language counts as unknown,
+    which is allowed only in what is mostly code or math; another language of that score is rejected at once.
+    """
     max_toxicity: Annotated[float, Field(ge=0, le=1)]
     """Largest share of listed words; 1 keeps everything, toxicity is then only measured."""
     toxic_words: tuple[str, ...]
@@ -69,7 +72,6 @@ class Judge:
     """Everything a decision depends on, loaded once per run and sent to every worker once."""
 
     config: FilterConfig
-    thresholds: Thresholds
     problems: Index
     words: WordList
     blocked: UrlList
@@ -80,7 +82,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Filter every row of `documents`; None on a dry run. Raises ConfigError for unknown rules."""
     config = load(place.preset, "filter", FilterConfig)
     try:
-        thresholds = preset(config.rules)
+        preset(config.rules)
     except ValueError as error:
         raise ConfigError(f"{place.preset}/filter.toml: rules: {error}; remedy: name one of these") from None
     documents = tables.open_table(place.input, "documents")
@@ -107,7 +109,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     if place.dry_run:
         print(f"filter: would filter {documents.manifest.rows_out} rows in {len(shards)} shards")
         return None
-    judge = Judge(config, thresholds, index, words, blocked, opted_out)
+    judge = Judge(config, index, words, blocked, opted_out)
     # 16 MB, 12 bytes per window of the problems and per listed URL
     sent = spark.sparkContext.broadcast(judge)
 
@@ -140,14 +142,15 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
         **asdict(stats),
         "toxicity": toxicity(text, judge.words),
     }
-    reason = reject_reason(stats, judge.thresholds) or language_reason(language, stats, judge.config)
+    fault = language_reason(language, stats, judge.config)
+    reason = fault if fault == "language" else rule_reason(language, stats, judge.config) or fault
     if reason is None and measured["toxicity"] > judge.config.max_toxicity:
         reason = "too_toxic"
     problem = None if reason else contaminated_by(text, judge.problems)
     if reason or problem:
         return document | {
             "reject_reason": reason or "contaminated",
-            "detail": problem,
+            "detail": problem if reason is None else _language_detail(reason, language),
             "measurements": json.dumps(measured),
             "excerpt": _excerpt(text),
         }
@@ -167,12 +170,24 @@ def _excerpt(text: str) -> str:
 
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
-    """`language` if it is surely not one of the wanted, or unknown where there is prose to know it by."""
-    if not config.languages:
+    """`language` if it is surely another one, `unknown_language` where there is prose to know it by."""
+    found = ((language.language, language.score), (language.second, language.second_score))
+    wanted_score = sum(score for name, score in found if name in config.languages)
+    if not config.languages or wanted_score >= config.min_language_score:
         return None
     if language.score >= config.min_language_score:
-        return None if language.language in config.languages else "language"
-    return None if is_mostly_code(stats) or is_mathematical(stats) else "language"
+        return "language"
+    return None if is_mostly_code(stats) or is_mathematical(stats) else "unknown_language"
+
+
+def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
+    """The preset's reason; a language that is not sure is unknown, unless it is one of those to keep."""
+    is_sure = language.score >= config.min_language_score or language.language in config.languages
+    return reject_reason(stats, preset(config.rules), language.language if is_sure else "und")
+
+
+def _language_detail(reason: str, language: Language) -> str | None:
+    return f"{language.language} {language.score:.2f}" if "language" in reason else None
 
 
 def job(place: Place) -> None:

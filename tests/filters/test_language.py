@@ -19,9 +19,17 @@ from filters.language import identify, model_path
     ],
 )
 def test_identify(text: str, expected: str) -> None:
-    language, score = identify(text)
-    assert language == expected
-    assert 0.8 < score <= 1.0
+    found = identify(text)
+    assert found.language == expected
+    assert 0.8 < found.score <= 1.0
+    assert found.second_score <= 1.0001 - found.score
+
+
+def test_a_page_in_two_languages_has_both() -> None:
+    text = "The committee will meet again next week. Der Ausschuss trifft sich nächste Woche wieder."
+    found = identify(text)
+    assert {found.language, found.second} == {"en", "de"}
+    assert found.score + found.second_score > 0.9
 
 
 def test_code_and_math_are_masked() -> None:
@@ -33,7 +41,7 @@ def test_code_and_math_are_masked() -> None:
 
 @pytest.mark.parametrize("text", ["", "12 34 + 5", "$x$ `y`", "\ud800", "```\nint x;\n```"])
 def test_nothing_legible_is_undetermined(text: str) -> None:
-    assert identify(text) == ("und", 0.0)
+    assert identify(text) == ("und", 0.0, "und", 0.0)
 
 
 def test_line_breaks_and_surrogates_do_not_hide_the_rest() -> None:

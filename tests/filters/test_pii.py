@@ -22,9 +22,12 @@ PRIVATE_KEY = f"-----BEGIN RSA {'PRIVATE'} KEY-----\n" + "MIIEow" * 8 + f"\n----
         ("Call +49 30 1234567 today", "Call <PHONE> today"),
         ("Call (212) 765-4321 or 212-765-4321.", "Call <PHONE> or <PHONE>."),
         ("Tel: 030 1234 567", "Tel: <PHONE>"),
+        ("电话：13812345678，或手机 138-1234-5678。", "电话：<PHONE>，或手机 <PHONE>。"),
         (f"id {AWS_KEY} ok", "id <KEY> ok"),
         (f"`{GITHUB_TOKEN}`", "`<KEY>`"),
         (f"```\napi_key = '{'0123456789abcdef' * 2}'\n```", "```\napi_key = '<KEY>'\n```"),
+        (f"Authorization: Bearer {'a1B2' * 8}", "Authorization: Bearer <KEY>"),
+        (f"password = '{'q7R!' * 4}'", "password = '<KEY>'"),
         (f"a\n{PRIVATE_KEY}\nb", "a\n<KEY>\nb"),
     ],
 )
@@ -48,6 +51,10 @@ def test_masked(text: str, expected: str) -> None:
         "$x = 212-765-4321$ and $$8.8.8.8$$",
         "`212-765-4321` and\n```\nip = 8.8.8.8\n```",
         "sk-learn and AKIA are only words",
+        "password = 'MySecretPassword1' and password='changeMe12345' and token = 'your-Token-12345'",
+        "password: hunter2abcDEF and secret = 'lowercaseonly'",
+        "the bearer internationalisation of the ring",
+        "电话 和 12345678901 无关",
         "order 212-765-43210 and A212-765-4321",
     ],
 )

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from filters.rules import REASONS, Rule, Thresholds, preset, reject_reason
+from filters.presets import REASONS, Rule, Thresholds, preset
+from filters.rules import reject_reason
 from filters.stats import TextStats, measure
 
 PRESETS = ("gopher", "c4", "fineweb", "dclm-rules", "dolma3", "openwebmath-rules", "bigcode", "reasonmill")
@@ -82,7 +83,7 @@ def test_ours_keeps_the_math_and_code_that_the_published_presets_drop() -> None:
 def test_rules_name_measurements_and_listed_reasons(name: str) -> None:
     fields = {field.name for field in dataclasses.fields(TextStats)}
     chosen = preset(name)
-    for thresholds in filter(None, (chosen, chosen.code, chosen.math)):
+    for thresholds in chosen.with_variants():
         assert thresholds.rules
         for rule in thresholds.rules:
             assert rule.field in fields
@@ -94,8 +95,7 @@ def test_reasons_are_closed_and_each_is_used() -> None:
     used = {
         rule.reason
         for name in PRESETS
-        for thresholds in (preset(name), preset(name).code, preset(name).math)
-        if thresholds is not None
+        for thresholds in preset(name).with_variants()
         for rule in thresholds.rules
     }
     assert used == set(REASONS)
@@ -115,3 +115,43 @@ def test_bounds_are_inclusive() -> None:
 def test_unknown_preset_names_the_choices() -> None:
     with pytest.raises(ValueError, match=r"'goofer'; choose one of bigcode, c4, dclm-rules"):
         preset("goofer")
+
+
+CHINESE = (
+    "这座桥是在一百年前修建的，当时河的两岸没有别的路。工人们用的石头都来自附近的山，每一块都很重。\n"
+    "战争中它被炸毁了一半，但是人们很快又把它修好了。现在桥上不能再走汽车，只有行人和自行车可以通过。\n"
+    "夏天的晚上，许多老人坐在桥边聊天，孩子们在水里玩。镇上的人都说，没有这座桥，就没有这个镇。\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        (CHINESE, "zh", None),
+        (CHINESE, "en", None),  # one Han character in seven decides where English was found
+        (PROSE, "de", None),
+        (CHINESE[:60], "zh", "too_few_words"),
+        (
+            "首页 新闻 体育 财经 科技 登录\n" * 3 + "关于我们 联系方式 网站地图 免责声明\n" * 9,
+            "zh",
+            "too_few_stop_words",
+        ),
+        (CHINESE * 4, "zh", "duplicate_lines"),
+        (CHINESE.replace("。", "，"), "zh", "too_few_punctuated_lines"),
+        (CHINESE.replace("。", "，").replace("\n", "") + "。", "zh", "too_few_sentences"),
+        (CHINESE.replace("，", "\n"), "zh", None),
+        ("好的\n我在\n是的。\n" * 2 + "\n".join("你们他们大家都在哪里呢"), "zh", "too_few_words"),
+        (PROSE.replace("the ", "").replace("of ", ""), "de", None),  # no stop words are asked for
+        (PROSE[:140], "de", "too_few_chars"),
+        (PROSE * 3, "de", "duplicate_paragraph_chars"),
+    ],
+)
+def test_prose_in_other_languages_has_rules_of_its_own(
+    text: str, language: str, expected: str | None
+) -> None:
+    assert reject_reason(measure(text), preset("reasonmill"), language) == expected
+
+
+def test_published_presets_have_no_rules_for_other_languages() -> None:
+    assert preset("fineweb").with_variants() == (preset("fineweb"),)
+    assert reject_reason(measure(CHINESE), preset("fineweb"), "zh") == "words_too_short"

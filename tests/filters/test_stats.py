@@ -36,6 +36,8 @@ def test_composition(stats: TextStats) -> None:
     assert stats.math_char_fraction == 5 / 86
     assert (stats.num_code_blocks, stats.num_formulas, stats.num_latex_commands) == (1, 1, 1)
     assert stats.comment_line_fraction == 1 / 2
+    assert (stats.max_code_line_length, stats.mean_code_line_length) == (6, 11 / 2)  # "# note", "x = 1"
+    assert stats.top_line_shape_fraction == 0.0
 
 
 def test_words(stats: TextStats) -> None:
@@ -88,6 +90,10 @@ def test_formulas_and_code_are_not_prose() -> None:
         ("def f(x):\n    return x\nplain text", "code_like_line_fraction", 2 / 3),
         ("// a\nint b;\n/* c */\nd();", "comment_line_fraction", 1 / 2),
         ("# a\n#include <b>\n#define C\n#endif", "comment_line_fraction", 1 / 4),
+        ("plain text\nof two lines", "max_code_line_length", 12),
+        ("id: 1\nname: b\n\n" * 8, "top_line_shape_fraction", (16 - 5) / 16),
+        ("a = f(b)\nc\n" * 4, "top_line_shape_fraction", 0.0),
+        ("apple; pear;\nx = f(y); z;", "code_like_line_fraction", 1 / 2),
         ("BUY NOW\nwords in lower case", "dclm_removed_word_fraction", 2 / 6),
         ("12345\nwords in lower case", "dclm_removed_word_fraction", 1 / 5),
         ("57 likes\nwords in lower case", "dclm_removed_word_fraction", 2 / 6),
@@ -97,6 +103,7 @@ def test_formulas_and_code_are_not_prose() -> None:
         ("We use cookies on this site.", "c4_num_sentences_any_ending", 0),
         ("Please enable JavaScript now.", "c4_num_sentences_any_ending", 0),
         ("It was shown before.[12]", "c4_num_sentences", 1),
+        ("Home page\nHome page\na b c\na b c[3]\na b d", "c4_duplicate_line_char_fraction", 5 / 15),
         ("Two words.\nThree words here.", "c4_num_sentences", 1),
         ("它是数。我在。", "num_sentences", 2),
         ("Dr. Who met J. Doe of the U.S. navy. He left", "num_sentences", 2),

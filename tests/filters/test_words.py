@@ -36,6 +36,13 @@ def texts(text: str) -> list[str]:
         ("a\U0001f600b", ["a", "\U0001f600", "b"]),
         ("my pH. USA. 2X.", ["my", "pH.", "USA", ".", "2X."]),
         ("p. 1. 2", ["p.", "1", ".", "2"]),
+        (
+            "Dr. Lee met Prof. Poe on Jan. 5, Miss. Ray",
+            str.split("Dr. Lee met Prof. Poe on Jan. 5 , Miss . Ray"),
+        ),
+        (r"it cost \$2,100 or a \| b", ["it", "cost", r"\$2,100", "or", "a", r"\|", "b"]),
+        ("so\u00adft diced\u2063 end", ["so\u00adft", "diced\u2063", "end"]),
+        ("3.Next 15-Minute x-2", ["3.Next", "15", "-", "Minute", "x-2"]),
         ("(see http://a.de/b-c/?x=1).", ["(", "see", "http://a.de/b-c/?x=1", ")", "."]),
     ],
 )

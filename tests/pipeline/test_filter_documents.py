@@ -14,7 +14,7 @@ from configs.contract import DOCUMENTS, REJECT_REASONS, TEXT_STATS, Manifest
 from configs.loader import ConfigError
 from filters.decontaminate import build_index
 from filters.language import Language
-from filters.rules import REASONS, preset
+from filters.presets import REASONS
 from filters.stats import TextStats, measure
 from filters.toxicity import SHIPPED_WORDS, build_word_list
 from filters.url_lists import build_url_list
@@ -44,6 +44,12 @@ GERMAN = """Die Bücherei der Stadt hat am ersten Montag des Monats ihren neuen 
 Die Besucher fanden lange Tische, gute Lampen und eine Ruhe, die im alten Saal gefehlt hatte. Die
 Leiterin erklärte, dass zwei Studenten die Pläne gezeichnet und im Frühling den Preis gewonnen hatten.
 """
+CHINESE = """镇上的图书馆在本月的第一个星期一开放了新的阅览室。
+
+来的人看到的是长桌、明亮的灯，还有旧楼里一直没有的安静。馆长说，设计出自两名学生之手，他们在春天的比赛中得了奖。
+
+下午，一群孩子和老师一起来听狐狸的故事。有几个孩子问能不能把书借回家，到了晚上，所有的书都借完了。
+"""
 PROBLEM = (
     "A farmer plants 37 rows of trees with 12 trees each, loses every ninth tree in a storm and replaces "
     "half of the lost ones in spring. How many trees stand in the orchard in summer?"
@@ -64,13 +70,13 @@ def judged(
     blocked = build_url_list({"ads/domains": ["blocked.example"]})
     opted_out = build_url_list({"opt-outs.txt": ["asked.example/diary"]})
     words = build_word_list(SHIPPED_WORDS)
-    everything = Judge(config, preset(config.rules), index, words, blocked, opted_out)
+    everything = Judge(config, index, words, blocked, opted_out)
     return decide(document(text) | {"url": url}, everything)
 
 
 def test_the_contract_knows_every_reason_and_measurement() -> None:
     assert REJECT_REASONS["filtered"] == (
-        *("opted_out", "blocked_url", "language"),
+        *("opted_out", "blocked_url", "language", "unknown_language"),
         *REASONS,
         *("too_toxic", "contaminated"),
     )
@@ -102,9 +108,29 @@ def test_other_languages_are_rejected_unless_all_are_wanted() -> None:
 
 def test_unknown_language_is_for_code_and_math_only() -> None:
     unknown = Language("es", 0.3)
-    assert language_reason(unknown, measure(PROSE), CONFIG) == "language"
+    assert language_reason(unknown, measure(PROSE), CONFIG) == "unknown_language"
     assert language_reason(unknown, measure("```python\n" + "x = 1\n" * 50 + "```\n"), CONFIG) is None
     assert language_reason(unknown, measure("$x^2 + y^2 = z^2 + 1$ " * 9), CONFIG) is None
+
+
+def test_two_wanted_languages_on_one_page_are_sure_together() -> None:
+    assert language_reason(Language("en", 0.5, "zh", 0.4), measure(PROSE), CONFIG) is None
+    assert language_reason(Language("en", 0.5, "de", 0.4), measure(PROSE), CONFIG) == "unknown_language"
+
+
+def test_the_language_comes_before_the_rules_and_is_named() -> None:
+    row = judged(GERMAN + "\nEnde {")
+    assert row["reject_reason"] == "language"
+    assert row["detail"].startswith("de ")
+
+
+def test_each_language_has_its_rules() -> None:
+    assert judged(CHINESE)["reject_reason"] is None
+    assert judged(CHINESE)["language"] == "zh"
+    everything = CONFIG.model_copy(update={"languages": ()})
+    assert judged(GERMAN, everything)["reject_reason"] is None
+    assert judged(GERMAN.replace(".", ""), everything)["reject_reason"] == "too_few_punctuated_lines"
+    assert judged(CHINESE.replace("。", "，"))["reject_reason"] == "too_few_punctuated_lines"
 
 
 def test_contaminated_documents_name_the_problem() -> None:
