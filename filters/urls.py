@@ -24,7 +24,7 @@ _TRACKING_PARAMETERS = frozenset(
 )
 # Of these the value decides: `sid` is a session of phpBB and a story of other sites.
 _PERHAPS_SESSION = frozenset(("s", "sid", "session"))
-_SESSION_VALUE = re.compile(r"(?=.*\d)[0-9a-zA-Z]{26,}\Z")
+_MIN_SESSION_CHARS = 26
 # `;jsessionid=...` of Java and `/(S(...))` of ASP.NET, up to the end of the path segment.
 _SESSION_IN_PATH = re.compile(r";jsessionid=[^/]*|/\([ASF]\([^/)]*\)\)(?=/|\Z)", re.IGNORECASE)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -121,7 +121,8 @@ def _canonical_query(search: str) -> str:
 def _is_tracking(name: str, value: str) -> bool:
     name = name.lower()
     if name in _PERHAPS_SESSION:
-        return _SESSION_VALUE.match(value) is not None
+        is_token = len(value) >= _MIN_SESSION_CHARS and value.isascii() and value.isalnum()
+        return is_token and not value.isalpha()
     return name in _TRACKING_PARAMETERS or name.startswith(_TRACKING_PREFIXES)
 
 

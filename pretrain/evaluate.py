@@ -13,6 +13,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import torch
+
 from configs import tables
 from configs.command import Place, main
 from configs.contract import CONTRACT_VERSION
@@ -46,9 +48,10 @@ def run(place: Place) -> dict[str, object]:
     if place.dry_run:
         logger.info("would evaluate stages %s", list(finished))
         return {}
+    settings = load(place.preset, "train", TrainConfig)
     compat.install()
+    torch.set_num_threads(settings.cpu_threads)
     start_single_process()
-    precision = load(place.preset, "train", TrainConfig).precision
     length = stages[0].sequence_length
     samples = {group: heldout_sample(place.input, group, length, NUM_ROWS) for group in GROUPS}
     results = []
@@ -57,7 +60,7 @@ def run(place: Place) -> dict[str, object]:
             model_config,
             sequence_length=length,
             rotary_base=stages[number - 1].rotary_base,
-            bf16=precision == "bf16",
+            bf16=settings.precision == "bf16",
         )
         checkpoint.load_weights(place.input, number, model)
         scores = {group: _scores(model.eval(), sample) for group, sample in samples.items() if sample}
