@@ -83,6 +83,8 @@ _CODE_STARTS = (
     *("if (", "for (", "while (", "switch (", "} else", ">>> ", "... ", "self.", "print("),
 )
 _CODE_MARKS = frozenset("=(){}<>+")
+_DEFINITIONS = ("def ", "class ", "async def ")
+_NO_BODY = 1_000_000  # no line is indented further
 # Cheap gates before the two lists.
 _CODE_LAST_CHARS = frozenset(ending[-1] for ending in _CODE_ENDINGS)
 _CODE_FIRST_CHARS = frozenset(start[:2] for start in _CODE_STARTS) | {"@" + chr(c) for c in range(33, 127)}
@@ -132,7 +134,7 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
         punctuated_line_fraction=sum([line.endswith(_TERMINALS) for line in visible]) / num_lines,
         short_line_fraction=sum([len(line) <= _SHORT_LINE_CHARS for line in visible]) / num_lines,
         line_break_token_fraction=(len(raw_lines) - 1) / max(num_tokens, 1),
-        code_like_line_fraction=sum(map(_is_code_like, visible)) / num_lines,
+        code_like_line_fraction=_count_code_like(raw_lines, visible) / num_lines,
         c4_num_sentences=c4_strict,
         c4_num_sentences_any_ending=c4_any_ending,
         c4_num_curly_brackets=c4_brackets,
@@ -140,6 +142,25 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
         dclm_removed_word_fraction=_dclm_removed_word_fraction(raw_lines, lines, starts, characters),
         list_case_sentence_fraction=_list_case_fraction(characters, starts, ends),
     )
+
+
+def _count_code_like(raw_lines: list[str], visible: list[str]) -> int:
+    """Lines that look like code, and all that is indented below a Python definition, its docstring too."""
+    if not any(line.startswith(_DEFINITIONS) for line in visible):
+        return sum(map(_is_code_like, visible))
+    count, body = 0, _NO_BODY
+    for line in raw_lines:
+        stripped = line.strip()
+        if not stripped:
+            continue
+        indent = len(line) - len(line.lstrip())
+        if indent > body:
+            count += 1
+            continue
+        is_definition = stripped.startswith(_DEFINITIONS) and stripped.endswith((":", "(", ","))
+        body = indent if is_definition else _NO_BODY
+        count += is_definition or _is_code_like(stripped)
+    return count
 
 
 def _is_code_like(line: str) -> bool:

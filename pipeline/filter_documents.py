@@ -175,9 +175,12 @@ def language_reason(language: Language, stats: TextStats, config: FilterConfig) 
     wanted_score = sum(score for name, score in found if name in config.languages)
     if not config.languages or wanted_score >= config.min_language_score:
         return None
+    is_code = is_mostly_code(stats)
+    if is_code and not stats.num_code_blocks:
+        return None  # what was read as prose is code without a fence
     if language.score >= config.min_language_score:
         return "language"
-    return None if is_mostly_code(stats) or is_mathematical(stats) else "unknown_language"
+    return None if is_code or is_mathematical(stats) else "unknown_language"
 
 
 def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:

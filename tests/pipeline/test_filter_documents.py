@@ -113,6 +113,17 @@ def test_unknown_language_is_for_code_and_math_only() -> None:
     assert language_reason(unknown, measure("$x^2 + y^2 = z^2 + 1$ " * 9), CONFIG) is None
 
 
+def test_code_without_a_fence_has_no_language_to_be_rejected_for() -> None:
+    catalan = Language("ca", 0.9)
+    assert (
+        language_reason(
+            catalan, measure("def total(a, b):\n    # of the two\n    return a + b\n" * 9), CONFIG
+        )
+        is None
+    )
+    assert language_reason(catalan, measure("```\nx = 1\n```\n" + GERMAN), CONFIG) == "language"
+
+
 def test_two_wanted_languages_on_one_page_are_sure_together() -> None:
     assert language_reason(Language("en", 0.5, "zh", 0.4), measure(PROSE), CONFIG) is None
     assert language_reason(Language("en", 0.5, "de", 0.4), measure(PROSE), CONFIG) == "unknown_language"

@@ -87,9 +87,9 @@ def test_what_goes_in_comes_out_or_is_a_reject_with_its_reason(summary: dict) ->
     assert {table: values["out"] for table, values in counts.items()} == {
         "raw": 450,
         "documents": 450,
-        "filtered": 295,
-        "deduped": 217,
-        "scored": 217,
+        "filtered": 307,
+        "deduped": 227,
+        "scored": 227,
         "synthetic": 880,
     }
 
