@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from configs import tables
 from configs.contract import ContractError
 from pipeline.explain_document import find_row
-from pipeline.inspection import TABLES, token_tables
+from pipeline.run_tables import TABLES, token_tables
 
 MAX_EXAMPLES = 20
 

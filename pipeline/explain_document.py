@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from configs import tables
 from configs.contract import EXCERPT_CHARS, SCHEMAS, ContractError, Manifest
 from filters import presets
-from pipeline.inspection import TABLES, token_tables
+from pipeline.run_tables import TABLES, token_tables
 
 
 @dataclass(frozen=True)

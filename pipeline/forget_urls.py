@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from configs import tables
 from configs.contract import ContractError
 from filters.url_lists import UrlList, build_url_list, listed_by
-from pipeline.inspection import BATCH_ROWS, TABLES, token_tables
+from pipeline.run_tables import BATCH_ROWS, TABLES, token_tables
 
 
 @dataclass(frozen=True)

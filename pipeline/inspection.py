@@ -1,4 +1,4 @@
-"""Look into a run's tables without a JVM: counts, samples, scores, clusters.
+"""Look into a run from the command line, without a JVM: each sub-command prints what one function returns.
 
     python -m pipeline.inspection counts ROOT
     python -m pipeline.inspection sample ROOT TABLE [-n 5] [--seed 0] [--reason R] [--domain D] [--source S]
@@ -7,200 +7,150 @@
     python -m pipeline.inspection clusters ROOT [-n 10] [--cluster-id C]
     python -m pipeline.inspection forget ROOT --urls FILE
 
-A sample is the n rows with the smallest hash of (seed, doc_id): the same rows however a table is cut in
-parts. Cost: one pass over the key columns and one over the parts that hold a chosen row; `max_parts` bounds
-both, and then chooses parts by hash too. `explain` is in explain_document, `diff` in compare_runs,
-`clusters` in browse_clusters, `forget` in forget_urls.
+Documents are hostile: control characters (a terminal obeys some of them) are printed as `?`.
 """
 
-import heapq
+import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Annotated
 
-import numpy as np
-import pyarrow.fs as pafs
+import typer
 
-from configs import tables
-from configs.contract import SCHEMAS, ContractError
+from configs.command import configure_logging
+from configs.contract import ContractError
+from pipeline import browse_clusters, compare_runs, explain_document, forget_urls, run_tables
 
-TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
-"""Tables of rows, in the order in which they are made."""
-
-SCORES = ("quality", "knowledge_density", "reasoning_depth")
-
-BATCH_ROWS = 65_536  # Ours: of short columns, some ten MB
+_EXCERPT_LINES = 12  # Ours: five documents fit two terminal pages
 
 
-@dataclass(frozen=True)
-class Count:
-    """What one table's manifest says: rows_in == rows_out + sum(rejected.values())."""
-
-    table: str
-    rows_in: int
-    rows_out: int
-    rejected: dict[str, int]
-    num_bytes: int
-    seconds: float
-    peak_memory_bytes: int
-
-
-def counts(root: str) -> list[Count]:
-    """Rows in, out and rejected by reason of every table that is there, in the order of the stages."""
-    found = []
-    for table in TABLES:
-        manifest = tables.read_manifest(root, table)
-        if manifest is not None:
-            reasons = dict(sorted(manifest.rejected.items(), key=lambda item: (-item[1], item[0])))
-            found.append(
-                Count(
-                    table, manifest.rows_in, manifest.rows_out, reasons, manifest.num_bytes,
-                    manifest.seconds, manifest.peak_memory_bytes,
-                )
-            )  # fmt: skip
-    return found
+def main() -> int:
+    """Parse the sub-command and run it. Exit code 2 for a user's mistake, 1 if `diff` finds a difference."""
+    configure_logging()
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    for command in (counts, sample, explain, diff, clusters, forget):
+        app.command()(command)
+    try:
+        app()
+    except ContractError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
 
 
-class Place(NamedTuple):
-    """A row's place in a table, ordered by hash of seed and doc_id."""
+Root = Annotated[str, typer.Argument(help="run folder or URI, e.g. runs/tiny")]
 
-    key: str
-    path: str
-    index: int
+
+def counts(root: Root) -> None:
+    """Documents in, out and rejected by reason, table by table."""
+    found = run_tables.counts(root)
+    if not found:
+        raise ContractError(f"{root}: no table there; remedy: name a run folder, e.g. runs/tiny")
+    for count in found:
+        print(f"{count.table:<12} {count.rows_in:>14,} in {count.rows_out:>14,} out {count.seconds:>9.1f} s")
+        for reason, number in count.rejected.items():
+            print(f"{'':<12} {number:>14,} {reason}")
 
 
 def sample(
-    root: str,
-    table: str,
-    n: int,
-    seed: int = 0,
-    where: Mapping[str, str] | None = None,
-    max_parts: int | None = None,
-) -> list[dict[str, object]]:
-    """At most `n` rows of a table (or of `<table>_rejects`) whose columns equal `where`, without raw content.
-
-    Raises ContractError if the table is not there or has no such column.
-    """
-    opened = tables.open_table(root, table)
-    wanted = dict(where or {})
-    for column in wanted:
-        if column not in SCHEMAS[table].names:
-            raise ContractError(f"{opened.path}: no column {column!r}; remedy: filter on another one")
-    paths = chosen_parts(opened, seed, max_parts)
-    matching = (
-        place for place, row in _places(paths, seed, [*wanted]) if all(row[c] == v for c, v in wanted.items())
-    )
-    return _fetch(heapq.nsmallest(n, matching), SCHEMAS[table].names)
-
-
-def sample_by(
-    root: str, table: str, column: str, n: int, seed: int = 0, max_parts: int | None = None
-) -> dict[str, list[dict[str, object]]]:
-    """At most `n` rows for each value of `column`, values in order; one pass for all of them."""
-    chosen: dict[str, list[Place]] = {}
-    for place, row in _places(chosen_parts(tables.open_table(root, table), seed, max_parts), seed, [column]):
-        places = chosen.setdefault(str(row[column]), [])
-        places.append(place)
-        if len(places) > 50 * n:  # trimmed now and then: memory stays at 50 n places a value
-            places[:] = heapq.nsmallest(n, places)
-    return {
-        value: _fetch(heapq.nsmallest(n, chosen[value]), SCHEMAS[table].names) for value in sorted(chosen)
-    }
+    root: Root,
+    table: Annotated[str, typer.Argument(help="e.g. scored, or filtered_rejects")],
+    n: Annotated[int, typer.Option("-n", help="documents")] = 5,
+    seed: Annotated[int, typer.Option(help="another seed, another sample")] = 0,
+    reason: Annotated[str | None, typer.Option(help="only this reject reason")] = None,
+    domain: Annotated[str | None, typer.Option(help="only this domain (scored, synthetic)")] = None,
+    source: Annotated[str | None, typer.Option(help="only this source")] = None,
+) -> None:
+    """Some documents of a table, chosen by seed."""
+    if table not in run_tables.SCHEMAS:
+        raise ContractError(f"{table}: no such table; remedy: one of {', '.join(run_tables.SCHEMAS)}")
+    asked = {"reject_reason": reason, "domain": domain, "source": source}
+    where = {column: value for column, value in asked.items() if value is not None}
+    for row in run_tables.sample(root, table, n, seed, where):
+        text = str(row.pop("text", None) or row.pop("excerpt", None) or "")
+        shown = ("url", "kind", "source", "reject_reason", "detail", "duplicate_of", *run_tables.SCORES)
+        facts = {name: row[name] for name in ("domain", *shown) if row.get(name) is not None}
+        print(
+            printable(f"== {row['doc_id']} " + " ".join(f"{name}={value}" for name, value in facts.items()))
+        )
+        _print_excerpt(text)
 
 
-def chosen_parts(table: tables.Table, seed: int, max_parts: int | None) -> list[str]:
-    """Full paths of all parts, or of `max_parts` of them chosen by hash of seed and content."""
-    named = zip(table.manifest.parts, table.files(), strict=True)
-    ordered = sorted((tables.hash_json([seed, part.digest]), path) for part, path in named)
-    return [path for _, path in ordered[:max_parts]]
+def explain(root: Root, doc_id: Annotated[str, typer.Argument(help="id of the document")]) -> None:
+    """One document's way through all tables, with what was measured and what decided."""
+    for step in explain_document.explain(root, doc_id):
+        print(f"== {step.table}")
+        for name, value in step.values.items():
+            print(printable(f"   {name}: {_as_text(value)}"))
+        for rule in step.broken:
+            print(f"   broken rule: {rule}")
 
 
-def _places(paths: Sequence[str], seed: int, columns: list[str]) -> Iterator[tuple[Place, dict[str, object]]]:
-    """Every row's place and its `columns`."""
-    for path in paths:
-        start = 0
-        for batch in tables.read_part(path, ["doc_id", *columns], BATCH_ROWS):
-            for offset, row in enumerate(batch.to_pylist()):
-                key = tables.hash_bytes(f"{seed} {row['doc_id']}".encode())
-                yield Place(key, path, start + offset), row
-            start += batch.num_rows
+def diff(
+    root_a: Annotated[str, typer.Argument(help="run folder or URI")],
+    root_b: Annotated[str, typer.Argument(help="another one")],
+) -> None:
+    """Whether two runs hold the same content, table by table (exit code 1 if not)."""
+    found = compare_runs.diff(root_a, root_b)
+    for difference in found:
+        verdict = difference.fault or (
+            f"{difference.only_in_a:,} only in a, {difference.only_in_b:,} only in b, "
+            f"{difference.changed:,} changed"
+        )
+        print(f"{difference.table:<24} {'equal' if difference.is_equal else verdict}")
+        for example in difference.examples:
+            print(printable(f"   {example}"))
+    if not all(difference.is_equal for difference in found):
+        raise typer.Exit(1)
 
 
-def _fetch(places: Sequence[Place], columns: list[str]) -> list[dict[str, object]]:
-    """The rows at these places, in their order, all columns but raw content."""
-    wanted = [name for name in columns if name != "content"]
-    rows = {}
-    for path in {place.path for place in places}:
-        indexes = {place.index for place in places if place.path == path}
-        rows |= {(path, index): row for index, row in _rows_at(path, indexes, wanted)}
-    return [rows[place.path, place.index] for place in places]
+def clusters(
+    root: Root,
+    n: Annotated[int, typer.Option("-n", help="largest clusters shown")] = 10,
+    cluster_id: Annotated[str | None, typer.Option(help="only this one")] = None,
+) -> None:
+    """Clusters of duplicates, largest first: what was kept, what was removed and against what."""
+    found = browse_clusters.clusters(root, n, cluster_id)
+    if not found:
+        print("no cluster of two or more documents")
+    for cluster in found:
+        print(f"== {cluster.cluster_id}: {cluster.size} documents")
+        for member in cluster.members:
+            fate = "kept" if member.reason is None else f"{member.reason} of {member.duplicate_of}"
+            print(printable(f"   {member.doc_id} {fate} {member.url or ''}"))
+            _print_excerpt(member.excerpt, 3)
 
 
-def _rows_at(path: str, indexes: set[int], columns: list[str]) -> Iterator[tuple[int, dict[str, object]]]:
-    start = 0
-    for batch in tables.read_part(path, columns):
-        for index in sorted(indexes):
-            if start <= index < start + batch.num_rows:
-                yield index, batch.slice(index - start, 1).to_pylist()[0]
-        start += batch.num_rows
-        if start > max(indexes):
-            return
+def forget(
+    root: Root,
+    urls: Annotated[str, typer.Option(help="file of domains and URLs, one a line")],
+) -> None:
+    """Tables, clusters and token spans that come from the listed URLs; nothing is changed."""
+    found = forget_urls.forget(root, forget_urls.read_urls(urls))
+    for affected in found:
+        print(printable(f"{affected.table:<24} {affected.doc_id} {affected.url or ''} {affected.detail}"))
+    num_documents = len({affected.doc_id for affected in found})
+    print(f"{num_documents:,} documents in {len({affected.table for affected in found})} tables")
+    if found:
+        print(f'to drop them: opt_outs = ["{urls}"] in filter.toml, then filter and the jobs after it')
 
 
-@dataclass(frozen=True)
-class Histograms:
-    """Score histograms per domain: `bins[domain][score]` counts rows in equal bins of [0, 1]."""
-
-    bins: dict[str, dict[str, np.ndarray]]
-    means: dict[str, dict[str, float]]
-    rows_read: int
-    rows_total: int
+def printable(text: str) -> str:
+    """`text` on one line of a terminal: control and format characters become `?`."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def score_histograms(
-    root: str, num_bins: int = 20, seed: int = 0, max_parts: int | None = None
-) -> Histograms:
-    """Histograms of the three scores in `scored`, over all parts or over `max_parts` chosen ones."""
-    opened = tables.open_table(root, "scored")
-    bins: dict[str, dict[str, np.ndarray]] = {}
-    sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(SCORES)))
-    rows_read = 0
-    for path in chosen_parts(opened, seed, max_parts):
-        for batch in tables.read_part(path, ["domain", *SCORES], BATCH_ROWS):
-            rows_read += batch.num_rows
-            domains = np.array(batch["domain"].to_pylist())
-            for domain in np.unique(domains):
-                of_domain = bins.setdefault(
-                    str(domain), {score: np.zeros(num_bins, dtype=np.int64) for score in SCORES}
-                )
-                for column, score in enumerate(SCORES):
-                    values = batch[score].to_numpy()[domains == domain]
-                    of_domain[score] += np.histogram(values, bins=num_bins, range=(0.0, 1.0))[0]
-                    sums[str(domain)][column] += values.sum()
-    sizes = {domain: int(of_domain[SCORES[0]].sum()) for domain, of_domain in bins.items()}
-    means = {
-        domain: dict(zip(SCORES, (sums[domain] / max(sizes[domain], 1)).tolist(), strict=True))
-        for domain in bins
-    }
-    ordered = {domain: bins[domain] for domain in sorted(bins, key=lambda name: (-sizes[name], name))}
-    return Histograms(ordered, means, rows_read, opened.manifest.rows_out)
+def _print_excerpt(text: str, max_lines: int = _EXCERPT_LINES) -> None:
+    lines: Iterable[str] = text.splitlines()[:max_lines]
+    for line in lines:
+        print(f"   | {printable(line[:200])}")
 
 
-def token_tables(root: str) -> list[str]:
-    """Names of the committed token tables: `tokens/<bucket>` and `tokens/heldout/<group>`, sorted."""
-    return [name for name in _nested_tables(root, "tokens") if tables.read_manifest(root, name) is not None]
-
-
-def _nested_tables(root: str, folder: str) -> list[str]:
-    fs, base = tables.filesystem(tables.table_path(root, folder))
-    selector = pafs.FileSelector(base, recursive=True, allow_not_found=True)
-    paths = [info.path for info in fs.get_file_info(selector) if info.base_name == "manifest.json"]
-    return sorted(f"{folder}/{path.removeprefix(base).strip('/').rpartition('/')[0]}" for path in paths)
+def _as_text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(value, default=str)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
-    from pipeline.inspection_commands import main
-
     sys.exit(main())

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from configs import tables
-from pipeline.inspection import chosen_parts
+from pipeline.run_tables import chosen_parts
 
 _TABLES = ("filtered", "deduped", "scored", "synthetic")
 _BEFORE = {"deduped": "filtered", "scored": "deduped"}

@@ -11,8 +11,8 @@ import logging
 from configs import tables
 from configs.command import Place, main
 from configs.contract import ContractError
-from pipeline.inspection import counts
 from pipeline.report_page import page
+from pipeline.run_tables import counts
 from pipeline.summarise_run import summarise, summary_lines, write_summary
 
 __all__ = ["report", "run", "summarise", "summary_lines", "write_summary"]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from configs import tables
 from configs.contract import DOMAINS
-from pipeline.inspection import SCORES, score_histograms
 from pipeline.measure_volume import Volume, tokens_per_word, volumes
 from pipeline.render_document import escape
 from pipeline.report_charts import Segment, bar, histogram, number, percent
+from pipeline.run_tables import SCORES, score_histograms
 
 MAX_PARTS = 64  # Ours: bounds the pass over one column of a table to minutes; the page says what it read
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from configs import tables
 from configs.contract import DOMAINS
-from pipeline.inspection import SCORES, TABLES, sample_by
 from pipeline.render_document import escape, render_document
+from pipeline.run_tables import SCORES, TABLES, sample_by
 
 # Ours: a page that a person reads to the end, below 2 MB whatever the run's size.
 _PER_DOMAIN, _PER_REASON, _MAX_CHARS, _MAX_PARTS = 2, 2, 1_200, 16

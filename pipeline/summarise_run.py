@@ -13,7 +13,7 @@ import numpy as np
 
 from configs import tables
 from configs.recipe import NUM_STAGES
-from pipeline.inspection import TABLES, counts, token_tables
+from pipeline.run_tables import TABLES, counts, token_tables
 
 LOSSES = ("train/loss_nats", "train/mtp_loss_nats")
 

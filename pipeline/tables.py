@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from configs import tables
-from configs.contract import REJECT_REASONS, REJECTS, SCHEMAS, ContractError, Manifest, Part
+from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest, Part
 from configs.loader import Config
+from configs.reject_reasons import REJECT_REASONS
 
 logger = logging.getLogger(__name__)
 

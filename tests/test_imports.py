@@ -33,7 +33,7 @@ ENCODERS = frozenset(("torch", "tokenizers"))
 SYNTH_NEVER = frozenset(("pyspark",))
 NO_JVM = (
     "inspection",
-    "inspection_commands",
+    "run_tables",
     "explain_document",
     "compare_runs",
     "browse_clusters",

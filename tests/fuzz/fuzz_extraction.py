@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from hostile_pages import mutated_pages, poison_pages, seed_pages
 
-from configs.contract import REJECT_REASONS
+from configs.reject_reasons import REJECT_REASONS
 from pipeline.extract_row import extract_row
 from pipeline.extraction.encodings import clean
 from pipeline.extraction.extraction import Extraction

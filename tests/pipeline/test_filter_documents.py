@@ -10,8 +10,9 @@ from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.command import Place
-from configs.contract import DOCUMENTS, REJECT_REASONS, TEXT_STATS, Manifest
+from configs.contract import DOCUMENTS, TEXT_STATS, Manifest
 from configs.loader import ConfigError
+from configs.reject_reasons import REJECT_REASONS
 from filters.decontaminate import build_index
 from filters.language import Language
 from filters.presets import REASONS

@@ -8,7 +8,7 @@ import pytest
 from configs.contract import ContractError
 from filters.url_lists import build_url_list
 from pipeline.forget_urls import Affected, forget, read_urls
-from pipeline.inspection_commands import main
+from pipeline.inspection import main
 from tests.pipeline import sample_run
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from configs.contract import ContractError
-from pipeline import inspection
+from pipeline import run_tables
 from pipeline.browse_clusters import clusters
 from pipeline.compare_runs import diff
 from pipeline.explain_document import explain
-from pipeline.inspection_commands import main, printable
+from pipeline.inspection import main, printable
 from tests.pipeline import sample_run
 
 
@@ -23,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_counts_are_the_manifests(root: str) -> None:
     found = {
-        count.table: (count.rows_in, count.rows_out, count.rejected) for count in inspection.counts(root)
+        count.table: (count.rows_in, count.rows_out, count.rejected) for count in run_tables.counts(root)
     }
     assert found == {
         "raw": (10, 8, {"http_error_status": 1, "warc_truncated_record": 1}),
@@ -33,42 +33,42 @@ def test_counts_are_the_manifests(root: str) -> None:
         "scored": (4, 4, {}),
         "synthetic": (3, 2, {"wrong_answer": 1}),
     }
-    assert inspection.counts(f"{root}/nowhere") == []
+    assert run_tables.counts(f"{root}/nowhere") == []
 
 
 def test_sample_does_not_depend_on_parts(root: str, tmp_path: Path) -> None:
     sample_run.write_documents(str(tmp_path), num_parts=3)
-    whole, cut = (inspection.sample(at, "filtered", 4, seed=7) for at in (root, str(tmp_path)))
+    whole, cut = (run_tables.sample(at, "filtered", 4, seed=7) for at in (root, str(tmp_path)))
     assert [row["doc_id"] for row in whole] == [row["doc_id"] for row in cut]
     assert whole == cut
     assert len({row["doc_id"] for row in whole}) == 4
     orders = {
-        tuple(row["doc_id"] for row in inspection.sample(root, "filtered", 6, seed)) for seed in range(5)
+        tuple(row["doc_id"] for row in run_tables.sample(root, "filtered", 6, seed)) for seed in range(5)
     }
     assert len(orders) > 1
 
 
 def test_sample_finds_rows_of_later_batches(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = inspection.sample(root, "filtered", 6)
-    monkeypatch.setattr(inspection, "BATCH_ROWS", 2)
-    assert inspection.sample(root, "filtered", 6) == whole
+    whole = run_tables.sample(root, "filtered", 6)
+    monkeypatch.setattr(run_tables, "BATCH_ROWS", 2)
+    assert run_tables.sample(root, "filtered", 6) == whole
 
 
 def test_sample_takes_what_is_asked_for(root: str) -> None:
-    (row,) = inspection.sample(root, "deduped_rejects", 9, where={"reject_reason": "duplicate_near"})
+    (row,) = run_tables.sample(root, "deduped_rejects", 9, where={"reject_reason": "duplicate_near"})
     assert (row["doc_id"], row["duplicate_of"]) == ("sorting-copy", "sorting")
-    (row,) = inspection.sample(root, "scored", 9, where={"domain": "code", "source": "web"})
+    (row,) = run_tables.sample(root, "scored", 9, where={"domain": "code", "source": "web"})
     assert row["text"] == sample_run.TEXTS["sorting"]
-    assert inspection.sample(root, "scored", 9, where={"domain": "fiction"}) == []
-    assert "content" not in inspection.sample(root, "raw", 1)[0]
+    assert run_tables.sample(root, "scored", 9, where={"domain": "fiction"}) == []
+    assert "content" not in run_tables.sample(root, "raw", 1)[0]
     with pytest.raises(ContractError, match="no column 'domain'"):
-        inspection.sample(root, "raw", 1, where={"domain": "code"})
+        run_tables.sample(root, "raw", 1, where={"domain": "code"})
     with pytest.raises(ContractError, match="no such table"):
-        inspection.sample(f"{root}/nowhere", "raw", 1)
+        run_tables.sample(f"{root}/nowhere", "raw", 1)
 
 
 def test_sample_by_is_a_sample_of_every_value(root: str) -> None:
-    found = inspection.sample_by(root, "scored", "domain", 3)
+    found = run_tables.sample_by(root, "scored", "domain", 3)
     ids = {domain: [row["doc_id"] for row in rows] for domain, rows in found.items()}
     assert ids == {
         "code": ["sorting"],
@@ -76,14 +76,14 @@ def test_sample_by_is_a_sample_of_every_value(root: str) -> None:
         "news": ["council"],
         "technology": ["evil"],
     }
-    everything = inspection.sample_by(root, "filtered", "source", 1)
+    everything = run_tables.sample_by(root, "filtered", "source", 1)
     assert [row["doc_id"] for row in everything["web"]] == [
-        row["doc_id"] for row in inspection.sample(root, "filtered", 1)
+        row["doc_id"] for row in run_tables.sample(root, "filtered", 1)
     ]
 
 
 def test_score_histograms_count_every_document_once(root: str) -> None:
-    found = inspection.score_histograms(root, num_bins=10)
+    found = run_tables.score_histograms(root, num_bins=10)
     assert (found.rows_read, found.rows_total) == (4, 4)
     assert found.bins["mathematics"]["quality"].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     assert found.bins["code"]["reasoning_depth"].tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]

@@ -1,0 +1,191 @@
+"""A run's tables read without a JVM: counts, samples, scores.
+
+A sample is the n rows with the smallest hash of (seed, doc_id): the same rows however a table is cut in
+parts. Cost: one pass over the key columns and one over the parts that hold a chosen row; `max_parts` bounds
+both, and then chooses parts by hash too.
+"""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.fs as pafs
+
+from configs import tables
+from configs.contract import SCHEMAS, ContractError
+
+TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
+"""Tables of rows, in the order in which they are made."""
+
+SCORES = ("quality", "knowledge_density", "reasoning_depth")
+
+BATCH_ROWS = 65_536  # Ours: of short columns, some ten MB
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one table's manifest says: rows_in == rows_out + sum(rejected.values())."""
+
+    table: str
+    rows_in: int
+    rows_out: int
+    rejected: dict[str, int]
+    num_bytes: int
+    seconds: float
+    peak_memory_bytes: int
+
+
+def counts(root: str) -> list[Count]:
+    """Rows in, out and rejected by reason of every table that is there, in the order of the stages."""
+    found = []
+    for table in TABLES:
+        manifest = tables.read_manifest(root, table)
+        if manifest is not None:
+            reasons = dict(sorted(manifest.rejected.items(), key=lambda item: (-item[1], item[0])))
+            found.append(
+                Count(
+                    table, manifest.rows_in, manifest.rows_out, reasons, manifest.num_bytes,
+                    manifest.seconds, manifest.peak_memory_bytes,
+                )
+            )  # fmt: skip
+    return found
+
+
+class Place(NamedTuple):
+    """A row's place in a table, ordered by hash of seed and doc_id."""
+
+    key: str
+    path: str
+    index: int
+
+
+def sample(
+    root: str,
+    table: str,
+    n: int,
+    seed: int = 0,
+    where: Mapping[str, str] | None = None,
+    max_parts: int | None = None,
+) -> list[dict[str, object]]:
+    """At most `n` rows of a table (or of `<table>_rejects`) whose columns equal `where`, without raw content.
+
+    Raises ContractError if the table is not there or has no such column.
+    """
+    opened = tables.open_table(root, table)
+    wanted = dict(where or {})
+    for column in wanted:
+        if column not in SCHEMAS[table].names:
+            raise ContractError(f"{opened.path}: no column {column!r}; remedy: filter on another one")
+    paths = chosen_parts(opened, seed, max_parts)
+    matching = (
+        place for place, row in _places(paths, seed, [*wanted]) if all(row[c] == v for c, v in wanted.items())
+    )
+    return _fetch(heapq.nsmallest(n, matching), SCHEMAS[table].names)
+
+
+def sample_by(
+    root: str, table: str, column: str, n: int, seed: int = 0, max_parts: int | None = None
+) -> dict[str, list[dict[str, object]]]:
+    """At most `n` rows for each value of `column`, values in order; one pass for all of them."""
+    chosen: dict[str, list[Place]] = {}
+    for place, row in _places(chosen_parts(tables.open_table(root, table), seed, max_parts), seed, [column]):
+        places = chosen.setdefault(str(row[column]), [])
+        places.append(place)
+        if len(places) > 50 * n:  # trimmed now and then: memory stays at 50 n places a value
+            places[:] = heapq.nsmallest(n, places)
+    return {
+        value: _fetch(heapq.nsmallest(n, chosen[value]), SCHEMAS[table].names) for value in sorted(chosen)
+    }
+
+
+def chosen_parts(table: tables.Table, seed: int, max_parts: int | None) -> list[str]:
+    """Full paths of all parts, or of `max_parts` of them chosen by hash of seed and content."""
+    named = zip(table.manifest.parts, table.files(), strict=True)
+    ordered = sorted((tables.hash_json([seed, part.digest]), path) for part, path in named)
+    return [path for _, path in ordered[:max_parts]]
+
+
+def _places(paths: Sequence[str], seed: int, columns: list[str]) -> Iterator[tuple[Place, dict[str, object]]]:
+    """Every row's place and its `columns`."""
+    for path in paths:
+        start = 0
+        for batch in tables.read_part(path, ["doc_id", *columns], BATCH_ROWS):
+            for offset, row in enumerate(batch.to_pylist()):
+                key = tables.hash_bytes(f"{seed} {row['doc_id']}".encode())
+                yield Place(key, path, start + offset), row
+            start += batch.num_rows
+
+
+def _fetch(places: Sequence[Place], columns: list[str]) -> list[dict[str, object]]:
+    """The rows at these places, in their order, all columns but raw content."""
+    wanted = [name for name in columns if name != "content"]
+    rows = {}
+    for path in {place.path for place in places}:
+        indexes = {place.index for place in places if place.path == path}
+        rows |= {(path, index): row for index, row in _rows_at(path, indexes, wanted)}
+    return [rows[place.path, place.index] for place in places]
+
+
+def _rows_at(path: str, indexes: set[int], columns: list[str]) -> Iterator[tuple[int, dict[str, object]]]:
+    start = 0
+    for batch in tables.read_part(path, columns):
+        for index in sorted(indexes):
+            if start <= index < start + batch.num_rows:
+                yield index, batch.slice(index - start, 1).to_pylist()[0]
+        start += batch.num_rows
+        if start > max(indexes):
+            return
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Score histograms per domain: `bins[domain][score]` counts rows in equal bins of [0, 1]."""
+
+    bins: dict[str, dict[str, np.ndarray]]
+    means: dict[str, dict[str, float]]
+    rows_read: int
+    rows_total: int
+
+
+def score_histograms(
+    root: str, num_bins: int = 20, seed: int = 0, max_parts: int | None = None
+) -> Histograms:
+    """Histograms of the three scores in `scored`, over all parts or over `max_parts` chosen ones."""
+    opened = tables.open_table(root, "scored")
+    bins: dict[str, dict[str, np.ndarray]] = {}
+    sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(SCORES)))
+    rows_read = 0
+    for path in chosen_parts(opened, seed, max_parts):
+        for batch in tables.read_part(path, ["domain", *SCORES], BATCH_ROWS):
+            rows_read += batch.num_rows
+            domains = np.array(batch["domain"].to_pylist())
+            for domain in np.unique(domains):
+                of_domain = bins.setdefault(
+                    str(domain), {score: np.zeros(num_bins, dtype=np.int64) for score in SCORES}
+                )
+                for column, score in enumerate(SCORES):
+                    values = batch[score].to_numpy()[domains == domain]
+                    of_domain[score] += np.histogram(values, bins=num_bins, range=(0.0, 1.0))[0]
+                    sums[str(domain)][column] += values.sum()
+    sizes = {domain: int(of_domain[SCORES[0]].sum()) for domain, of_domain in bins.items()}
+    means = {
+        domain: dict(zip(SCORES, (sums[domain] / max(sizes[domain], 1)).tolist(), strict=True))
+        for domain in bins
+    }
+    ordered = {domain: bins[domain] for domain in sorted(bins, key=lambda name: (-sizes[name], name))}
+    return Histograms(ordered, means, rows_read, opened.manifest.rows_out)
+
+
+def token_tables(root: str) -> list[str]:
+    """Names of the committed token tables: `tokens/<bucket>` and `tokens/heldout/<group>`, sorted."""
+    return [name for name in _nested_tables(root, "tokens") if tables.read_manifest(root, name) is not None]
+
+
+def _nested_tables(root: str, folder: str) -> list[str]:
+    fs, base = tables.filesystem(tables.table_path(root, folder))
+    selector = pafs.FileSelector(base, recursive=True, allow_not_found=True)
+    paths = [info.path for info in fs.get_file_info(selector) if info.base_name == "manifest.json"]
+    return sorted(f"{folder}/{path.removeprefix(base).strip('/').rpartition('/')[0]}" for path in paths)
