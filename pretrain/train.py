@@ -22,7 +22,6 @@ from megatron.core.distributed import DistributedDataParallel, DistributedDataPa
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
-from configs import tables
 from configs.command import Place, configure_logging, place_of, refusals_in_one_line
 from configs.contract import ContractError
 from configs.loader import load
@@ -31,6 +30,7 @@ from pretrain import checkpoint, launch, schedule, spikes
 from pretrain.checkpoint import Position
 from pretrain.checkpoint_writer import CheckpointWriter
 from pretrain.data import Rows, StageData, micro_batches, open_stage
+from pretrain.fingerprints import stage_fingerprints
 from pretrain.heldout import HeldOut, open_heldout
 from pretrain.launch import STOP, TrainConfig
 from pretrain.lineage import documents_of_samples
@@ -41,14 +41,6 @@ from pretrain.schedule import Step
 from pretrain.training_log import TrainingLog
 
 logger = logging.getLogger(__name__)
-
-MODULES = tuple(
-    f"pretrain.{name}"
-    for name in (
-        *("train", "schedule", "data", "model", "attention", "mtp", "loss", "optimizer", "compat", "spikes"),
-    )
-)
-"""What a stage's result depends on."""
 
 EXIT_ON_SIGTERM = 143  # 128 + SIGTERM, as a shell reports it
 
@@ -75,7 +67,7 @@ def run(place: Place, stage: int | None = None) -> None:
     recipe, config = load_recipe(place.preset), load(place.preset, "train", TrainConfig)
     schedule.check(recipe.schedule, recipe.stages)
     wanted = range(1, (stage or NUM_STAGES) + 1)
-    marks = fingerprints(place.input, recipe, config, wanted)
+    marks = stage_fingerprints(place.input, recipe, config, wanted)
     again = () if not place.overwrite else (stage,) if stage else wanted
     todo = [n for n in wanted if n in again or checkpoint.finished_fingerprint(place.output, n) != marks[n]]
     if stage and todo and todo[0] != stage:
@@ -101,28 +93,6 @@ def run(place: Place, stage: int | None = None) -> None:
             logger.info("stopped by SIGTERM after step %d; run the same command to go on", position.step)
             raise SystemExit(EXIT_ON_SIGTERM)
     training.writer.finish()
-
-
-def fingerprints(root: str, recipe: Recipe, config: TrainConfig, stages: range) -> dict[int, str]:
-    """What each stage's end depends on: its plan and tokens, everything before it, and our code.
-
-    Not the layout: a run may go on with other parallelism.
-    """
-    marks: dict[int, str] = {}
-    shared = {
-        "model": recipe.model.model_dump(),
-        "schedule": recipe.schedule.model_dump(),
-        "train": config.model_dump(include={"precision", "spike_sigmas", "max_skipped_steps"}),
-    }
-    for number in stages:
-        plan = tables.open_table(root, f"mixtures/stage{number}")
-        rows = tables.read(plan, ["bucket"])
-        buckets = [] if rows is None else sorted(rows["bucket"].to_pylist())
-        inputs = {name: tables.open_table(root, f"tokens/{name}").manifest.digest for name in buckets}
-        inputs |= {"plan": plan.manifest.digest, "before": marks.get(number - 1, "")}
-        settings = shared | {"stage": recipe.stages[number - 1].model_dump()}
-        marks[number] = tables.fingerprint("train", settings, inputs, MODULES)
-    return marks
 
 
 def train_stage(training: Training, root: str, data: StageData, position: Position) -> tuple[Position, bool]:
