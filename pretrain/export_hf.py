@@ -55,6 +55,7 @@ def run(place: Place) -> Manifest | None:
     precision = load(place.preset, "train", TrainConfig).precision
     tensors = to_hf(model_config, _load_state(place.input, stage, model_config, trained, precision))
     folder = tables.table_path(place.output, "export")
+    tables.withdraw(place.output, "export")
     values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
     parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
     logger.info("exported %d tensors of stage %d to %s", len(tensors), stage, folder)
