@@ -1,0 +1,94 @@
+"""Kill extend_mtp at random moments; what it leaves in the end must be what an unbroken run leaves.
+
+    python tests/chaos/chaos_extend_mtp.py [--kills N] [--seed S] [--root runs/tiny] [--preset configs/tiny]
+
+One unbroken run of a shorter tuning; then N runs into one other folder, each killed (SIGKILL) at a random
+moment of the unbroken one's time; then one to the end. Its weights, its files and everything it measured but
+times must be the unbroken run's. Exit code 1 if not.
+Cost: about 30 s a kill on two cores; needs a finished run.
+"""
+
+import argparse
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from configs import tables  # noqa: E402
+
+TOKENS = 24_576
+JOB = """
+import runpy
+import pretrain.tuning_state
+pretrain.tuning_state.SAVE_AFTER_S = 0.5
+runpy.run_module("pretrain.extend_mtp", run_name="__main__", alter_sys=True)
+"""
+TIMES = ("draft_cost", "modelled_speedup", "measured_speedup", "tokens_per_second")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--root", default="runs/tiny", help="a finished run")
+    parser.add_argument("--preset", type=Path, default=Path("configs/tiny"), help="of that run")
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        preset = shutil.copytree(options.preset, folder / "preset")
+        text = (preset / "extend_mtp.toml").read_text()
+        (preset / "extend_mtp.toml").write_text(re.sub(r"(?m)^tokens = [\d_]+", f"tokens = {TOKENS}", text))
+        began = time.monotonic()
+        extend(preset, options.root, folder / "straight")
+        seconds, went_on = time.monotonic() - began, 0
+        for _ in range(options.kills):
+            went_on += "continuing" in extend(
+                preset, options.root, folder / "killed", rng.uniform(0.0, seconds)
+            )
+        extend(preset, options.root, folder / "killed")
+        straight, killed = (outcome(folder / run) for run in ("straight", "killed"))
+    wrong = [name for name, value in straight.items() if killed[name] != value]
+    print(f"{options.kills} kills, {went_on} runs went on in the tuning, {len(wrong)} differences {wrong}")
+    return int(bool(wrong))
+
+
+def extend(preset: Path, root: str, output: Path, killed_after_s: float | None = None) -> str:
+    """Run the job, to its end or to its kill; what it logged."""
+    command = [sys.executable, "-W", "ignore", "-c", JOB, "--preset", str(preset), "--input", root]
+    try:
+        done = subprocess.run(
+            [*command, "--output", str(output)],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=killed_after_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as ended:  # subprocess.run has sent SIGKILL
+        return (ended.stderr or b"").decode()
+    if done.returncode:
+        sys.exit(f"extend_mtp ended with exit code {done.returncode}\n{done.stderr.decode()[-4000:]}")
+    return done.stderr.decode()
+
+
+def outcome(root: Path) -> dict[str, object]:
+    """What must not depend on kills."""
+    manifest = tables.open_table(str(root), "extended").manifest
+    facts = json.loads(json.dumps(manifest.facts))
+    for way in (way for groups in facts["served"].values() for ways in groups.values() for way in ways):
+        for name in TIMES:
+            del way[name]
+    files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    return facts | {"digest": manifest.digest, "files": files}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
