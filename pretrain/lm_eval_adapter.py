@@ -24,14 +24,11 @@ from torch import Tensor
 
 from configs import tables
 from configs.command import configure_logging, place_of, refusals_in_one_line
-from configs.loader import ConfigError, load
-from configs.recipe import ModelConfig, StageConfig
-from pretrain import checkpoint, compat
-from pretrain.export_hf import finished_stages
+from configs.loader import ConfigError
+from pretrain.complete import load_last
 from pretrain.generate import generate, one_document
 from pretrain.heldout import TOKENS_PER_FORWARD, predict
-from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel, build_model, start_single_process
+from pretrain.model import MimoModel
 
 logger = logging.getLogger(__name__)
 
@@ -161,25 +158,6 @@ def continuation(
     tokens = made.tokens[:-1] if made.tokens[-1:] == (eod_id,) else made.tokens
     text = tokenizer.decode(list(tokens))
     return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
-
-
-def load_last(preset: Path, root: str) -> tuple[MimoModel, Tokenizer, int, int]:
-    """Model, tokenizer, end-of-document id and sequence length of the last finished stage."""
-    compat.install()
-    start_single_process()
-    stage = max(finished_stages(root))
-    trained = load(preset, f"stage{stage}", StageConfig)
-    model = build_model(
-        load(preset, "model", ModelConfig),
-        sequence_length=trained.sequence_length,
-        rotary_base=trained.rotary_base,
-        bf16=load(preset, "train", TrainConfig).precision == "bf16",
-    )
-    checkpoint.load_weights(root, stage, model)
-    table = tables.open_table(root, "tokenizer")
-    tokenizer = Tokenizer.from_str(tables.read_bytes(table.path, "tokenizer.json").decode())
-    logger.info("stage %d of %s", stage, root)
-    return model.eval(), tokenizer, int(table.manifest.facts["eod_id"]), trained.sequence_length
 
 
 def main(
