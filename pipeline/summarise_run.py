@@ -148,7 +148,8 @@ def read_evaluation(root: str) -> dict[str, dict[str, dict[str, float]]]:
 def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
     """What drafts are worth to a reader: who drafts -> held-out group -> ways of decoding (acceptance.py).
 
-    Of the last stage from evaluation.json, and from the manifest of `extended` where copies were tuned.
+    Of the last stage from evaluation.json; where copies were tuned, from the manifest of `extended`: all
+    drafts by the one layer, and by it and its copies.
     """
     try:
         found = {"as trained": json.loads(_read_text(root, "evaluation.json") or "{}").get("served", {})}
@@ -157,7 +158,7 @@ def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
     extended = tables.read_manifest(root, "extended")
     if extended is not None:
         served: dict[str, dict] = extended.facts["served"]  # type: ignore[assignment]
-        found |= {f"{when} extend-mtp": served[when] for when in ("before", "after")}
+        found |= {"one layer": served["before"], "with copies": served["after"]}
     return {who: groups for who, groups in found.items() if groups}
 
 
