@@ -9,7 +9,7 @@
    before, of copies as they are), and what drafts are worth when `served` (before, by the one layer again and
    again).
 Result: <root>/extended, a model folder as <root>/export, with `num_nextn_predict_layers` of 1 + num_copies.
-Cost: forward passes of the main model, and the copies' training; the tiny preset takes SECONDS.
+Cost: forward passes of the main model, and the copies' training; the tiny preset takes a minute on a CPU.
 A killed run measures again and goes on tuning where it stood (tuning_state.py), to the same weights. The
 folder has no manifest until it is whole.
 """
@@ -72,7 +72,8 @@ def run(place: Place) -> Manifest | None:
         return None
     if place.overwrite:
         state.discard()
-    launch.start(training.model_copy(update={"tensor_parallel": 1, "pipeline_parallel": 1}))
+    whole = {"tensor_parallel": 1, "pipeline_parallel": 1, "context_parallel": 1}
+    launch.start(training.model_copy(update=whole))
     began = time.monotonic()
     model = _load(place.input, recipe, stage, training.precision)
     measured = _extend(model, place.input, recipe, stage, config, training.micro_batch_tokens, state)
