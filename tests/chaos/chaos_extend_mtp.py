@@ -2,15 +2,16 @@
 
     python tests/chaos/chaos_extend_mtp.py [--kills N] [--seed S] [--root runs/tiny] [--preset configs/tiny]
 
-One unbroken run; then N runs into one other folder, each killed (SIGKILL) at a random
-moment of the unbroken one's time; then one to the end. Its weights, its files and everything it measured but
-times must be the unbroken run's. Exit code 1 if not.
-Cost: about 30 s a kill on two cores; needs a finished run.
+One unbroken run; then runs into one other folder, each killed (SIGKILL) at a random moment of the unbroken
+one's time, until one comes to its end: its weights, its files and everything it measured but times must be
+the unbroken run's. Then again in a new folder, until N were killed. Exit code 1 if anything differed.
+Cost: about 30 s a kill on a busy core; needs a finished run.
 """
 
 import argparse
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,38 +42,38 @@ def main() -> int:
     parser.add_argument("--preset", type=Path, default=Path("configs/tiny"), help="of that run")
     options = parser.parse_args()
     rng = random.Random(options.seed)
+    num_killed, went_on, ended, wrong = 0, 0, 0, []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        straight, killed = Path(name) / "straight", Path(name) / "killed"
         began = time.monotonic()
-        extend(options.preset, options.root, folder / "straight")
-        seconds, went_on = time.monotonic() - began, 0
-        for _ in range(options.kills):
-            went_on += "continuing" in extend(
-                options.preset, options.root, folder / "killed", rng.uniform(0.0, seconds)
-            )
-        extend(options.preset, options.root, folder / "killed")
-        straight, killed = (outcome(folder / run) for run in ("straight", "killed"))
-    wrong = [name for name, value in straight.items() if killed[name] != value]
-    print(f"{options.kills} kills, {went_on} runs went on in the tuning, {len(wrong)} differences {wrong}")
+        extend(options, straight)
+        seconds, expected = time.monotonic() - began, outcome(straight)
+        while num_killed < options.kills or killed.exists():
+            limit = rng.uniform(0.0, seconds) if num_killed < options.kills else None
+            has_ended, log = extend(options, killed, limit)
+            num_killed, went_on = num_killed + (not has_ended), went_on + ("continuing" in log)
+            if has_ended:
+                found, ended = outcome(killed), ended + 1
+                wrong += [name for name, value in expected.items() if found[name] != value]
+                shutil.rmtree(killed)
+    print(f"{num_killed} kills, {went_on} runs went on in the tuning, {ended} came to their end")
+    print(f"{len(wrong)} differences {wrong}")
     return int(bool(wrong))
 
 
-def extend(preset: Path, root: str, output: Path, killed_after_s: float | None = None) -> str:
-    """Run the job, to its end or to its kill; what it logged."""
-    command = [sys.executable, "-W", "ignore", "-c", JOB, "--preset", str(preset), "--input", root]
+def extend(
+    options: argparse.Namespace, output: Path, killed_after_s: float | None = None
+) -> tuple[bool, str]:
+    """Run the job, to its end (True) or to its kill; what it logged."""
+    command = [sys.executable, "-W", "ignore", "-c", JOB, "--preset", str(options.preset)]
+    command += ["--input", options.root, "--output", str(output)]
     try:
-        done = subprocess.run(
-            [*command, "--output", str(output)],
-            cwd=ROOT,
-            capture_output=True,
-            timeout=killed_after_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as ended:  # subprocess.run has sent SIGKILL
-        return (ended.stderr or b"").decode()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=killed_after_s, check=False)
+    except subprocess.TimeoutExpired as stopped:  # subprocess.run has sent SIGKILL
+        return False, (stopped.stderr or b"").decode()
     if done.returncode:
         sys.exit(f"extend_mtp ended with exit code {done.returncode}\n{done.stderr.decode()[-4000:]}")
-    return done.stderr.decode()
+    return True, done.stderr.decode()
 
 
 def outcome(root: Path) -> dict[str, object]:
