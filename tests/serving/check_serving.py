@@ -121,12 +121,11 @@ def line(case: Case, report: dict, is_right: bool) -> str:
     }
     logits = ", ".join(f"{value:.1e} in {program}" for program, value in worst.items())
     kind = "sound" if case.is_sound else "broken"
-    found = "; ".join(report["faults"]) or f"logits to {logits}; greedy tokens equal"
-    if report["our_tokens"]:
-        found += ", and ours"
+    equal = "with drafts and without, and to ours" if report["our_tokens"] else "with drafts and without"
+    found = "; ".join(report["faults"]) or f"logits to {logits}; greedy tokens equal {equal}"
     if case.is_trained:
         acceptance = [report[name] for name in ("their_acceptance", "our_acceptance", "chance")]
-        found += ", acceptance {:.3f} (ours {:.3f}, chance {:.3f})".format(*acceptance)
+        found += "; acceptance {:.3f} (ours {:.3f}, chance {:.3f})".format(*acceptance)
     return f"{'ok   ' if is_right else 'WRONG'} {case.name} ({kind}): {found}"
 
 
