@@ -116,6 +116,13 @@ def commit(root: str, manifest: Manifest) -> Manifest:
     return manifest
 
 
+def withdraw(root: str, table: str) -> None:
+    """Delete a table's manifest: for writers whose parts have fixed names, before they overwrite them."""
+    fs, base = filesystem(table_path(root, table))
+    if fs.get_file_info(f"{base}/manifest.json").is_file:
+        fs.delete_file(f"{base}/manifest.json")
+
+
 def _is_nested(fs: pafs.FileSystem, base: str, relative: str) -> bool:
     """True for a file of a table that lies inside this table's folder (it has its own manifest)."""
     folders = relative.split("/")[:-1]

@@ -46,10 +46,7 @@ th, td { padding: .32rem .8rem .32rem 0; border-bottom: 1px solid var(--line); v
 tr:last-child td { border-bottom: 0; }
 table.reasons { table-layout: fixed; } .reasons th:nth-child(1) { width: 32%; }
 .reasons th:nth-child(n+3) { width: 12%; } .reasons td { overflow-wrap: anywhere; }
-.num { text-align: right; white-space: nowrap; }
-thtable.reasons { table-layout: fixed; } .reasons th:nth-child(1) { width: 32%; }
-.reasons th:nth-child(n+3) { width: 12%; } .reasons td { overflow-wrap: anywhere; }
-.num { text-align: right; }
+.num { text-align: right; } td.num { white-space: nowrap; }
 .step { margin: 2px 0; } .wide { width: 40%; } .most { width: 58%; } .third { width: 26%; }
 svg { display: block; } svg.lines { width: 100%; height: auto; } svg.histogram { width: 100%; height: 46px; }
 svg.bar { border-radius: 3px; }

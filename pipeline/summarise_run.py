@@ -75,6 +75,7 @@ def summarise(root: str) -> dict[str, object]:
         "mixtures": plans,
         "training": {} if training is None else _losses(training),
         "evaluation": evaluation,
+        "served": read_served(root),
         "seconds": round(sum(float(str(values["seconds"])) for values in found.values()), 3),
         "missing": missing,
     }
@@ -142,6 +143,23 @@ def read_evaluation(root: str) -> dict[str, dict[str, dict[str, float]]]:
         }
         for stage in stages
     }
+
+
+def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
+    """What drafts are worth to a reader: who drafts -> held-out group -> ways of decoding (acceptance.py).
+
+    Of the last stage from evaluation.json; where copies were tuned, from the manifest of `extended`: all
+    drafts by the one layer, and by it and its copies.
+    """
+    try:
+        found = {"as trained": json.loads(_read_text(root, "evaluation.json") or "{}").get("served", {})}
+    except ValueError:
+        found = {}
+    extended = tables.read_manifest(root, "extended")
+    if extended is not None:
+        served: dict[str, dict] = extended.facts["served"]  # type: ignore[assignment]
+        found |= {"one layer": served["before"], "with copies": served["after"]}
+    return {who: groups for who, groups in found.items() if groups}
 
 
 def _read_text(root: str, name: str) -> str | None:

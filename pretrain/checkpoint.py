@@ -167,7 +167,7 @@ def write_run(path: Path, position: Position) -> None:
 
 def read_run(path: Path) -> dict | None:
     """run.json of a checkpoint folder; None if it is missing, cut or changed."""
-    run = _read_json(path / "run.json")
+    run = read_json(path / "run.json")
     if run is None or run.keys() != {"position", "files", "digest"}:
         return None
     content = {name: run[name] for name in ("position", "files")}
@@ -210,6 +210,15 @@ def write_json(path: Path, value: dict) -> None:
     new.replace(path)
 
 
+def read_json(path: Path) -> dict | None:
+    """A file's object; None where there is none, or half of one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def sharding_metadata() -> dict[str, object]:
     """How the optimizer is cut: megatron-core's default cannot be saved without Transformer Engine."""
     return {
@@ -225,19 +234,10 @@ def _position(values: dict) -> Position:
 
 def _final(root: str, stage: int) -> dict | None:
     path = folder(root, stage) / "run.json"
-    final = _read_json(path)
+    final = read_json(path)
     if final is not None and final["contract_version"] != CONTRACT_VERSION:
         raise ContractError(
             f"{path}: contract version {final['contract_version']}, this code reads {CONTRACT_VERSION}; "
             "remedy: delete the checkpoints and train again"
         )
     return final
-
-
-def _read_json(path: Path) -> dict | None:
-    """The file's object; None where there is none, or half of one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None

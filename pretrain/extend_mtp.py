@@ -9,8 +9,9 @@
    before, of copies as they are), and what drafts are worth when `served` (before, by the one layer again and
    again).
 Result: <root>/extended, a model folder as <root>/export, with `num_nextn_predict_layers` of 1 + num_copies.
-Cost: forward passes of the main model, and the copies' training. Nothing is saved on the way: a killed run
-begins again.
+Cost: forward passes of the main model, and the copies' training; the tiny preset takes a minute on a CPU.
+A killed run measures again and goes on tuning where it stood (tuning_state.py), to the same weights. The
+folder has no manifest until it is whole.
 """
 
 import logging
@@ -21,9 +22,9 @@ import torch
 
 from configs import tables
 from configs.command import Place, main
-from configs.contract import Manifest
+from configs.contract import Manifest, Part
 from configs.loader import ConfigError, load
-from configs.recipe import Recipe, load_recipe
+from configs.recipe import Recipe, StageConfig, load_recipe
 from pretrain import checkpoint, launch
 from pretrain.acceptance import compare, decode_all
 from pretrain.export_hf import finished_stages, write_model, write_tokenizer
@@ -33,29 +34,22 @@ from pretrain.launch import TrainConfig
 from pretrain.model import MimoModel, build_model
 from pretrain.mtp import append_copies, shift_within_documents
 from pretrain.tune_copies import ExtendConfig, targets, tune
+from pretrain.tuning_state import TuningState
 
 logger = logging.getLogger(__name__)
 
 MODULES = tuple(
     f"pretrain.{name}"
     for name in (
-        "extend_mtp",
-        "hf",
-        "heldout",
-        "acceptance",
-        "generate",
-        "data",
-        "loss",
-        "model",
-        "mtp",
-        "attention",
+        *("extend_mtp", "tune_copies", "data", "loss", "model", "mtp", "attention", "compat"),
+        *("heldout", "acceptance", "generate", "kv_cache", "hf_layout", "hf"),
     )
 )
+"""What the result depends on."""
 
 
 def run(place: Place) -> Manifest | None:
     """Extend the last finished stage; skip if this was done for its checkpoint already."""
-    began = time.monotonic()
     recipe, config = load_recipe(place.preset), load(place.preset, "extend_mtp", ExtendConfig)
     training = load(place.preset, "train", TrainConfig)
     if not recipe.model.mtp_num_layers:
@@ -67,40 +61,80 @@ def run(place: Place) -> Manifest | None:
     inputs = {f"checkpoints/stage{stage}": digest, "tokenizer": tokenizer.manifest.digest}
     resolved = {"recipe": recipe.model_dump(), "extend": config.model_dump(), "train": training.model_dump()}
     mark = tables.fingerprint("extend_mtp", resolved, inputs, MODULES)
+    state = TuningState(checkpoint.folder(place.output, stage).with_name("extended"), mark)
     done = tables.finished(place.output, "extended", mark)
     if done is not None and not place.overwrite:
+        state.discard()  # a run may be killed between its last two steps
         logger.info("extension of stage %d is up to date", stage)
         return done
     if place.dry_run:
         logger.info("would tune %d copies on %d tokens of stage %d", config.num_copies, config.tokens, stage)
         return None
-    launch.start(training.model_copy(update={"tensor_parallel": 1, "pipeline_parallel": 1}))
+    if place.overwrite:
+        state.discard()
+    whole = {"tensor_parallel": 1, "pipeline_parallel": 1, "context_parallel": 1}
+    launch.start(training.model_copy(update=whole))
+    began = time.monotonic()
     model = _load(place.input, recipe, stage, training.precision)
-    samples = _samples(place.input, recipe)
-    num_drafts = 1 + config.num_copies
-    served = {"before": serve(model, samples, num_drafts)}
-    append_copies(model.mtp, config.num_copies)
-    read = {"before": {group: on_text(model, sample) for group, sample in samples.items()}}
-    losses = tune(model, place.input, recipe, stage, config, training.micro_batch_tokens)
-    served["after"] = serve(model, samples, num_drafts)
-    read["after"] = {group: on_text(model, sample) for group, sample in samples.items()}
+    measured = _extend(model, place.input, recipe, stage, config, training.micro_batch_tokens, state)
     if torch.distributed.get_rank():
         return None
-    trained = recipe.stages[stage - 1]
-    state = {name: value.cpu() for name, value in model.state_dict().items() if value is not None}
-    tensors = to_hf(recipe.model, state)
-    folder = tables.table_path(place.output, "extended")
-    values = hf_config(recipe.model, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
-    parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
-    facts = {"stage": stage, "mtp_layers": num_mtp_layers(tensors), "dtype": dtype_name(tensors)}
+    parts, facts = _write(place.output, model, recipe.stages[stage - 1], tokenizer)
     manifest = Manifest(
         table="extended", job="extend_mtp", fingerprint=mark, digest=tables.digest_of(parts), parts=parts,
         rows_in=0, rows_out=0, inputs=inputs, config=resolved, git_commit=tables.git_commit(),
-        facts=facts | {"losses_nats": losses, "on_text": read, "served": served},
+        facts={"stage": stage} | facts | measured,
         num_bytes=sum(part.num_bytes for part in parts), seconds=time.monotonic() - began,
         peak_memory_bytes=tables.peak_memory_bytes(),
     )  # fmt: skip
-    return tables.commit(place.output, manifest)
+    tables.commit(place.output, manifest)
+    state.discard()
+    return manifest
+
+
+def _extend(
+    model: MimoModel,
+    root: str,
+    recipe: Recipe,
+    stage: int,
+    config: ExtendConfig,
+    micro_batch_tokens: int,
+    state: TuningState,
+) -> dict[str, object]:
+    """Give the model its tuned copies; what was measured before and after."""
+    samples, num_drafts = _samples(root, recipe), 1 + config.num_copies
+    served = {"before": serve(model, samples, num_drafts)}
+    append_copies(model.mtp, config.num_copies)
+    read = {"before": {group: on_text(model, sample) for group, sample in samples.items()}}
+    losses = tune(model, root, recipe, stage, config, micro_batch_tokens, state)
+    served["after"] = serve(model, samples, num_drafts)
+    read["after"] = {group: on_text(model, sample) for group, sample in samples.items()}
+    _log_served(served)
+    return {"losses_nats": losses, "on_text": read, "served": served}
+
+
+def _log_served(served: dict[str, dict[str, list[dict]]]) -> None:
+    for when, groups in served.items():
+        for group, ways in groups.items():
+            for way in ways:
+                logger.info(
+                    "%s, %s, temperature %.0f: %.2f tokens a pass, modelled speed-up %.2f, measured %.2f",
+                    *(when, group, way["temperature"]),
+                    *(way[name] for name in ("acceptance_length", "modelled_speedup", "measured_speedup")),
+                )
+
+
+def _write(
+    root: str, model: MimoModel, trained: StageConfig, tokenizer: tables.Table
+) -> tuple[tuple[Part, ...], dict[str, object]]:
+    """Write the model folder <root>/extended; its parts and what they hold."""
+    state = {name: value.cpu() for name, value in model.state_dict().items() if value is not None}
+    tensors = to_hf(model.model_config, state)
+    values = hf_config(model.model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
+    folder = tables.table_path(root, "extended")
+    tables.withdraw(root, "extended")
+    parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
+    return parts, {"mtp_layers": num_mtp_layers(tensors), "dtype": dtype_name(tensors)}
 
 
 def serve(model: MimoModel, samples: dict[str, Sample], num_drafts: int) -> dict[str, list[dict]]:

@@ -11,6 +11,7 @@
 Greedy tokens are those of plain decoding, as far as rounding goes: where two words' logits tie to within the
 last bits, passes of different lengths may choose differently. Cost of a token in plain passes:
 (1 + num_drafts x c) / tokens a pass, c the price of a draft; keys and values are cached (kv_cache.py).
+From the command line: complete.py.
 """
 
 import time

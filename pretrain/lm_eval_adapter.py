@@ -3,14 +3,17 @@
     python -m pretrain.lm_eval_adapter --preset DIR --tasks TASK,TASK [--task-folder DIR] [--limit N]
 
 The last finished stage, in this process; results go to <root>/lm_eval.json. The harness is no requirement of
-ours: install it beside them (tested with lm_eval 0.4.13). Text without a context is read behind an
-end-of-document token, which our training never shows to the text after it. Generation drafts with the MTP
-layer: the same text in fewer passes.
+ours: `pip install lm_eval==0.4.13` (144 MB) adds it and changes no package of requirements.lock. Its tasks
+fetch their data from a hub; a task of your own is a YAML file in DIR with `dataset_path: json` and
+`dataset_kwargs: {data_files: {test: FILE.jsonl}}`. Text without a context is read behind an end-of-document
+token, which our training never shows to the text after it. Generation drafts with the MTP layer: the same
+text in fewer passes.
 """
 
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,14 +24,11 @@ from torch import Tensor
 
 from configs import tables
 from configs.command import configure_logging, place_of, refusals_in_one_line
-from configs.loader import ConfigError, load
-from configs.recipe import ModelConfig, StageConfig
-from pretrain import checkpoint, compat
-from pretrain.export_hf import finished_stages
+from configs.loader import ConfigError
+from pretrain.complete import load_last
 from pretrain.generate import generate, one_document
 from pretrain.heldout import TOKENS_PER_FORWARD, predict
-from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel, build_model, start_single_process
+from pretrain.model import MimoModel
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +37,9 @@ MAX_NEW_TOKENS = 256  # the harness's own default
 
 def adapter(model: MimoModel, tokenizer: Tokenizer, eod_id: int, max_length: int) -> object:
     """The model as the harness's TemplateLM. Raises ConfigError if lm_eval is not installed."""
-    try:
+    with _harness():
         from lm_eval.api.model import TemplateLM
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
-    except ImportError as error:
-        raise ConfigError(
-            f"lm_eval: cannot be imported ({error}); remedy: pip install lm_eval==0.4.13"
-        ) from None
 
     class Adapter(TemplateLM):
         eot_token_id = eod_id
@@ -75,6 +71,33 @@ def adapter(model: MimoModel, tokenizer: Tokenizer, eod_id: int, max_length: int
             return texts
 
     return Adapter()
+
+
+@contextmanager
+def _harness() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(
+            f"lm_eval: cannot be imported ({error}); remedy: pip install lm_eval==0.4.13"
+        ) from None
+
+
+def known_tasks(names: Sequence[str], folder: Path | None) -> tuple[object, list[str]]:
+    """The harness's TaskManager, with the tasks in `folder`, and the names, `*` in them resolved.
+
+    Raises ConfigError for a name that it does not know, or if lm_eval is not installed.
+    """
+    with _harness():
+        from lm_eval.tasks import TaskManager
+    manager = TaskManager(include_path=str(folder) if folder else None)
+    found = {name: manager.match_tasks([name]) for name in names}
+    if unknown := [name for name, matches in found.items() if not matches]:
+        raise ConfigError(
+            f"--tasks {unknown[0]}: the harness has no such task; "
+            "remedy: choose one of `lm_eval ls tasks`, or name your own's folder with --task-folder"
+        )
+    return manager, [match for matches in found.values() for match in matches]
 
 
 @torch.no_grad()
@@ -137,25 +160,6 @@ def continuation(
     return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
 
 
-def load_last(preset: Path, root: str) -> tuple[MimoModel, Tokenizer, int, int]:
-    """Model, tokenizer, end-of-document id and sequence length of the last finished stage."""
-    compat.install()
-    start_single_process()
-    stage = max(finished_stages(root))
-    trained = load(preset, f"stage{stage}", StageConfig)
-    model = build_model(
-        load(preset, "model", ModelConfig),
-        sequence_length=trained.sequence_length,
-        rotary_base=trained.rotary_base,
-        bf16=load(preset, "train", TrainConfig).precision == "bf16",
-    )
-    checkpoint.load_weights(root, stage, model)
-    table = tables.open_table(root, "tokenizer")
-    tokenizer = Tokenizer.from_str(tables.read_bytes(table.path, "tokenizer.json").decode())
-    logger.info("stage %d of %s", stage, root)
-    return model.eval(), tokenizer, int(table.manifest.facts["eod_id"]), trained.sequence_length
-
-
 def main(
     preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
     tasks: Annotated[str, typer.Option(help="names of the harness's tasks, with commas")],
@@ -168,14 +172,11 @@ def main(
     configure_logging()
     with refusals_in_one_line():
         place = place_of(preset, input, output, overwrite=False, dry_run=False)
+        manager, names = known_tasks(tasks.split(","), task_folder)
         lm = adapter(*load_last(preset, place.input))
     import lm_eval
-    from lm_eval.tasks import TaskManager
 
-    manager = TaskManager(include_path=str(task_folder) if task_folder else None)
-    report = lm_eval.simple_evaluate(
-        lm, tasks=tasks.split(","), limit=limit, task_manager=manager, log_samples=False
-    )
+    report = lm_eval.simple_evaluate(lm, tasks=names, limit=limit, task_manager=manager, log_samples=False)
     results = {name: report[name] for name in ("results", "versions", "n-shot", "n-samples")}
     tables.write_bytes(place.output, "lm_eval.json", json.dumps(results, indent=1, default=str).encode())
     for task, values in report["results"].items():

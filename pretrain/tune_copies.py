@@ -1,12 +1,13 @@
 """Train copies of the MTP layer, and nothing else, for the tokens further on (extend_mtp.py).
 
 Plain AdamW on fp32 masters of the copies; data-parallel ranks add up their gradients. The main model runs
-without gradients; the output layer's own, which chunked_cross_entropy makes anyway, goes nowhere.
+without gradients; the output layer's own, which chunked_cross_entropy makes anyway, goes nowhere. A killed
+tuning goes on to the same weights, digit for digit in the same layout (tuning_state.py).
 """
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import torch
@@ -15,13 +16,14 @@ from megatron.core import parallel_state
 from torch import Tensor
 
 from configs.loader import Config
-from configs.recipe import NonNegative, Positive, Recipe
+from configs.recipe import NonNegative, Positive, Recipe, ScheduleConfig
 from pretrain import compat, launch
 from pretrain.data import micro_batches, open_stage
 from pretrain.loss import Batch, Head, chunked_cross_entropy
 from pretrain.model import MimoModel
 from pretrain.mtp import shift_within_documents
 from pretrain.schedule import Step
+from pretrain.tuning_state import TuningState
 
 logger = logging.getLogger(__name__)
 
@@ -39,24 +41,30 @@ class ExtendConfig(Config):
 
 
 def tune(
-    model: MimoModel, root: str, recipe: Recipe, stage: int, config: ExtendConfig, micro_batch_tokens: int
+    model: MimoModel,
+    root: str,
+    recipe: Recipe,
+    stage: int,
+    config: ExtendConfig,
+    micro_batch_tokens: int,
+    state: TuningState,
 ) -> list[list[float]]:
-    """Train every MTP layer but the first. Returns the copies' mean losses in nats, first step and last."""
+    """Train every MTP layer but the first, from where `state` stands.
+
+    Returns the copies' mean losses in nats, first step and last.
+    """
     data = open_stage(root, stage, recipe.schedule.seed)
     model.eval().requires_grad_(False)
-    copies = model.mtp.layers[1:].requires_grad_(True)
-    weights = list(copies.parameters())
+    weights = list(model.mtp.layers[1:].requires_grad_(True).parameters())
     masters = [weight.detach().float().clone() for weight in weights]
-    decayed = [master for master in masters if master.dim() > 1]  # as megatron-core: no biases, no norms
-    groups = [
-        {"params": decayed, "weight_decay": recipe.schedule.weight_decay},
-        {"params": [master for master in masters if master.dim() == 1], "weight_decay": 0.0},
-    ]
-    betas = recipe.schedule.adam_beta1, recipe.schedule.adam_beta2
-    optimizer = torch.optim.AdamW(groups, betas=betas, eps=recipe.schedule.adam_epsilon)
+    optimizer = _optimizer(masters, recipe.schedule)
     rank, ranks = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
-    drawn, samples, means = data.drawn(0), 0, []
-    for step in steps(recipe, stage, config):
+    means = state.load(masters, optimizer)
+    planned = list(steps(recipe, stage, config))
+    samples = sum(step.num_sequences for step in planned[: len(means)])
+    drawn = data.drawn(samples)
+    _put(masters, weights)
+    for step in planned[len(means) :]:
         rows = data.sequences(samples, step.num_sequences, drawn, step.sequence_length)
         samples += step.num_sequences
         size = max(micro_batch_tokens // step.sequence_length, 1)
@@ -70,17 +78,34 @@ def tune(
         for group in optimizer.param_groups:
             group["lr"] = step.learning_rate
         optimizer.step()
-        with torch.no_grad():
-            for weight, master in zip(weights, masters, strict=True):
-                weight.copy_(master)
-        if step.index % 10 == 0 and rank == 0:
-            logger.info(
-                "step %d, %d tokens: copies' losses %s",
-                step.index,
-                step.tokens_seen,
-                ", ".join(f"{mean:.4f}" for mean in means[-1]),
-            )
+        _put(masters, weights)
+        if rank == 0:
+            _log(step, means[-1])
+            state.save_if_due(masters, optimizer, means)
     return [means[0], means[-1]]
+
+
+def _optimizer(masters: Sequence[Tensor], schedule: ScheduleConfig) -> torch.optim.AdamW:
+    decayed = [master for master in masters if master.dim() > 1]  # as megatron-core: no biases, no norms
+    groups = [
+        {"params": decayed, "weight_decay": schedule.weight_decay},
+        {"params": [master for master in masters if master.dim() == 1], "weight_decay": 0.0},
+    ]
+    betas = schedule.adam_beta1, schedule.adam_beta2
+    return torch.optim.AdamW(groups, betas=betas, eps=schedule.adam_epsilon)
+
+
+@torch.no_grad()
+def _put(masters: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    """Give the model's weights, in their own type, the masters' values."""
+    for weight, master in zip(weights, masters, strict=True):
+        weight.copy_(master)
+
+
+def _log(step: Step, means: list[float]) -> None:
+    if step.index % 10 == 0:
+        losses = ", ".join(f"{mean:.4f}" for mean in means)
+        logger.info("step %d, %d tokens: copies' losses %s", step.index, step.tokens_seen, losses)
 
 
 def steps(recipe: Recipe, stage: int, config: ExtendConfig) -> Iterator[Step]:

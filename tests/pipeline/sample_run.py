@@ -244,12 +244,20 @@ def write_training(root: str) -> None:
                     "greedy_acceptance": 0.25 * stage,
                     "agreement": None,
                 },
-                "code": {"bits_per_byte": 2.5 - 0.25 * stage, "greedy_acceptance": 0.5, "num_tokens": 640},
+                "code": {
+                    "bits_per_byte": 2.5 - 0.25 * stage,
+                    "greedy_acceptance": 0.5,
+                    "sampling_overlap": 0.625,
+                },
             },
         }
         for stage in (1, 2, 3)
     ]
-    tables.write_bytes(root, "evaluation.json", json.dumps({"stages": stages}).encode())
+    way = {"num_drafts": 2, "temperature": 1.0, "acceptance": [0.75, None], "acceptance_length": 1.75}
+    way |= {"draft_cost": 0.125, "modelled_speedup": 1.4, "measured_speedup": 1.3}
+    way |= {"tokens_per_second": 321.0, "repeat_fraction": 0.0}
+    report = {"stages": stages, "served": {"math": [way], "prose": []}}
+    tables.write_bytes(root, "evaluation.json", json.dumps(report).encode())
 
 
 def write_run(root: str) -> str:

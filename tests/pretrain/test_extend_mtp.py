@@ -9,7 +9,7 @@ from configs import tables
 from configs.command import Place
 from configs.loader import ConfigError
 from configs.recipe import load_recipe
-from pretrain import acceptance, checkpoint, extend_mtp, heldout
+from pretrain import acceptance, checkpoint, extend_mtp, heldout, tuning_state
 from pretrain.generate import generate
 from pretrain.heldout import make_sample
 from pretrain.import_hf import load_folder
@@ -17,6 +17,7 @@ from pretrain.loss import make_batch
 from pretrain.model import build_model
 from pretrain.mtp import append_copies
 from pretrain.tune_copies import ExtendConfig, steps, targets, tune
+from pretrain.tuning_state import TuningState
 from tests.pretrain import small_run
 from tests.pretrain.test_export_hf import write_tokenizer
 from tests.pretrain.test_generate import whole_drafts
@@ -70,7 +71,7 @@ def test_the_rate_warms_up_and_falls_to_nothing(small):
     assert [step.tokens for step in steps(recipe, 3, CONFIG.model_copy(update={"tokens": 300}))] == [256, 44]
 
 
-def test_copies_learn_and_nothing_else_moves(small):
+def test_copies_learn_and_nothing_else_moves(small, tmp_path):
     root, preset = small
     recipe = load_recipe(preset)
     model = new_model(recipe)
@@ -78,7 +79,8 @@ def test_copies_learn_and_nothing_else_moves(small):
     before = {name: value.clone() for name, value in model.state_dict().items() if value is not None}
     sample = make_sample([text[:-1] for text in small_run.documents(11, 12)], _Words(), 64)
     untrained = [layer["loss_nats"] for layer in extend_mtp.on_text(model.eval(), sample)]
-    first, last = tune(model, str(root), recipe, 3, CONFIG, 128)
+    first, last = tune(model, str(root), recipe, 3, CONFIG, 128, TuningState(tmp_path / "state", ""))
+    assert not (tmp_path / "state").exists()  # nothing was due
     assert first == pytest.approx([math.log(96)] * 2, rel=0.05)
     tuned = [layer["loss_nats"] for layer in extend_mtp.on_text(model, sample)]
     assert tuned[0] == untrained[0]
@@ -88,6 +90,65 @@ def test_copies_learn_and_nothing_else_moves(small):
     assert moved
     assert all(name.startswith(("mtp.layers.1.", "mtp.layers.2.")) for name in moved)
     assert any(not torch.equal(after[name.replace("s.1.", "s.2.")], after[name]) for name in moved)
+
+
+def tuned(small, folder, fingerprint="this"):
+    """Weights of the copies and their losses after six steps."""
+    root, preset = small
+    recipe = load_recipe(preset)
+    model = new_model(recipe)
+    append_copies(model.mtp, 2)
+    config = CONFIG.model_copy(update={"tokens": 6 * 256})
+    losses = tune(model, str(root), recipe, 3, config, 128, TuningState(folder, fingerprint))
+    return {
+        name: value.clone() for name, value in model.mtp.state_dict().items() if value is not None
+    }, losses
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_tuning_goes_on_to_the_same_weights(small, tmp_path, monkeypatch, caplog):
+    weights, losses = tuned(small, tmp_path / "straight")
+    monkeypatch.setattr(tuning_state, "SAVE_AFTER_S", 0.0)
+    save = TuningState.save_if_due
+
+    def killed_after(number):
+        def save_and_die(self, masters, optimizer, means):
+            if len(means) <= number:
+                return save(self, masters, optimizer, means)
+            raise KilledError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TuningState, "save_if_due", save_and_die)
+            with pytest.raises(KilledError):
+                tuned(small, tmp_path / "killed")
+
+    def is_the_straight_one():
+        again, losses_again = tuned(small, tmp_path / "killed")
+        same = all(torch.equal(again[name], value) for name, value in weights.items())
+        return same and losses_again == losses
+
+    caplog.set_level("INFO")
+    killed_after(2)
+    assert [path.name for path in (tmp_path / "killed").glob("step-*")] == ["step-000002.safetensors"]
+    (tmp_path / "killed" / "step-000003.safetensors").write_bytes(b"half of one")
+    killed_after(4)
+    assert "continuing after step 2" in caplog.text
+    assert is_the_straight_one()
+    assert "continuing after step 4" in caplog.text
+    assert [path.name for path in (tmp_path / "killed").glob("step-*")] == ["step-000006.safetensors"]
+    assert is_the_straight_one()  # killed after the last step: nothing is left to do
+    state = tmp_path / "killed" / "step-000006.safetensors"
+    data = bytearray(state.read_bytes())
+    data[-1] ^= 1
+    state.write_bytes(data)
+    assert is_the_straight_one()
+    assert "not the file that was written; tuning begins again" in caplog.text
+    caplog.clear()
+    tuned(small, tmp_path / "killed", fingerprint="another")
+    assert "continuing" not in caplog.text
 
 
 class _Words:
@@ -128,6 +189,25 @@ def test_a_folder_with_three_layers_that_reads_back(small, monkeypatch):
     assert len(whole_drafts(again, prompt, 3)) == 3
     assert extend_mtp.run(place).digest == manifest.digest
     assert asked == [3]
+    assert not (root / "checkpoints" / "extended").exists()
+
+
+def test_a_folder_that_is_being_written_has_no_manifest(small, tmp_path, monkeypatch):
+    """Old weights under a manifest that a killed run left would count as whole."""
+    root, _ = small
+    (tmp_path / "extended").mkdir()
+    (tmp_path / "extended" / "manifest.json").write_text("{}")
+    recipe = load_recipe(small[1])
+
+    def dies(folder, tensors, values):
+        raise KilledError
+
+    monkeypatch.setattr(extend_mtp, "write_model", dies)
+    with pytest.raises(KilledError):
+        extend_mtp._write(
+            str(tmp_path), new_model(recipe), recipe.stages[2], tables.open_table(str(root), "tokenizer")
+        )
+    assert not (tmp_path / "extended" / "manifest.json").exists()
 
 
 def test_a_model_without_an_mtp_layer_has_nothing_to_copy(small, tmp_path):

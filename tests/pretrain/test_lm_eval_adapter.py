@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from configs.loader import ConfigError
 from pretrain import lm_eval_adapter
-from pretrain.lm_eval_adapter import adapter, continuation, loglikelihoods
+from pretrain.lm_eval_adapter import adapter, continuation, known_tasks, loglikelihoods
 from tests.pretrain.test_export_hf import write_tokenizer
 from tests.pretrain.test_generate import greedy, whole_pass
 from tests.pretrain.test_model import SMALL, small_model
@@ -74,6 +74,14 @@ def test_a_missing_harness_is_named(model, tokenizer, monkeypatch):
     monkeypatch.setitem(sys.modules, "lm_eval.api.model", None)
     with pytest.raises(ConfigError, match=r"lm_eval: cannot be imported .* remedy: pip install lm_eval"):
         adapter(model, tokenizer, 0, 100)
+
+
+def test_a_task_that_the_harness_does_not_know_is_named(tmp_path):
+    pytest.importorskip("lm_eval")
+    (tmp_path / "own.yaml").write_text("task: own_sums\ndataset_path: json\n")
+    assert known_tasks(["own_su*"], tmp_path)[1] == ["own_sums"]
+    with pytest.raises(ConfigError, match="--tasks smus: the harness has no such task"):
+        known_tasks(["own_sums", "smus"], tmp_path)
 
 
 def test_the_harness_gets_the_same_answers(model, tokenizer):

@@ -1,0 +1,110 @@
+"""What a checkpoint, or a model folder, writes after a prompt; with drafts, and what they saved.
+
+    python -m pretrain.complete --preset DIR --prompt TEXT [--drafts 3] [--temperature 0.8] [--weights FOLDER]
+
+The text goes to standard output, the rest to the log. With drafts the prompt is completed twice, plainly too:
+greedy tokens must be the same, the ratio of their speeds is logged. One text at a time, in this process.
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from tokenizers import Tokenizer
+
+from configs import tables
+from configs.command import configure_logging, place_of, refusals_in_one_line
+from configs.loader import ConfigError, load
+from configs.recipe import ModelConfig, StageConfig
+from pretrain import checkpoint, compat
+from pretrain.acceptance import MAX_DRAFTS, compare
+from pretrain.export_hf import finished_stages
+from pretrain.generate import Generation, generate
+from pretrain.import_hf import load_folder
+from pretrain.launch import TrainConfig
+from pretrain.model import MimoModel, build_model, start_single_process
+
+logger = logging.getLogger(__name__)
+
+
+def load_last(preset: Path, root: str, weights: str | None = None) -> tuple[MimoModel, Tokenizer, int, int]:
+    """Model, tokenizer, end-of-document id and sequence length of the last finished stage.
+
+    weights: a model folder in MiMo's layout (`export`, `extended`) to take them from instead.
+    """
+    settings = load(preset, "train", TrainConfig)
+    compat.install()
+    torch.set_num_threads(settings.cpu_threads)
+    start_single_process()
+    stage = max(finished_stages(root))
+    trained = load(preset, f"stage{stage}", StageConfig)
+    model = build_model(
+        load(preset, "model", ModelConfig),
+        sequence_length=trained.sequence_length,
+        rotary_base=trained.rotary_base,
+        bf16=settings.precision == "bf16",
+    )
+    if weights is None:
+        checkpoint.load_weights(root, stage, model)
+    else:
+        load_folder(weights, model)
+    table = tables.open_table(root, "tokenizer")
+    tokenizer = Tokenizer.from_str(tables.read_bytes(table.path, "tokenizer.json").decode())
+    logger.info("stage %d of %s", stage, weights or root)
+    return model.eval(), tokenizer, int(table.manifest.facts["eod_id"]), trained.sequence_length
+
+
+def describe(plain: Generation | None, drafted: Generation, temperature: float) -> str:
+    """What happened, in one line; `plain` is the same prompt without drafts, None if there were none."""
+    line = f"{len(drafted.tokens)} tokens in {drafted.forward_passes} passes"
+    if plain is None or plain.forward_passes < 2 or not drafted.drafted or not drafted.checked[0]:
+        return line
+    one = compare([plain], [drafted], len(drafted.checked), temperature)
+    stood = ", ".join("-" if value is None else f"{value:.2f}" for value in one.acceptance)
+    return (
+        f"{line}; drafts that stood: {stood}; a draft costs {one.draft_cost:.2f} passes; speed-up "
+        f"{one.measured_speedup:.2f} ({one.modelled_speedup:.2f} by tokens a pass and cost)"
+    )
+
+
+def complete(
+    model: MimoModel, prompt: list[int], num_new: int, drafts: int, temperature: float, seed: int, eod_id: int
+) -> Generation:
+    """The completion; logs what drafts saved. Greedy tokens that differ from plain ones are logged, too."""
+    asked = {"temperature": temperature, "seed": seed, "eod_id": eod_id}
+    drafted = generate(model, prompt, num_new, num_drafts=drafts, **asked)
+    plain = generate(model, prompt, num_new, **asked) if drafts else None
+    logger.info("%s", describe(plain, drafted, temperature))
+    if plain is not None and not temperature and plain.tokens != drafted.tokens:
+        logger.warning("tokens differ from plain decoding: two words' logits tie to within rounding")
+    return drafted
+
+
+def main(
+    preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
+    prompt: Annotated[str, typer.Option(help="text to go on from")],
+    input: Annotated[str | None, typer.Option(help="root of the run read; default runs/<preset>")] = None,
+    weights: Annotated[str | None, typer.Option(help="model folder, e.g. runs/tiny/extended")] = None,
+    num_new: Annotated[int, typer.Option(min=1, help="new tokens at most")] = 64,
+    drafts: Annotated[int, typer.Option(min=0, max=MAX_DRAFTS, help="of the MTP layers, a pass")] = 1,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0: greedy")] = 0.0,
+    seed: Annotated[int, typer.Option(help="of the draws")] = 0,
+) -> None:
+    """Complete a prompt."""
+    configure_logging()
+    with refusals_in_one_line():
+        root = place_of(preset, input, None, overwrite=False, dry_run=False).input
+        model, tokenizer, eod_id, _ = load_last(preset, root, weights)
+        tokens = tokenizer.encode(prompt, add_special_tokens=False).ids
+        if not tokens:
+            raise ConfigError("--prompt: it is empty; remedy: give it a word")
+        made = complete(model, tokens, num_new, drafts, temperature, seed, eod_id)
+    print(prompt + tokenizer.decode(list(made.tokens)))
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(main)
+    app()
