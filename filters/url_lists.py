@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from filters.urls import canonical_url
+from filters.urls import canonical_host, canonical_url
 
 # stdlib re: one class. What looks so needs no parsing, which is what takes time.
 _PLAIN_DOMAIN = re.compile(r"[a-z0-9.-]+")
@@ -72,8 +72,7 @@ def listed_by(url: str | None, urls: UrlList) -> str | None:
 def _entry_key(entry: str) -> str:
     """`Example.org` -> "example.org", `http://www.example.org/a/` -> "example.org/a"."""
     if _PLAIN_DOMAIN.fullmatch(entry) and "." in entry.strip("."):
-        domain = entry.strip(".")
-        return domain.removeprefix("www.") if domain.count(".") > 1 else domain
+        return canonical_host(entry.strip("."))
     canonical = canonical_url(entry if "://" in entry else f"http://{entry.removeprefix('*.')}")
     if canonical is None:
         raise ValueError(f"{entry[:100]!r} is no domain and no URL; remedy: correct or delete the line")

@@ -56,7 +56,7 @@ def canonical_url(url: str) -> str | None:
         page = _web_url(f"http://{archived[2]}")
     if not page:
         return None
-    host = _canonical_host(page.hostname.rstrip("."))
+    host = canonical_host(page.hostname.rstrip("."))
     authority = host if page.port in ("", "80", "443") else f"{host}:{page.port}"
     path = _ESCAPE.sub(_canonical_escape, page.pathname)
     if _SESSION_IN_PATH.search(path):  # parsed again: what is left may be a dot segment
@@ -91,8 +91,8 @@ def _web_url(url: str) -> ada_url.URL | None:
     return parsed if parsed.protocol in ("http:", "https:") and parsed.hostname else None
 
 
-def _canonical_host(host: str) -> str:
-    """Without the labels that dress it, as long as a registrable name is left."""
+def canonical_host(host: str) -> str:
+    """A host in lower case without the labels that dress it, as long as a registrable name is left."""
     host = _MIRROR_OF.get(host, host)
     labels = host.split(".")
     if not any(_DRESS.match(label) for label in labels[:-2]):

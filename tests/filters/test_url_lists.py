@@ -40,6 +40,14 @@ def test_listed(urls: UrlList, url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "host", ["m.dress.example", "www2.dress.example", "amp.dress.example", "old.reddit.com"]
+)
+def test_a_host_in_another_dress_lists_its_own_pages(host: str) -> None:
+    for entry in (host, f"https://{host}/"):
+        assert listed_by(f"https://{host}/page", build_url_list({"list": [entry]})) is not None
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://notbad.example/",
