@@ -62,6 +62,11 @@ def main(job: Callable[[Place], None]) -> None:
             _as_imported(job)(place_of(preset, input, output, overwrite, dry_run))
 
     command.__doc__ = sys.modules[job.__module__].__doc__
+    run_command(command)
+
+
+def run_command(command: Callable[..., None]) -> None:
+    """Parse this process's arguments as the parameters of `command`, and call it."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
     app()

@@ -23,7 +23,7 @@ import torch
 import typer
 
 from configs import tables
-from configs.command import configure_logging
+from configs.command import configure_logging, refusals_in_one_line, run_command
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
 from filters import taggers
@@ -194,12 +194,9 @@ def command(
 ) -> None:
     """Train the encoder student and write its card."""
     configure_logging()
-    try:
+    with refusals_in_one_line():
         run(labels, base, output, texts, pseudo_labels)
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run_command(command)

@@ -30,9 +30,8 @@ import numpy as np
 import typer
 
 from configs import tables
-from configs.command import configure_logging
+from configs.command import configure_logging, refusals_in_one_line, run_command
 from configs.contract import DOMAINS
-from configs.loader import ConfigError
 from filters import taggers
 from filters.fasttext_tagger import (
     MODELS,
@@ -184,12 +183,9 @@ def command(
 ) -> None:
     """Train the fastText student and write its card."""
     configure_logging()
-    try:
+    with refusals_in_one_line():
         run(labels, output, pseudo_labels)
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run_command(command)

@@ -10,21 +10,21 @@ import logging
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from tokenizers import Tokenizer
 
 from configs import tables
-from configs.command import configure_logging, place_of, refusals_in_one_line
+from configs.command import configure_logging, place_of, refusals_in_one_line, run_command
 from configs.loader import ConfigError, load
 from configs.recipe import ModelConfig, StageConfig
-from pretrain import checkpoint, compat
+from pretrain import launch
 from pretrain.acceptance import MAX_DRAFTS, compare
-from pretrain.export_hf import finished_stages
+from pretrain.finished import finished_model, finished_stages, whole_model
 from pretrain.generate import Generation, generate
+from pretrain.heldout import read_tokenizer
 from pretrain.import_hf import load_folder
 from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel, build_model, start_single_process
+from pretrain.model import MimoModel
 
 logger = logging.getLogger(__name__)
 
@@ -35,23 +35,17 @@ def load_last(preset: Path, root: str, weights: str | None = None) -> tuple[Mimo
     weights: a model folder in MiMo's layout (`export`, `extended`) to take them from instead.
     """
     settings = load(preset, "train", TrainConfig)
-    compat.install()
-    torch.set_num_threads(settings.cpu_threads)
-    start_single_process()
+    launch.start_alone(settings)
     stage = max(finished_stages(root))
     trained = load(preset, f"stage{stage}", StageConfig)
-    model = build_model(
-        load(preset, "model", ModelConfig),
-        sequence_length=trained.sequence_length,
-        rotary_base=trained.rotary_base,
-        bf16=settings.precision == "bf16",
-    )
+    shape = load(preset, "model", ModelConfig)
     if weights is None:
-        checkpoint.load_weights(root, stage, model)
+        model = finished_model(root, stage, shape, trained, settings)
     else:
+        model = whole_model(shape, trained, settings)
         load_folder(weights, model)
     table = tables.open_table(root, "tokenizer")
-    tokenizer = Tokenizer.from_str(tables.read_bytes(table.path, "tokenizer.json").decode())
+    tokenizer = read_tokenizer(root)
     logger.info("stage %d of %s", stage, weights or root)
     return model.eval(), tokenizer, int(table.manifest.facts["eod_id"]), trained.sequence_length
 
@@ -105,6 +99,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(main)
-    app()
+    run_command(main)

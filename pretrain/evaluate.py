@@ -15,18 +15,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import torch
-
 from configs import tables
 from configs.command import Place, main
 from configs.contract import CONTRACT_VERSION
 from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
-from pretrain import acceptance, checkpoint, compat
-from pretrain.export_hf import finished_stages
-from pretrain.heldout import GROUPS, Sample, heldout_sample, score
+from pretrain import acceptance, launch
+from pretrain.finished import finished_model, finished_stages
+from pretrain.heldout import GROUPS, Sample, heldout_samples, score
 from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel, build_model, start_single_process
+from pretrain.model import MimoModel
 
 logger = logging.getLogger(__name__)
 
@@ -51,21 +49,12 @@ def run(place: Place) -> dict[str, object]:
         logger.info("would evaluate stages %s", list(finished))
         return {}
     settings = load(place.preset, "train", TrainConfig)
-    compat.install()
-    torch.set_num_threads(settings.cpu_threads)
-    start_single_process()
-    length = stages[0].sequence_length
-    samples = {group: heldout_sample(place.input, group, length, NUM_ROWS) for group in GROUPS}
+    launch.start_alone(settings)
+    samples = heldout_samples(place.input, stages[0].sequence_length, NUM_ROWS)
     results = []
     for number in finished:
-        model = build_model(
-            model_config,
-            sequence_length=length,
-            rotary_base=stages[number - 1].rotary_base,
-            bf16=settings.precision == "bf16",
-        )
-        checkpoint.load_weights(place.input, number, model)
-        scores = {group: _scores(model.eval(), sample) for group, sample in samples.items() if sample}
+        model = finished_model(place.input, number, model_config, stages[number - 1], settings)
+        scores = {group: _scores(model.eval(), sample) for group, sample in samples.items()}
         results.append({"stage": number, "groups": scores})
         logger.info("stage %d bits per byte: %s", number, _line(scores))
     report = {
@@ -78,7 +67,6 @@ def run(place: Place) -> dict[str, object]:
         "served": {
             group: [asdict(one) for one in acceptance.measure(model, sample.prompts)]
             for group, sample in samples.items()
-            if sample
         },
     }
     written = json.dumps(report, indent=1)

@@ -23,11 +23,11 @@ from configs import tables
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest, Part
 from configs.loader import load
-from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
-from pretrain import checkpoint, compat
-from pretrain.hf_layout import dtype_name, hf_config, to_hf
+from configs.recipe import ModelConfig, StageConfig
+from pretrain import launch
+from pretrain.finished import finished_model, finished_stages
+from pretrain.hf_layout import dtype_name, hf_config, hf_tensors
 from pretrain.launch import TrainConfig
-from pretrain.model import build_model, start_single_process
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,9 @@ def run(place: Place) -> Manifest | None:
     if place.dry_run:
         logger.info("would export stage %d to %s/export", stage, place.output)
         return None
-    precision = load(place.preset, "train", TrainConfig).precision
-    tensors = to_hf(model_config, _load_state(place.input, stage, model_config, trained, precision))
+    training = load(place.preset, "train", TrainConfig)
+    launch.start_alone(training)
+    tensors = hf_tensors(finished_model(place.input, stage, model_config, trained, training))
     folder = tables.table_path(place.output, "export")
     tables.withdraw(place.output, "export")
     values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
@@ -74,15 +75,6 @@ def run(place: Place) -> Manifest | None:
         peak_memory_bytes=tables.peak_memory_bytes(),
     )  # fmt: skip
     return tables.commit(place.output, manifest)
-
-
-def finished_stages(root: str) -> dict[int, str]:
-    """Digest of the checkpoint of every finished stage, in order. Raises ContractError if there is none."""
-    digests = {n: checkpoint.digest(root, n) for n in range(1, NUM_STAGES + 1)}
-    found = {n: digest for n, digest in digests.items() if digest is not None}
-    if not found:
-        raise ContractError(f"{root}/checkpoints: no finished stage; remedy: run make stage1 first")
-    return found
 
 
 def write_model(folder: str, tensors: dict[str, Tensor], config: dict[str, object]) -> Iterator[Part]:
@@ -143,22 +135,6 @@ def write_weights(folder: str, tensors: dict[str, Tensor]) -> Iterator[Part]:
         total = sum(tensor.nbytes for tensor in tensors.values())
         text = json.dumps({"metadata": {"total_size": total}, "weight_map": index}, indent=1)
         yield tables.write_bytes(folder, "model.safetensors.index.json", text.encode())
-
-
-def _load_state(
-    root: str, stage: int, model: ModelConfig, trained: StageConfig, precision: str
-) -> dict[str, Tensor]:
-    """The checkpoint's weights in one process, whatever parallelism wrote it."""
-    compat.install()
-    start_single_process()
-    built = build_model(
-        model,
-        sequence_length=trained.sequence_length,
-        rotary_base=trained.rotary_base,
-        bf16=precision == "bf16",
-    )
-    checkpoint.load_weights(root, stage, built)
-    return {name: value.cpu() for name, value in built.state_dict().items() if value is not None}
 
 
 if __name__ == "__main__":

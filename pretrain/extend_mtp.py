@@ -27,11 +27,12 @@ from configs.loader import ConfigError, load
 from configs.recipe import Recipe, StageConfig, load_recipe
 from pretrain import checkpoint, launch
 from pretrain.acceptance import compare, decode_all
-from pretrain.export_hf import finished_stages, write_model, write_tokenizer
-from pretrain.heldout import GROUPS, NUM_ROWS_IN_TRAINING, Sample, heldout_sample, overlap, predict
-from pretrain.hf_layout import dtype_name, hf_config, num_mtp_layers, to_hf
+from pretrain.export_hf import write_model, write_tokenizer
+from pretrain.finished import finished_model, finished_stages
+from pretrain.heldout import NUM_ROWS_IN_TRAINING, Sample, heldout_samples, overlap, predict
+from pretrain.hf_layout import dtype_name, hf_config, hf_tensors, num_mtp_layers
 from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel, build_model
+from pretrain.model import MimoModel
 from pretrain.mtp import append_copies, shift_within_documents
 from pretrain.tune_copies import ExtendConfig, targets, tune
 from pretrain.tuning_state import TuningState
@@ -75,7 +76,7 @@ def run(place: Place) -> Manifest | None:
     whole = {"tensor_parallel": 1, "pipeline_parallel": 1, "context_parallel": 1}
     launch.start(training.model_copy(update=whole))
     began = time.monotonic()
-    model = _load(place.input, recipe, stage, training.precision)
+    model = finished_model(place.input, stage, recipe.model, recipe.stages[stage - 1], training)
     measured = _extend(model, place.input, recipe, stage, config, training.micro_batch_tokens, state)
     if torch.distributed.get_rank():
         return None
@@ -102,7 +103,8 @@ def _extend(
     state: TuningState,
 ) -> dict[str, object]:
     """Give the model its tuned copies; what was measured before and after."""
-    samples, num_drafts = _samples(root, recipe), 1 + config.num_copies
+    samples = heldout_samples(root, recipe.stages[0].sequence_length, NUM_ROWS_IN_TRAINING)
+    num_drafts = 1 + config.num_copies
     served = {"before": serve(model, samples, num_drafts)}
     append_copies(model.mtp, config.num_copies)
     read = {"before": {group: on_text(model, sample) for group, sample in samples.items()}}
@@ -128,8 +130,7 @@ def _write(
     root: str, model: MimoModel, trained: StageConfig, tokenizer: tables.Table
 ) -> tuple[tuple[Part, ...], dict[str, object]]:
     """Write the model folder <root>/extended; its parts and what they hold."""
-    state = {name: value.cpu() for name, value in model.state_dict().items() if value is not None}
-    tensors = to_hf(model.model_config, state)
+    tensors = hf_tensors(model)
     values = hf_config(model.model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
     folder = tables.table_path(root, "extended")
     tables.withdraw(root, "extended")
@@ -167,25 +168,6 @@ def on_text(model: MimoModel, sample: Sample) -> list[dict[str, float]]:
             row += torch.stack([x[mask].double().sum() for x in (nats, drafts == said, shared, mask)]).cpu()
     names = ("loss_nats", "agreement", "sampling_overlap")
     return [dict(zip(names, (row[:3] / row[3].clamp(min=1)).tolist(), strict=True)) for row in sums]
-
-
-def _samples(root: str, recipe: Recipe) -> dict[str, Sample]:
-    """Held-out text of every group, as the running training takes it."""
-    length = recipe.stages[0].sequence_length
-    found = {group: heldout_sample(root, group, length, NUM_ROWS_IN_TRAINING) for group in GROUPS}
-    return {group: sample for group, sample in found.items() if sample is not None}
-
-
-def _load(root: str, recipe: Recipe, stage: int, precision: str) -> MimoModel:
-    """A stage's last weights, whole in this process."""
-    model = build_model(
-        recipe.model,
-        sequence_length=recipe.stages[stage - 1].sequence_length,
-        rotary_base=recipe.stages[stage - 1].rotary_base,
-        bf16=precision == "bf16",
-    )
-    checkpoint.load_weights(root, stage, model)
-    return model
 
 
 if __name__ == "__main__":

@@ -92,22 +92,28 @@ def open_heldout(root: str, recipe: Recipe, config: TrainConfig) -> HeldOut:
     Raises ConfigError if the layout splits rows or layers.
     """
     check_heldout_layout(config)
-    length = recipe.stages[0].sequence_length
-    found = {group: heldout_sample(root, group, length, NUM_ROWS_IN_TRAINING) for group in GROUPS}
-    return HeldOut({group: sample for group, sample in found.items() if sample is not None})
+    return HeldOut(heldout_samples(root, recipe.stages[0].sequence_length, NUM_ROWS_IN_TRAINING))
 
 
-def heldout_sample(root: str, group: str, length: int, num_rows: int) -> Sample | None:
-    """Up to `num_rows` rows of a held-out group, and prompts; None (and a log line) without a document."""
-    table = tables.open_table(root, f"tokens/heldout/{group}")
-    tokenizer = Tokenizer.from_str(
+def heldout_samples(root: str, length: int, num_rows: int) -> dict[str, Sample]:
+    """Up to `num_rows` rows of every held-out group, and prompts; a group without a document is left out."""
+    tokenizer = read_tokenizer(root)
+    found = {}
+    for group in GROUPS:
+        table = tables.open_table(root, f"tokens/heldout/{group}")
+        documents = list(_documents(table, limit=num_rows * length))
+        if documents:
+            found[group] = make_sample(documents, tokenizer, length)
+        else:
+            logger.warning("held-out %s: no document of two tokens; not evaluated", group)
+    return found
+
+
+def read_tokenizer(root: str) -> Tokenizer:
+    """The run's own."""
+    return Tokenizer.from_str(
         tables.read_bytes(tables.table_path(root, "tokenizer"), "tokenizer.json").decode()
     )
-    documents = list(_documents(table, limit=num_rows * length))
-    if not documents:
-        logger.warning("held-out %s: no document of two tokens; not evaluated", group)
-        return None
-    return make_sample(documents, tokenizer, length)
 
 
 def _documents(table: tables.Table, limit: int) -> Iterator[list[int]]:

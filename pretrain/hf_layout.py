@@ -12,6 +12,7 @@ from torch import Tensor
 
 from configs.contract import ContractError
 from configs.recipe import ModelConfig, StageConfig
+from pretrain.model import MimoModel
 
 LAYER_NAMES = {
     "input_layernorm.weight": "input_layernorm.weight",
@@ -32,6 +33,12 @@ MTP_NAMES = {
     "eh_proj.weight": "input_proj.weight",
     "final_layernorm.weight": "final_layernorm.weight",
 }
+
+
+def hf_tensors(model: MimoModel) -> dict[str, Tensor]:
+    """A whole model's weights under MiMo's names, in host memory."""
+    state = {name: value.cpu() for name, value in model.state_dict().items() if value is not None}
+    return to_hf(model.model_config, state)
 
 
 def to_hf(model: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -77,6 +77,13 @@ def check_heldout_layout(config: TrainConfig) -> None:
         )
 
 
+def start_alone(config: TrainConfig) -> None:
+    """Make this process the only one of a job that reads a run: no split, no deterministic kernels."""
+    compat.install()
+    torch.set_num_threads(config.cpu_threads)
+    start_single_process()
+
+
 def start(config: TrainConfig) -> None:
     """Make this process a rank of the run. Raises ConfigError if torchrun's size does not fit train.toml."""
     compat.install()

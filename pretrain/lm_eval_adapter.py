@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from configs import tables
-from configs.command import configure_logging, place_of, refusals_in_one_line
+from configs.command import configure_logging, place_of, refusals_in_one_line, run_command
 from configs.loader import ConfigError
 from pretrain.complete import load_last
 from pretrain.generate import generate, one_document
@@ -184,6 +184,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(main)
-    app()
+    run_command(main)

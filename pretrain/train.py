@@ -22,7 +22,7 @@ from megatron.core.distributed import DistributedDataParallel, DistributedDataPa
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
-from configs.command import Place, configure_logging, place_of, refusals_in_one_line
+from configs.command import Place, configure_logging, place_of, refusals_in_one_line, run_command
 from configs.contract import ContractError
 from configs.loader import load
 from configs.recipe import NUM_STAGES, Recipe, load_recipe
@@ -289,6 +289,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(main)
-    app()
+    run_command(main)

@@ -1,4 +1,4 @@
-"""One-process world for every test here that builds a model."""
+"""What several tests here use and none changes: one process's world, a model that learnt, a finished run."""
 
 import pytest
 
@@ -17,3 +17,24 @@ def single_process():
     torch.set_num_threads(1)
     compat.install()
     start_single_process()
+
+
+@pytest.fixture(scope="session")
+def trained(single_process):
+    """The model that has learnt CYCLE; whoever changes it puts it back."""
+    from tests.pretrain.test_generate import trained_model
+
+    return trained_model()
+
+
+@pytest.fixture(scope="session")
+def straight(tmp_path_factory):
+    """The small run, trained unbroken to its end."""
+    from tests.pretrain.small_run import write_run
+    from tests.pretrain.test_train import train
+
+    root = tmp_path_factory.mktemp("straight")
+    write_run(root)
+    done = train(root)
+    assert done.returncode == 0, done.stderr
+    return root

@@ -6,7 +6,7 @@ import torch
 from pretrain import acceptance
 from pretrain.acceptance import compare, measure, repeat_fraction, sampled_acceptance
 from pretrain.generate import Generation
-from tests.pretrain.test_generate import CYCLE, trained_model
+from tests.pretrain.test_generate import CYCLE
 from tests.pretrain.test_model import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
@@ -36,11 +36,10 @@ def test_repeated_words_by_hand():
     assert repeat_fraction([[1, 2]]) == 0.0
 
 
-def test_a_model_that_knows_its_text_drafts_it(single_process, monkeypatch):
+def test_a_model_that_knows_its_text_drafts_it(trained, monkeypatch):
     monkeypatch.setattr(acceptance, "SERVED_TOKENS", 20)
-    model = trained_model()
     prompts = torch.tensor([(CYCLE * 2)[start : start + 9] for start in range(2)])
-    found = measure(model, prompts)
+    found = measure(trained, prompts)
     assert [way.num_drafts for way in found] == [1, 2, 3, 1, 2, 3]
     assert [way.temperature for way in found] == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
     assert found[0].acceptance == [1.0]
@@ -48,9 +47,9 @@ def test_a_model_that_knows_its_text_drafts_it(single_process, monkeypatch):
     assert 0.0 < found[0].draft_cost < 5.0
     # The cycle's eight 4-grams are new once in the 17 of each text.
     assert found[0].repeat_fraction == pytest.approx(1 - 8 / 17)
-    assert sampled_acceptance(model, prompts) > 0.9
-    assert sampled_acceptance(model, prompts[:0]) is None
-    assert measure(model, prompts[:0]) == []
+    assert sampled_acceptance(trained, prompts) > 0.9
+    assert sampled_acceptance(trained, prompts[:0]) is None
+    assert measure(trained, prompts[:0]) == []
 
 
 def test_without_an_mtp_layer_nothing_is_served():

@@ -15,17 +15,9 @@ from pretrain.checkpoint import CheckpointError
 from tests.pretrain.small_run import write_run
 from tests.pretrain.test_train import interrupt, trace, train
 
-NUM_DAMAGES = 60  # `tests/chaos/chaos_checkpoints.py` does a thousand
+NUM_DAMAGES = 60  # `tests/chaos/chaos_training.py` does a thousand
 
 pytestmark = [pytest.mark.usefixtures("single_process"), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("finished")
-    write_run(root)
-    assert train(root).returncode == 0
-    return root
 
 
 def newest(root: Path, stage: int) -> Path:
@@ -54,15 +46,15 @@ def damage(folder: Path, rng: random.Random) -> str:
     return f"{kind} {file.name}"
 
 
-def test_a_whole_checkpoint_passes(finished: Path) -> None:
-    checkpoint.verify(newest(finished, 3))
+def test_a_whole_checkpoint_passes(straight: Path) -> None:
+    checkpoint.verify(newest(straight, 3))
 
 
-def test_every_damage_is_found(finished: Path, tmp_path: Path) -> None:
+def test_every_damage_is_found(straight: Path, tmp_path: Path) -> None:
     rng = random.Random(4)
     for number in range(NUM_DAMAGES):
         copy = tmp_path / f"step-{number}"
-        shutil.copytree(newest(finished, 3), copy)
+        shutil.copytree(newest(straight, 3), copy)
         done = damage(copy, rng)
         print(done)  # shown if it is not found
         with pytest.raises(CheckpointError, match="remedy: delete this checkpoint"):
@@ -70,20 +62,20 @@ def test_every_damage_is_found(finished: Path, tmp_path: Path) -> None:
         shutil.rmtree(copy)
 
 
-def test_a_file_too_many_is_found(finished: Path, tmp_path: Path) -> None:
-    shutil.copytree(newest(finished, 3), tmp_path / "copy")
+def test_a_file_too_many_is_found(straight: Path, tmp_path: Path) -> None:
+    shutil.copytree(newest(straight, 3), tmp_path / "copy")
     (tmp_path / "copy" / "__9_9.distcp").write_bytes(b"more")
     with pytest.raises(CheckpointError, match=r"__9_9.distcp: missing, or not of this checkpoint"):
         checkpoint.verify(tmp_path / "copy")
 
 
-def test_an_evil_metadata_with_matching_hashes_is_refused(finished: Path, tmp_path: Path) -> None:
+def test_an_evil_metadata_with_matching_hashes_is_refused(straight: Path, tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple:
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
     copy = tmp_path / "copy"
-    shutil.copytree(newest(finished, 3), copy)
+    shutil.copytree(newest(straight, 3), copy)
     position = checkpoint._position(checkpoint.read_run(copy)["position"])
     (copy / ".metadata").write_bytes(pickle.dumps(Evil()))
     (copy / "run.json").unlink()
@@ -93,7 +85,7 @@ def test_an_evil_metadata_with_matching_hashes_is_refused(finished: Path, tmp_pa
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(finished: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(straight: Path, tmp_path: Path) -> None:
     """Kill inside stage 1 once two checkpoints are there, damage the newer: the losses come out the same."""
     write_run(tmp_path)
     assert interrupt(tmp_path, signal.SIGKILL, 9) == -signal.SIGKILL
@@ -103,18 +95,18 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(finished: Path, tmp_pa
     done = train(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "not the file that was written" in done.stderr
-    assert trace(tmp_path) == trace(finished)
+    assert trace(tmp_path) == trace(straight)
 
 
-def test_retention_keeps_two_of_the_stage_and_the_last_of_those_before(finished: Path) -> None:
-    kept = {stage: len(list(checkpoint.folder(str(finished), stage).glob("step-*"))) for stage in (1, 2, 3)}
+def test_retention_keeps_two_of_the_stage_and_the_last_of_those_before(straight: Path) -> None:
+    kept = {stage: len(list(checkpoint.folder(str(straight), stage).glob("step-*"))) for stage in (1, 2, 3)}
     assert kept == {1: 1, 2: 1, 3: 2}
-    assert not list((finished / "checkpoints").glob("*/writing-*"))
+    assert not list((straight / "checkpoints").glob("*/writing-*"))
 
 
-def test_a_changed_recipe_sets_the_old_checkpoints_aside(finished: Path, tmp_path: Path) -> None:
+def test_a_changed_recipe_sets_the_old_checkpoints_aside(straight: Path, tmp_path: Path) -> None:
     root = tmp_path / "run"
-    shutil.copytree(finished, root)
+    shutil.copytree(straight, root)
     preset = root / "preset" / "stage2.toml"
     preset.write_text(preset.read_text().replace("rotary_base = 10_000", "rotary_base = 20_000"))
     done = train(root, "--stage", "2")
@@ -122,4 +114,4 @@ def test_a_changed_recipe_sets_the_old_checkpoints_aside(finished: Path, tmp_pat
     assert "stage2.replaced" in done.stderr
     replaced = json.loads((root / "checkpoints/stage2.replaced/run.json").read_text())
     assert replaced["position"]["stage"] == 2
-    assert checkpoint.final_name(str(root), 1) == checkpoint.final_name(str(finished), 1)
+    assert checkpoint.final_name(str(root), 1) == checkpoint.final_name(str(straight), 1)

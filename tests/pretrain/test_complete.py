@@ -6,12 +6,12 @@ import pytest
 import torch
 import typer
 
-from pretrain import checkpoint, complete
+from pretrain import complete
 from pretrain.export_hf import write_model
-from pretrain.hf_layout import hf_config, to_hf
+from pretrain.hf_layout import hf_config, hf_tensors
 from pretrain.mtp import append_copies
-from tests.pretrain.test_export_hf import STAGE, write_preset, write_tokenizer
-from tests.pretrain.test_generate import CYCLE, greedy, trained_model
+from tests.pretrain.test_export_hf import STAGE, fake_checkpoints, write_preset, write_tokenizer
+from tests.pretrain.test_generate import CYCLE, greedy
 from tests.pretrain.test_model import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
@@ -20,12 +20,7 @@ pytestmark = pytest.mark.usefixtures("single_process")
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A preset, and a root whose last checkpoint has `small_model`'s weights."""
-    monkeypatch.setattr(checkpoint, "digest", lambda root, stage: f"stage {stage}")
-    monkeypatch.setattr(
-        checkpoint,
-        "load_weights",
-        lambda root, stage, model: model.load_state_dict(small_model().state_dict()),
-    )
+    fake_checkpoints(monkeypatch, {1: "one", 2: "two", 3: "three"}, small_model())
     write_tokenizer(str(tmp_path / "run"), [f"w{n}" for n in range(SMALL.vocab_size)])
     return write_preset(tmp_path / "preset"), str(tmp_path / "run")
 
@@ -45,23 +40,23 @@ def test_weights_of_a_folder_with_three_mtp_layers(run, tmp_path):
     append_copies(model.mtp, 2)
     with torch.no_grad():
         model.output_layer.weight.mul_(2)
-    tensors = to_hf(SMALL, {name: value for name, value in model.state_dict().items() if value is not None})
+    tensors = hf_tensors(model)
     list(write_model(str(tmp_path / "folder"), tensors, hf_config(SMALL, STAGE, 0, tensors)))
     loaded = complete.load_last(preset, root, str(tmp_path / "folder"))[0]
     assert len(loaded.mtp.layers) == 3
     assert torch.equal(loaded.output_layer.weight[:90], model.output_layer.weight[:90])
 
 
-def test_what_drafts_saved_is_logged(caplog, single_process):
+def test_what_drafts_saved_is_logged(caplog, trained):
     caplog.set_level(logging.INFO)
-    model, prompt = trained_model(), (CYCLE * 2)[:9]
-    made = complete.complete(model, prompt, 20, 1, 0.0, 0, eod_id=89)
+    prompt = (CYCLE * 2)[:9]
+    made = complete.complete(trained, prompt, 20, 1, 0.0, 0, eod_id=89)
     assert made.tokens == tuple((CYCLE * 5)[9:29])
     assert "20 tokens in 11 passes; drafts that stood: 1.00; a draft costs" in caplog.text
     caplog.clear()
-    complete.complete(model, prompt, 1, 1, 0.0, 0, eod_id=89)
+    complete.complete(trained, prompt, 1, 1, 0.0, 0, eod_id=89)
     assert caplog.messages == ["1 tokens in 1 passes"]  # nothing to compare
-    complete.complete(model, prompt, 20, 0, 0.0, 0, eod_id=89)
+    complete.complete(trained, prompt, 20, 0, 0.0, 0, eod_id=89)
     assert caplog.messages[1:] == ["20 tokens in 20 passes"]
 
 

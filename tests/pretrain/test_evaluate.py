@@ -4,14 +4,13 @@ import json
 
 import pytest
 import torch
-from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
 
-from configs import tables
 from configs.command import Place
-from configs.contract import ContractError, Manifest
-from pretrain import acceptance, checkpoint, evaluate
-from pretrain.heldout import heldout_sample
-from tests.pretrain.test_export_hf import STAGE, write_preset, write_tokenizer
+from configs.contract import ContractError
+from pretrain import acceptance, evaluate
+from pretrain.heldout import GROUPS, heldout_samples
+from tests.pretrain import small_run
+from tests.pretrain.test_export_hf import STAGE, fake_checkpoints, write_preset, write_tokenizer
 from tests.pretrain.test_heldout import WORDS
 from tests.pretrain.test_model import small_model
 
@@ -27,27 +26,13 @@ def place(tmp_path, monkeypatch):
     root = str(tmp_path / "run")
     write_tokenizer(root, WORDS)
     generator = torch.Generator().manual_seed(2)
-    for group in evaluate.GROUPS:
-        folder = tmp_path / "run" / "tokens" / "heldout" / group
-        folder.mkdir(parents=True)
-        builder = IndexedDatasetBuilder(str(folder / "text_0.bin"))
-        for length in (40, 1, 60):
-            document = torch.randint(1, 90, (length,), generator=generator, dtype=torch.int32)
-            builder.add_document(torch.cat([document, torch.zeros(1, dtype=torch.int32)]), [length + 1])
-        builder.finalize(str(folder / "text_0.idx"))
-        parts = tuple(tables.Part(f"text_0.{end}", 3, (folder / f"text_0.{end}").stat().st_size, "")
-                      for end in ("bin", "idx"))  # fmt: skip
-        table = f"tokens/heldout/{group}"
-        tables.commit(root, Manifest(table, "tokenize", "", "d", parts, 0, 0, facts={"prefixes": ["text_0"]}))
-    weights = {name: value for name, value in small_model().state_dict().items() if value is not None}
-    asked, digests = [], {1: "one", 2: "two", 3: None}
-
-    def load_weights(root, stage, model):
-        asked.append(stage)
-        model.load_state_dict(weights)
-
-    monkeypatch.setattr(checkpoint, "digest", lambda root, stage: digests[stage])
-    monkeypatch.setattr(checkpoint, "load_weights", load_weights)
+    for group in GROUPS:
+        texts = [
+            [*torch.randint(1, 90, (n,), generator=generator).tolist(), small_run.EOD] for n in (40, 1, 60)
+        ]
+        small_run.write_bucket(tmp_path / "run", f"heldout/{group}", texts, shards=1)
+    digests = {1: "one", 2: "two", 3: None}
+    asked = fake_checkpoints(monkeypatch, digests, small_model())
     return Place(write_preset(tmp_path / "preset"), root, root), asked, digests
 
 
@@ -56,7 +41,7 @@ def test_every_finished_stage_and_group_is_reported_once(place, tmp_path):
     report = evaluate.run(place)
     assert [entry["stage"] for entry in report["stages"]] == [1, 2]
     for entry in report["stages"]:
-        assert entry["groups"].keys() == set(evaluate.GROUPS)
+        assert entry["groups"].keys() == set(GROUPS)
         for scores in entry["groups"].values():
             assert scores["num_tokens"] == 39 + 59  # the one-word document has nothing to predict
             for name in ("greedy_acceptance", "sampled_acceptance", "sampling_overlap"):
@@ -83,7 +68,7 @@ def test_half_a_report_is_written_again(place, tmp_path):
 
 def test_the_budget_cuts_documents(place):
     place, _, _ = place
-    sample = heldout_sample(place.input, "math", STAGE.sequence_length, 1)
+    sample = heldout_samples(place.input, STAGE.sequence_length, 1)["math"]
     assert sum(int(batch.loss_mask.sum()) for batch in sample.batches) == STAGE.sequence_length
 
 

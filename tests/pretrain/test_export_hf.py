@@ -48,19 +48,27 @@ def write_tokenizer(root, words):
     tables.commit(root, Manifest("tokenizer", "train_tokenizer", "", digest, (part,), 0, 0, facts=facts))
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A preset, a tokenizer and checkpoints of stages 1 and 3, whose weights are `small_model`'s."""
-    weights = {name: value for name, value in small_model().state_dict().items() if value is not None}
-    digests = {1: "one", 2: None, 3: "three"}
+def fake_checkpoints(monkeypatch, digests, trained):
+    """Stages that end with the digest of `digests` (None: not finished), all with the weights of `trained`.
+
+    Returns the stages whose weights were asked for.
+    """
     asked = []
 
     def load_weights(root, stage, model):
         asked.append(stage)
-        model.load_state_dict(weights)
+        model.load_state_dict(trained.state_dict())
 
     monkeypatch.setattr(checkpoint, "digest", lambda root, stage: digests[stage])
     monkeypatch.setattr(checkpoint, "load_weights", load_weights)
+    return asked
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A preset, a tokenizer and checkpoints of stages 1 and 3, whose weights are `small_model`'s."""
+    digests = {1: "one", 2: None, 3: "three"}
+    asked = fake_checkpoints(monkeypatch, digests, small_model())
     root = str(tmp_path / "run")
     write_tokenizer(root, [f"w{n}" for n in range(SMALL.vocab_size)])
     place = Place(write_preset(tmp_path / "preset"), root, root)

@@ -9,7 +9,7 @@ from configs import tables
 from configs.command import Place
 from configs.loader import ConfigError
 from configs.recipe import load_recipe
-from pretrain import acceptance, checkpoint, extend_mtp, heldout, tuning_state
+from pretrain import acceptance, extend_mtp, heldout, tuning_state
 from pretrain.generate import generate
 from pretrain.heldout import make_sample
 from pretrain.import_hf import load_folder
@@ -19,7 +19,7 @@ from pretrain.mtp import append_copies
 from pretrain.tune_copies import ExtendConfig, steps, targets, tune
 from pretrain.tuning_state import TuningState
 from tests.pretrain import small_run
-from tests.pretrain.test_export_hf import write_tokenizer
+from tests.pretrain.test_export_hf import fake_checkpoints, write_tokenizer
 from tests.pretrain.test_generate import whole_drafts
 
 pytestmark = pytest.mark.usefixtures("single_process")
@@ -158,14 +158,9 @@ class _Words:
 
 def test_a_folder_with_three_layers_that_reads_back(small, monkeypatch):
     root, preset = small
-    recipe, asked = load_recipe(preset), []
-
-    def load_weights(root, stage, model):
-        asked.append(stage)
-        model.load_state_dict(new_model(recipe).state_dict())
-
-    monkeypatch.setattr(checkpoint, "digest", lambda root, stage: f"stage {stage}")
-    monkeypatch.setattr(checkpoint, "load_weights", load_weights)
+    recipe = load_recipe(preset)
+    digests = {1: "one", 2: "two", 3: "three"}
+    asked = fake_checkpoints(monkeypatch, digests, new_model(recipe))
     monkeypatch.setattr(extend_mtp.launch, "start", lambda config: None)
     monkeypatch.setattr(acceptance, "SERVED_TOKENS", 16)
     monkeypatch.setattr(heldout, "NUM_PROMPTS", 1)

@@ -57,11 +57,6 @@ def with_layers(model, num_layers):
     return model
 
 
-@pytest.fixture(scope="module")
-def trained(single_process):
-    return trained_model()
-
-
 def test_a_trained_draft_halves_the_passes(trained):
     prompt = (CYCLE * 2)[:9]
     plain, drafted = generate(trained, prompt, 20), generate(trained, prompt, 20, num_drafts=1)

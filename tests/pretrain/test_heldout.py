@@ -10,17 +10,12 @@ from pretrain import heldout
 from pretrain.generate import generate, one_document
 from pretrain.heldout import HeldOut, greedy_acceptance, make_sample, predict, score
 from tests.pretrain.test_export_hf import write_tokenizer
-from tests.pretrain.test_generate import CYCLE, trained_model
+from tests.pretrain.test_generate import CYCLE
 from tests.pretrain.test_model import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
 
 WORDS = ["<eod>", *(f"{'ab' * (n % 3 + 1)}{n}" for n in range(1, SMALL.vocab_size))]
-
-
-@pytest.fixture(scope="module")
-def trained(single_process):
-    return trained_model()
 
 
 @pytest.fixture
@@ -92,9 +87,11 @@ def test_a_trained_draft_is_accepted_and_a_blind_one_is_not(trained):
     assert greedy_acceptance(trained, prompts) == 1.0
     state = trained.mtp.layers[0].eh_proj.weight.detach().clone()
     with torch.no_grad():
-        trained.mtp.layers[0].eh_proj.weight.zero_()
-        blind = greedy_acceptance(trained, prompts)
-        trained.mtp.layers[0].eh_proj.weight.copy_(state)
+        try:
+            trained.mtp.layers[0].eh_proj.weight.zero_()
+            blind = greedy_acceptance(trained, prompts)
+        finally:
+            trained.mtp.layers[0].eh_proj.weight.copy_(state)
     assert blind < 0.5
 
 
@@ -135,9 +132,11 @@ def test_prediction_in_chunks(monkeypatch):
 def test_a_running_model_is_measured_as_a_finished_one(trained, tokenizer):
     sample = make_sample([(CYCLE * 3)[:20]], tokenizer, length=24)
     trained.train()
-    found = HeldOut({"code": sample}).measure(trained)
-    assert trained.training
-    trained.eval()
+    try:
+        found = HeldOut({"code": sample}).measure(trained)
+        assert trained.training
+    finally:
+        trained.eval()
     assert found["heldout/code/bits_per_byte"] == score(trained, sample).bits_per_byte
     assert found["heldout/code/agreement"] == 1.0
     assert not any("num_" in name for name in found)

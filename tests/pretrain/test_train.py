@@ -49,15 +49,6 @@ def interrupt(root: Path, number: int, after_step: int) -> int:
         return process.wait(60)
 
 
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("straight")
-    write_run(root)
-    done = train(root)
-    assert done.returncode == 0, done.stderr
-    return root
-
-
 @pytest.mark.slow
 def test_every_stage_takes_its_tokens_and_both_losses_fall(straight: Path) -> None:
     rows = trace(straight)

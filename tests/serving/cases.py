@@ -21,8 +21,8 @@ from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
 from pretrain.export_hf import write_model
 from pretrain.generate import generate, one_document
-from pretrain.heldout import GROUPS, heldout_sample
-from pretrain.hf_layout import hf_config, to_hf
+from pretrain.heldout import heldout_samples
+from pretrain.hf_layout import hf_config, hf_tensors
 from pretrain.import_hf import load_folder
 from pretrain.loss import forward_step, global_counts, make_batch
 from pretrain.model import MimoModel, build_model
@@ -121,8 +121,7 @@ def _trained_run(root: str, preset: Path) -> MimoModel:
 
 def _heldout_prompts(root: str) -> list[list[int]]:
     """Beginnings of held-out documents of all groups."""
-    samples = [heldout_sample(root, group, LENGTH, 32) for group in GROUPS]
-    prompts = [sample.prompts.tolist() for sample in samples if sample is not None]
+    prompts = [sample.prompts.tolist() for sample in heldout_samples(root, LENGTH, 32).values()]
     mixed = [group[place] for place in range(NUM_PROMPTS) for group in prompts if place < len(group)]
     return mixed[:NUM_PROMPTS]
 
@@ -136,7 +135,7 @@ def _write(folder: Path, case: Case, model: MimoModel, prompts: list[list[int]],
     """A case's three parts."""
     place = folder / case.name
     config = model.model_config
-    tensors = to_hf(config, {name: value for name, value in model.state_dict().items() if value is not None})
+    tensors = hf_tensors(model)
     stage = StageConfig(tokens=1, sequence_length=LENGTH, rotary_base=640_000, global_batch_size=1)
     for _ in write_model(str(place / "model"), tensors, hf_config(config, stage, 0, tensors)):
         pass
