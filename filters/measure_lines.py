@@ -134,7 +134,7 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
         punctuated_line_fraction=sum([line.endswith(_TERMINALS) for line in visible]) / num_lines,
         short_line_fraction=sum([len(line) <= _SHORT_LINE_CHARS for line in visible]) / num_lines,
         line_break_token_fraction=(len(raw_lines) - 1) / max(num_tokens, 1),
-        code_like_line_fraction=_count_code_like(raw_lines, visible) / num_lines,
+        code_like_line_fraction=_count_code_like(raw_lines, lines) / num_lines,
         c4_num_sentences=c4_strict,
         c4_num_sentences_any_ending=c4_any_ending,
         c4_num_curly_brackets=c4_brackets,
@@ -144,22 +144,21 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
     )
 
 
-def _count_code_like(raw_lines: list[str], visible: list[str]) -> int:
+def _count_code_like(raw_lines: list[str], lines: list[str]) -> int:
     """Lines that look like code, and all that is indented below a Python definition, its docstring too."""
-    if not any(line.startswith(_DEFINITIONS) for line in visible):
-        return sum(map(_is_code_like, visible))
+    if not any(line.startswith(_DEFINITIONS) for line in lines):
+        return sum(_is_code_like(line) for line in lines if line)
     count, body = 0, _NO_BODY
-    for line in raw_lines:
-        stripped = line.strip()
-        if not stripped:
+    for raw_line, line in zip(raw_lines, lines, strict=True):
+        if not line:
             continue
-        indent = len(line) - len(line.lstrip())
+        indent = len(raw_line) - len(raw_line.lstrip())
         if indent > body:
             count += 1
             continue
-        is_definition = stripped.startswith(_DEFINITIONS) and stripped.endswith((":", "(", ","))
+        is_definition = line.startswith(_DEFINITIONS) and line.endswith((":", "(", ","))
         body = indent if is_definition else _NO_BODY
-        count += is_definition or _is_code_like(stripped)
+        count += is_definition or _is_code_like(line)
     return count
 
 
