@@ -8,6 +8,7 @@ A fraction whose denominator is zero is 0.0. Cost: about 0.5 ms for 2.6 kB, a qu
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from filters.characters import classify
 from filters.measure_composition import CompositionStats, measure_composition
@@ -15,7 +16,7 @@ from filters.measure_lines import LineStats, measure_lines
 from filters.measure_repetition import RepetitionStats, measure_repetition
 from filters.measure_words import WordStats, measure_words
 from filters.spans import find_spans, without_spans
-from filters.words import tokenise
+from filters.words import Tokens, tokenise
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,19 @@ class TextStats(RepetitionStats, LineStats, WordStats, CompositionStats):
 
 def measure(text: str) -> TextStats:
     """Measure one document of Markdown. The empty text is measured too: everything is 0."""
+    values, prose, tokens = measure_without_repetition(text)
+    return TextStats(**values, **vars(measure_repetition(prose, tokens)))
+
+
+def measure_without_repetition(text: str) -> tuple[dict[str, Any], str, Tokens]:
+    """The other half of the fields, in order of CompositionStats, WordStats, LineStats; prose and tokens."""
     spans = find_spans(text)
     prose = without_spans(text, spans)
     characters = classify(prose)
     tokens = tokenise(characters)
-    return TextStats(
+    values = {
         **vars(measure_composition(text, classify(text) if spans else characters, spans)),
         **vars(measure_words(prose, characters, tokens)),
         **vars(measure_lines(prose, characters, len(tokens.ids))),
-        **vars(measure_repetition(prose, tokens)),
-    )
+    }
+    return values, prose, tokens

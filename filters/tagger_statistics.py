@@ -5,13 +5,11 @@ Cost: about 0.45 ms for 2.6 kB; the n-grams would cost as much again and were wo
 
 import numpy as np
 
-from filters.characters import classify
-from filters.measure_composition import CompositionStats, measure_composition
-from filters.measure_lines import LineStats, measure_lines
-from filters.measure_words import WordStats, measure_words
-from filters.spans import find_spans, without_spans
+from filters.measure_composition import CompositionStats
+from filters.measure_lines import LineStats
+from filters.measure_words import WordStats
+from filters.stats import measure_without_repetition
 from filters.tagger_scores import MAX_CHARS, Numbers
-from filters.words import tokenise
 
 NAMES = tuple(
     name for stats in (CompositionStats, WordStats, LineStats) for name in stats.__dataclass_fields__
@@ -20,14 +18,5 @@ NAMES = tuple(
 
 def statistics(text: str) -> Numbers:
     """[len(NAMES)]: log(1 + value) of each measurement of the first MAX_CHARS characters."""
-    text = text[:MAX_CHARS]
-    spans = find_spans(text)
-    prose = without_spans(text, spans)
-    characters = classify(prose)
-    tokens = tokenise(characters)
-    values = (
-        *vars(measure_composition(text, classify(text) if spans else characters, spans)).values(),
-        *vars(measure_words(prose, characters, tokens)).values(),
-        *vars(measure_lines(prose, characters, len(tokens.ids))).values(),
-    )
-    return np.log1p(np.maximum(np.array(values, dtype=np.float64), 0.0))
+    values, _, _ = measure_without_repetition(text[:MAX_CHARS])
+    return np.log1p(np.maximum(np.array([*values.values()], dtype=np.float64), 0.0))

@@ -20,7 +20,6 @@ from filters.tagger_scores import (
     Scores,
     Tagger,
     check_files,
-    hash_card,
     read_card,
 )
 
@@ -31,7 +30,6 @@ __all__ = [
     "MAX_LABEL",
     "Scores",
     "Tagger",
-    "hash_models",
     "load",
     "shipped",
 ]
@@ -50,11 +48,6 @@ def load(path: str | Path | None = None) -> Tagger:
     if card["student"] == "encoder":
         return load_encoder_tagger(folder, card)
     return load_fasttext_tagger(folder, card)
-
-
-def hash_models(path: str | Path | None = None) -> str:
-    """The hash that tables made with these models state. Raises ValueError if there is no card."""
-    return hash_card(read_card(Path(path) if path is not None else shipped()))
 
 
 def shipped() -> Path:

@@ -48,7 +48,7 @@ _ABBREVIATIONS = str.split(
     "Sept Oct Nov Dec Ala Ariz Ark Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Mo Mont Neb Nev "
     "Okla Ore Pa Tenn Va Wash Wis"
 )
-_MAX_ABBREVIATION = 5
+_MAX_ABBREVIATION = max(map(len, _ABBREVIATIONS))
 _PLACES = 256 ** np.arange(_MAX_ABBREVIATION + 1, dtype=np.int64)
 
 # Verdicts on a mark where it stands.

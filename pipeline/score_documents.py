@@ -27,13 +27,7 @@ SHIPPED = "shipped"
 MODULES = (
     "pipeline.score_documents",
     "pipeline.tokenizer_table",
-    "filters.taggers",
-    "filters.tagger_scores",
-    "filters.tagger_statistics",
-    "filters.fasttext_tagger",
-    "filters.encoder_tagger",
-    "filters.encoder",
-    "filters.spans",
+    "filters",
 )
 
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 from configs.contract import DOMAINS  # noqa: E402
 from filters import taggers  # noqa: E402
 from filters.encoder import NUM_CUTS, Shape, encode, pack, to_windows  # noqa: E402
-from filters.tagger_scores import hash_bytes  # noqa: E402
+from filters.tagger_scores import hash_bytes, hash_card, read_card  # noqa: E402
 from filters.tagger_statistics import NAMES  # noqa: E402
 
 SHAPE = Shape(num_layers=2, num_heads=2, cls_id=1, sep_id=2)
@@ -71,7 +71,7 @@ def test_it_loads_behind_the_same_entry_and_scores_any_text(tmp_path: Path) -> N
     assert all(score.domain in DOMAINS for score in scores)
     assert all(0.0 <= value <= 1.0 for score in scores for value in score[1:])
     assert scores == [tagger.score(text) for text in texts]
-    assert tagger.model_hash == taggers.hash_models(tmp_path / "encoder") != taggers.load().model_hash
+    assert tagger.model_hash == hash_card(read_card(tmp_path / "encoder")) != taggers.load().model_hash
     (tmp_path / "encoder/tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match=r"tokenizer\.json: not the model"):
         taggers.load(tmp_path / "encoder")
