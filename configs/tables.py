@@ -117,7 +117,7 @@ def commit(root: str, manifest: Manifest) -> Manifest:
 
 
 def withdraw(root: str, table: str) -> None:
-    """Delete a table's manifest: for writers whose parts have fixed names, before they overwrite them."""
+    """Delete a table's manifest, so that nobody reads it: before parts of fixed names change, or for good."""
     fs, base = filesystem(table_path(root, table))
     if fs.get_file_info(f"{base}/manifest.json").is_file:
         fs.delete_file(f"{base}/manifest.json")

@@ -40,7 +40,6 @@ class Keepers:
         self._by_text: dict[str, tuple[int, str]] = {}
         # Texts that a kept document lists as its near-duplicates.
         self._near: dict[str, tuple[int, str, float]] = {}
-        self._num_kept = 0
 
     def decide(self, member: Member) -> Removal | None:
         """None if the member stays. Members come in keeper order; the best keeper is named, and of several
@@ -66,8 +65,7 @@ class Keepers:
         return None
 
     def _keep(self, member: Member) -> None:
-        kept = (self._num_kept, member.doc_id)
-        self._num_kept += 1
+        kept = (len(self._by_text), member.doc_id)  # a kept text is new
         if member.canonical_url is not None:
             self._by_url[member.canonical_url] = kept
         self._by_text[member.text_key] = kept

@@ -5,12 +5,9 @@ use of them (dedup_keys.RANK_COLUMNS) it uses. `source` (a column, or a folder s
 counts by. Files are told apart by path, size and time of change. Cost: a file is one task of the signatures.
 """
 
-import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +24,7 @@ from pipeline.dedup_config import DedupConfig
 from pipeline.dedup_keys import REQUIRED_COLUMNS
 from pipeline.find_duplicates import MODULES as SHARED_MODULES
 from pipeline.find_duplicates import find_duplicates
-from pipeline.tables import Job, Shard
+from pipeline.tables import Job, Shard, Written, write_partitions
 
 logger = logging.getLogger(__name__)
 
@@ -121,46 +118,19 @@ def _write(
     """
     folder = tables.table_path(root, job.table)
 
-    def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        whole = list(batches)  # num_parts is chosen so that it fits a task's memory
-        if whole:
-            yield pa.RecordBatch.from_pydict({"record": [_write_part(pa.Table.from_batches(whole), folder)]})
+    def write(part: pa.Table) -> Written:
+        return _write_part(part, folder)
 
     rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_parts, "_id")
     decided = F.struct(*(name for name in OUTCOME if name != "source")).alias("_outcome")
     outcomes = outcome.select(F.col("doc_id").alias("_id"), decided).repartition(num_parts, "_id")
     placed = rows.join(outcomes, on="_id", how="inner").sortWithinPartitions("_id").drop("_id")
-    written = placed.mapInArrow(write_partition, "record string").collect()  # one small record per part
-    records = [json.loads(row.record) for row in written]
-    parts = {
-        side: tuple(Part(**record[side]) for record in records if record[side])
-        for side in ("kept", "rejects")
-    }
-    rejected = sum((Counter(record["rejected"]) for record in records), Counter())
-    rows_out, num_rejects = (sum(part.rows for part in parts[side]) for side in ("kept", "rejects"))
-    manifest = Manifest(
-        table=job.table,
-        job=job.name,
-        fingerprint=job.fingerprint(job.inputs),
-        digest=tables.digest_of((*parts["kept"], *parts["rejects"])),
-        parts=parts["kept"],
-        rows_in=rows_out + num_rejects,
-        rows_out=rows_out,
-        rejected=dict(sorted(rejected.items())),
-        inputs=job.inputs,
-        config=job.resolved(),
-        git_commit=tables.git_commit(),
-        num_bytes=sum(part.num_bytes for part in parts["kept"]),
-        seconds=round(time.monotonic() - started, 3),
-    )
-    of_rejects = {"parts": parts["rejects"], "rows_in": num_rejects, "rows_out": num_rejects, "rejected": {}}
-    tables.commit(root, replace(manifest, table=f"{job.table}_rejects", **of_rejects))
-    logger.info("dedup: %s of %s rows kept, %s", f"{rows_out:,}", f"{manifest.rows_in:,}", manifest.rejected)
-    return tables.commit(root, manifest)
+    return write_partitions(placed, write, root, job, started)
 
 
-def _write_part(rows: pa.Table, folder: str) -> str:
-    """Write the rows of one partition; JSON of its parts (kept, rejects) and of its rejects by reason."""
+def _write_part(rows: pa.Table, folder: str) -> Written:
+    """Write the rows of one partition: what is kept, and the rejects."""
+    started = time.monotonic()
     outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
     is_kept = pc.is_null(outcome["reject_reason"])
     kept = rows.drop_columns("_outcome")
@@ -171,19 +141,22 @@ def _write_part(rows: pa.Table, folder: str) -> str:
         rejects = rejects.append_column(name, outcome[name])
     rejects = rejects.append_column("excerpt", pc.utf8_slice_codeunits(rows["text"], 0, EXCERPT_CHARS))
     reasons = Counter(outcome["reject_reason"].drop_null().to_pylist())
-    return json.dumps(
-        {
-            "kept": _written(kept.filter(is_kept), folder),
-            "rejects": _written(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
-            "rejected": reasons,
-        }
+    kept = kept.filter(is_kept)
+    return Written(
+        _write_file(kept, folder),
+        _write_file(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
+        kept.num_rows,
+        dict(sorted(reasons.items())),
+        time.monotonic() - started,
+        tables.peak_memory_bytes(),
     )
 
 
-def _written(rows: pa.Table, folder: str) -> dict[str, object] | None:
+def _write_file(rows: pa.Table, folder: str) -> tuple[Part, ...]:
+    """The part that holds the rows; none without a row."""
     if rows.num_rows == 0:
-        return None
+        return ()
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    return asdict(tables.write_bytes(folder, f"part-{tables.hash_bytes(data)}.parquet", data, rows.num_rows))
+    return (tables.write_bytes(folder, f"part-{tables.hash_bytes(data)}.parquet", data, rows.num_rows),)

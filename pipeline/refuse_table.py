@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from configs.contract import ContractError, Manifest
-from configs.tables import filesystem, table_path
+from configs.tables import table_path, withdraw
 
 
 def refuse(root: str, manifest: Manifest, why: str) -> NoReturn:
@@ -11,7 +11,6 @@ def refuse(root: str, manifest: Manifest, why: str) -> NoReturn:
 
     The rejects stay committed for inspection, the finished shards for the next run.
     """
+    withdraw(root, manifest.table)
     folder = table_path(root, manifest.table)
-    fs, base = filesystem(folder)
-    fs.delete_file(f"{base}/manifest.json")
     raise ContractError(f"{folder}: {why} (rejected: {manifest.rejected or 'none'})")

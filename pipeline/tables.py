@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
@@ -250,13 +250,24 @@ def write_rows(rows: DataFrame, root: str, job: Job, num_parts: int, started: fl
     folder = tables.table_path(root, job.table)
     table = job.table
 
-    def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        whole = list(batches)  # one partition: the caller chooses num_parts so that it fits a task's memory
-        if whole:
-            written = write_tables(folder, table, [pa.Table.from_batches(whole)], "")
-            yield pa.RecordBatch.from_pydict({"record": [json.dumps(asdict(written))]})
+    def write(part: pa.Table) -> Written:
+        return write_tables(folder, table, [part], "")
 
     placed = rows.repartition(num_parts, "doc_id").sortWithinPartitions("source", "doc_id")
+    return write_partitions(placed, write, root, job, started)
+
+
+def write_partitions(
+    placed: DataFrame, write: Callable[[pa.Table], Written], root: str, job: Job, started: float
+) -> Manifest:
+    """Have tasks `write` each partition of `placed` as a part, with its rejects, and commit both tables."""
+
+    def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        whole = list(batches)  # one partition: the caller places rows so that it fits a task's memory
+        if whole:
+            written = write(pa.Table.from_batches(whole))
+            yield pa.RecordBatch.from_pydict({"record": [json.dumps(asdict(written))]})
+
     records = []
     for row in placed.mapInArrow(write_partition, "record string").collect():  # one small record per part
         values = json.loads(row.record)

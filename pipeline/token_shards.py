@@ -77,13 +77,6 @@ def finished_shards(root: str, work: BucketWork) -> set[int]:
     return {shard for shard, record in records if record is not None}
 
 
-def forget_bucket(root: str, work: BucketWork) -> None:
-    """Delete the manifest before files change, so that no reader takes new files for the old table."""
-    fs, base = tables.filesystem(tables.table_path(root, work.table))
-    if fs.get_file_info(f"{base}/manifest.json").type == pafs.FileType.File:
-        fs.delete_file(f"{base}/manifest.json")
-
-
 def join_shards(root: str, work: BucketWork, tokenizer: TokenizerFacts, template: Manifest) -> Manifest:
     """Join the shards' spans and commit the bucket. Raises ContractError if documents are missing."""
     records = {shard: _read_record(root, work, shard) for shard in range(work.num_shards)}

@@ -24,7 +24,7 @@ from configs.recipe import MixtureConfig, NonNegative, Positive
 from pipeline.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
 from pipeline.session import spark_session
 from pipeline.tables import Job
-from pipeline.token_shards import BucketWork, finished_shards, forget_bucket, join_shards, write_shards
+from pipeline.token_shards import BucketWork, finished_shards, join_shards, write_shards
 from pipeline.tokenizer_table import TokenizerFacts, open_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def run(spark: SparkSession, place: Place) -> Manifest:
     template = _manifest(job, works, 0.0)
     if not place.dry_run:
         for work in pending:
-            forget_bucket(place.output, work)
+            tables.withdraw(place.output, work.table)
         _write(documents, place, pending, tokenizer)
         _join(spark, place.output, pending, tokenizer, template)
         _delete_others(place.output, works)
