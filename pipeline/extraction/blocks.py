@@ -87,16 +87,13 @@ class BlockModel:
         # Tags around the blocks that hang from one element.
         self._around: dict[etree._Element, frozenset[str]] = {}
 
-    def may_drop(self, block: Block, text: str, mark: str) -> bool:
-        """Whether the model is asked at all: not about parts of lists, tables and quotations, long text,
-        or what holds code or formulas (words that start with `mark`).
-        """
+    def may_drop(self, block: Block) -> bool:
+        """Whether the model is asked at all: not about parts of lists, tables, quotations, nor long text."""
         return (
             block.is_leaf
             and block.chars <= MAX_DROPPED_CHARS
             and block.element.tag not in _PARTS
             and self._tags_around(block).isdisjoint(_WHOLES)
-            and mark not in text
         )
 
     def features(self, place: int, text: str) -> Features:
@@ -144,12 +141,12 @@ def drop_unlikely(
     content: etree._Element, model: BlockModel, sizes: dict[etree._Element, Measured], mark: str
 ) -> None:
     """Drop the blocks below `content` that are unlikely to be content; `mark` starts the words that stand for
-    code and formulas.
+    code and formulas, whose blocks stay.
     """
     kept = set(content.iter(etree.Element))
     for place, block in enumerate(model.blocks):
-        if block.element not in kept or block.element is content:
+        if block.element not in kept or block.element is content or not model.may_drop(block):
             continue
         text = "".join(block.element.itertext())
-        if model.may_drop(block, text, mark) and probability(model.features(place, text)) < MIN_PROBABILITY:
+        if mark not in text and probability(model.features(place, text)) < MIN_PROBABILITY:
             drop(block.element, sizes)
