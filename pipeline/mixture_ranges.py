@@ -20,6 +20,10 @@ NUM_CHUNKS = 256
 """Ours: a bucket of 10^9 documents is cut by sorting 4 million; 100 buckets are 25,600 counts."""
 
 
+LONG_DOCUMENT_TOKENS = 8_192
+"""Sequence length of stages 1 and 2 [2.2]; stage 3 has 32,768 and needs the long ones."""
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Documents and tokens (ends included) of one interval of positions of one bucket."""
@@ -27,6 +31,8 @@ class Chunk:
     number: int
     documents: int
     tokens: int
+    long_tokens: int
+    """Of the documents that fill a sequence of the first stages, without ends."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,15 @@ class Boundary:
 
 def count_chunks(documents: DataFrame) -> tuple[list[Bucket], dict[str, list[Chunk]]]:
     """Buckets by name, and the chunks of each in order. Raises ContractError if two sources share a name."""
+    is_long = sf.col("token_count") >= LONG_DOCUMENT_TOKENS
     counted = (
         documents.withColumn("chunk", _chunk())
         .groupBy("bucket", "domain", "band", "source", "chunk")
-        .agg(sf.count("*").alias("documents"), sf.sum(sf.col("token_count") + 1).alias("tokens"))
+        .agg(
+            sf.count("*").alias("documents"),
+            sf.sum(sf.col("token_count") + 1).alias("tokens"),
+            sf.sum(sf.when(is_long, sf.col("token_count")).otherwise(0)).alias("long_tokens"),
+        )
     )
     buckets: dict[str, Bucket] = {}
     chunks: dict[str, list[Chunk]] = {}
@@ -54,7 +65,7 @@ def count_chunks(documents: DataFrame) -> tuple[list[Bucket], dict[str, list[Chu
                 "remedy: name sources so that lower-case letters and digits tell them apart"
             )
         buckets[row.bucket] = Bucket(row.bucket, row.domain, row.band, row.source, known.tokens + row.tokens)
-        chunks.setdefault(row.bucket, []).append(Chunk(row.chunk, row.documents, row.tokens))
+        chunks.setdefault(row.bucket, []).append(Chunk(row.chunk, row.documents, row.tokens, row.long_tokens))
     return list(buckets.values()), chunks
 
 

@@ -1,45 +1,23 @@
 """What a plan does to the corpus, as text: tokens and epochs by domain and by score band, before and after.
 
-"Before" is the share in the train documents as they are, "after" the share of a stage's tokens. A document is
-long if it fills a sequence of the first stages.
+"Before" is the share in the train documents as they are, "after" the share of a stage's tokens.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
-
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as sf
 
 from pipeline.mixture_weights import Bucket
-
-LONG_DOCUMENT_TOKENS = 8_192
-"""Sequence length of stages 1 and 2 [2.2]; stage 3 has 32,768 and needs the long ones."""
-
-
-class Drawn(Protocol):
-    """What of a MIXTURE row the summary reads."""
-
-    @property
-    def bucket(self) -> str: ...
-
-    @property
-    def weight(self) -> float: ...
-
-
-def long_tokens(documents: DataFrame) -> dict[str, int]:
-    """Tokens of each bucket that lie in long documents."""
-    is_long = sf.col("token_count") >= LONG_DOCUMENT_TOKENS
-    counted = documents.groupBy("bucket").agg(sf.sum(sf.when(is_long, sf.col("token_count")).otherwise(0)))
-    return {bucket: int(tokens) for bucket, tokens in counted.collect()}
 
 
 def summarise(
     buckets: Sequence[Bucket],
     long: Mapping[str, int],
-    plans: Sequence[Sequence[Drawn]],
+    plans: Sequence[Mapping[str, float]],
     stage_tokens: Sequence[int],
 ) -> str:
-    """A table: one line per domain, per band and for long documents; per stage the share and the epochs."""
+    """A table: one line per domain, per band and for long documents; per stage the share and the epochs.
+
+    long: tokens of each bucket in long documents. plans: weight of each bucket in each stage.
+    """
     head = f"{'':24}{'corpus tokens':>16}{'share':>8}"
     lines = [head + "".join(f"{f'stage {n + 1}':>10}{'epochs':>8}" for n in range(len(plans)))]
     for kind in ("domain", "band"):
@@ -59,7 +37,7 @@ def _line(
     title: str,
     chosen: Mapping[str, float],
     buckets: Sequence[Bucket],
-    plans: Sequence[Sequence[Drawn]],
+    plans: Sequence[Mapping[str, float]],
     stage_tokens: Sequence[int],
 ) -> str:
     """`chosen`: tokens of each bucket that belong to the line; a stage draws evenly from a bucket."""
@@ -67,6 +45,6 @@ def _line(
     tokens = sum(chosen.values())
     line = f"{title:24}{tokens:>16,.0f}{tokens / max(1, sum(sizes.values())):>8.1%}"
     for plan, budget in zip(plans, stage_tokens, strict=True):
-        share = sum(row.weight * chosen.get(row.bucket, 0.0) / sizes[row.bucket] for row in plan)
+        share = sum(weight * chosen.get(bucket, 0.0) / sizes[bucket] for bucket, weight in plan.items())
         line += f"{share:>10.1%}{share * budget / tokens if tokens else 0.0:>8.2f}"
     return line

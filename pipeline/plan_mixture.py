@@ -24,7 +24,7 @@ from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, Positive, StageConfig
 from pipeline.buckets import open_inputs, train_documents
 from pipeline.mixture_ranges import Boundary, count_chunks, find_boundaries
-from pipeline.mixture_summary import long_tokens, summarise
+from pipeline.mixture_summary import summarise
 from pipeline.mixture_weights import Bucket, Draws, plan_draws, split_buckets, weights
 from pipeline.session import spark_session
 from pipeline.tables import Job
@@ -36,7 +36,6 @@ MODULES = (
     "pipeline.plan_mixture",
     "pipeline.mixture_weights",
     "pipeline.mixture_ranges",
-    "pipeline.mixture_summary",
     "pipeline.buckets",
 )
 
@@ -89,7 +88,9 @@ def run(spark: SparkSession, place: Place) -> tuple[Manifest, ...]:
     plans = [
         stage_rows(stage, buckets, boundaries, orders, draws[stage], config) for stage in range(NUM_STAGES)
     ]
-    table = summarise(buckets, long_tokens(documents), plans, config.stage_tokens)
+    long = {name: sum(chunk.long_tokens for chunk in counted) for name, counted in chunks.items()}
+    weights_of = [{row.bucket: row.weight for row in plan} for plan in plans]
+    table = summarise(buckets, long, weights_of, config.stage_tokens)
     logger.info("plan_mixture: tokens before, share and epochs after\n%s", table)
     seconds = round(time.monotonic() - started, 3)
     manifests = [

@@ -1,20 +1,12 @@
 """The summary's shares and epochs against numbers by hand."""
 
-from dataclasses import dataclass
-
 from pipeline.mixture_summary import summarise
 from pipeline.mixture_weights import Bucket
 
 
-@dataclass(frozen=True)
-class Row:
-    bucket: str
-    weight: float
-
-
 def test_shares_and_epochs_before_and_after() -> None:
     buckets = [Bucket("m", "mathematics", "high", "a", 100), Bucket("c", "commerce", "low", "a", 300)]
-    plans = [[Row("m", 0.5), Row("c", 0.5)], [Row("m", 1.0)]]
+    plans = [{"m": 0.5, "c": 0.5}, {"m": 1.0}]
     lines = summarise(buckets, {"m": 50, "c": 0}, plans, (400, 200)).splitlines()
     cells = {line[:24].strip(): line[24:].split() for line in lines[1:]}
     # Stage 1 draws 200 of 100 tokens of mathematics: two epochs; stage 2 draws all its 200 from there.
