@@ -127,22 +127,21 @@ bench-%: setup
 SERVE := .venv-serve
 test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Megatron-Core (after make demo; 3.5 GB)
 	@$(PYTHON) tests/serving/check_serving.py --root $(ROOT) --preset $(PRESET) --serve-python $(SERVE)/bin/python
-$(SERVE)/.ready: tests/serving/serve.lock
-	@$(HOST_PYTHON) -m venv $(SERVE)
-	@$(SERVE)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/serving/serve.lock 2> >(grep -v "^WARNING" >&2)
-	@touch $@
 
 fuzz: setup ## hostile and mutated pages through the guarded extractor
 	@$(PYTHON) -W ignore tests/fuzz/fuzz_extraction.py
 
 N ?= 20
-chaos: demo ## kill the demo and the trainer N times each, damage 50 N checkpoints
+chaos: demo ## kill the demo, the trainer and extend-mtp N times each, damage 50 N checkpoints
 	@$(PYTHON) tests/chaos/chaos_demo.py --kills $(N)
 	@$(PYTHON) -W ignore tests/chaos/chaos_training.py --kills $(N) --damages $$((50 * $(N)))
+	@$(PYTHON) -W ignore tests/chaos/chaos_extend_mtp.py --kills $(N)
 
 $(PEERS)/.ready: tests/benchmarks/peers.lock
-	@$(HOST_PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/benchmarks/peers.lock 2> >(grep -v "^WARNING" >&2)
+$(SERVE)/.ready: tests/serving/serve.lock
+$(PEERS)/.ready $(SERVE)/.ready:
+	@$(HOST_PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $< 2> >(grep -v "^WARNING" >&2)
 	@touch $@
 
 # ---- ship ---------------------------------------------------------------------------------------------

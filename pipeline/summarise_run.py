@@ -132,16 +132,12 @@ def read_training(root: str) -> Training | None:
 
 def read_evaluation(root: str) -> dict[str, dict[str, dict[str, float]]]:
     """evaluation.json as stage -> held-out group -> measurement -> value; empty without it."""
-    try:
-        stages = json.loads(_read_text(root, "evaluation.json") or "{}").get("stages", [])
-    except ValueError:  # cut by a kill: counts as not there
-        return {}
     return {
         f"stage{stage['stage']}": {
             group: {name: value for name, value in values.items() if value is not None}
             for group, values in stage["groups"].items()
         }
-        for stage in stages
+        for stage in _evaluation(root).get("stages", [])
     }
 
 
@@ -151,15 +147,20 @@ def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
     Of the last stage from evaluation.json; where copies were tuned, from the manifest of `extended`: all
     drafts by the one layer, and by it and its copies.
     """
-    try:
-        found = {"as trained": json.loads(_read_text(root, "evaluation.json") or "{}").get("served", {})}
-    except ValueError:
-        found = {}
+    found = {"as trained": _evaluation(root).get("served", {})}
     extended = tables.read_manifest(root, "extended")
     if extended is not None:
         served: dict[str, dict] = extended.facts["served"]  # type: ignore[assignment]
         found |= {"one layer": served["before"], "with copies": served["after"]}
     return {who: groups for who, groups in found.items() if groups}
+
+
+def _evaluation(root: str) -> dict:
+    """evaluation.json; empty where there is none, or one cut by a kill."""
+    try:
+        return json.loads(_read_text(root, "evaluation.json") or "{}")
+    except ValueError:
+        return {}
 
 
 def _read_text(root: str, name: str) -> str | None:

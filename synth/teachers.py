@@ -13,6 +13,7 @@ import random
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -245,6 +246,7 @@ async def _request(
     return ("", text) if isinstance(text, str) and text.strip() else ("empty_answer", None)
 
 
+@cache
 def read_prompt(name: str) -> str:
-    """A prompt of synth/prompts, by its name."""
+    """A prompt of synth/prompts, by its name; read once."""
     return Path(__file__).with_name("prompts").joinpath(f"{name}.md").read_text(encoding="utf-8")
