@@ -10,6 +10,7 @@ attends to the whole row, because its dense mask would not fit at 8,192.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from plain_mimo import PlainMimo
 
 from configs.loader import load

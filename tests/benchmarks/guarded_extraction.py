@@ -14,6 +14,8 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from process_tree import tree
+
 from configs import tables
 from configs.command import Place
 from configs.contract import RAW, Manifest
@@ -21,7 +23,6 @@ from pipeline.extract_documents import run
 from pipeline.session import spark_session
 
 FEW, MANY = 1, 6
-_TICKS = os.sysconf("SC_CLK_TCK")
 PRESET = "timeout_s = 20.0\nmax_memory_bytes = 2000000000\nmax_error_fraction = 0.02\n"
 
 
@@ -69,24 +70,7 @@ def cpu_seconds_of_job(spark: object, preset: Path, root: str, pages: list[bytes
 
 def cpu_seconds_of_tree(root: int) -> float:
     """CPU seconds of a process and of all its descendants that live, ended children of theirs included."""
-    parent_of: dict[int, int] = {}
-    seconds: dict[int, float] = {}
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal():
-            continue
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parent_of[int(folder.name)] = int(fields[1])
-        seconds[int(folder.name)] = sum(map(int, fields[11:15])) / _TICKS
-    total = 0.0
-    for process, spent in seconds.items():
-        ancestor: int | None = process
-        while ancestor and ancestor != root:
-            ancestor = parent_of.get(ancestor)
-        total += spent if ancestor == root else 0.0
-    return total
+    return sum(process.cpu_s + process.reaped_s for process in tree(root))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 INTERVAL_S = 0.2
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -27,6 +28,18 @@ class Usage:
     peak_rss_bytes: int
 
 
+class Process(NamedTuple):
+    """One process as /proc/PID/stat tells of it (proc(5))."""
+
+    pid: int
+    born: int
+    """In clock ticks since the machine started."""
+    cpu_s: float
+    reaped_s: float
+    """CPU time of its ended children."""
+    rss_bytes: int
+
+
 def measured(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Usage:
     """Run `command` to its end, output to `log`. Raises CalledProcessError, the log's end in its output."""
     started = time.monotonic()
@@ -36,9 +49,9 @@ def measured(command: Sequence[str], environment: Mapping[str, str], log: Path) 
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         while process.poll() is None:
             total = 0
-            for pid, born, seconds, rss in _tree(process.pid):
-                cpu[pid, born] = seconds
-                total += rss
+            for one in tree(process.pid):
+                cpu[one.pid, one.born] = one.cpu_s
+                total += one.rss_bytes
             peak = max(peak, total)
             time.sleep(INTERVAL_S)
     if process.returncode:
@@ -46,8 +59,8 @@ def measured(command: Sequence[str], environment: Mapping[str, str], log: Path) 
     return Usage(time.monotonic() - started, sum(cpu.values()), peak)
 
 
-def _tree(root: int) -> list[tuple[int, int, float, int]]:
-    """(pid, time of birth, CPU seconds, resident bytes) of `root` and its descendants."""
+def tree(root: int) -> list[Process]:
+    """`root` and its descendants that live."""
     children: dict[int, list[int]] = defaultdict(list)
     found = {}
     for folder in Path("/proc").iterdir():
@@ -59,11 +72,12 @@ def _tree(root: int) -> list[tuple[int, int, float, int]]:
             continue
         pid, parent = int(folder.name), int(fields[1])
         children[parent].append(pid)
-        found[pid] = (pid, int(fields[19]), sum(map(int, fields[11:13])) / _TICKS, int(fields[21]) * _PAGE)
-    tree, waiting = [], [root]
+        own, reaped = (sum(map(int, fields[first : first + 2])) / _TICKS for first in (11, 13))
+        found[pid] = Process(pid, int(fields[19]), own, reaped, int(fields[21]) * _PAGE)
+    living, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
         waiting += children[pid]
         if pid in found:
-            tree.append(found[pid])
-    return tree
+            living.append(found[pid])
+    return living

@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.compare_runs import diff  # noqa: E402
 from pipeline.demo import STEPS  # noqa: E402
+from tests.pretrain.test_train import trace  # noqa: E402
 
 PRESET = "configs/tiny"
 REWRITTEN = frozenset(("summary.json", "report.html"))
@@ -106,12 +107,6 @@ def differences(reference: Path, output: Path) -> list[str]:
     if evaluation(reference) != evaluation(output):
         faults.append("evaluation.json: other measurements")
     return faults
-
-
-def trace(root: Path) -> list[dict[str, float]]:
-    """The training log without what clocks decide."""
-    rows = map(json.loads, (root / "train/metrics.jsonl").read_text().splitlines())
-    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
 
 
 def evaluation(root: Path) -> object:

@@ -4,49 +4,34 @@ The counts follow from the files under tests/data/sample-corpus and from the rul
 sees here what it costs. Takes a minute: the only test that runs the whole of the data side.
 """
 
+import importlib
 import json
 from collections import Counter
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from configs.command import Place
-from pipeline import (
-    dedup_documents,
-    extract_documents,
-    filter_documents,
-    ingest_sources,
-    plan_mixture,
-    score_documents,
-    tokenize_corpus,
-    train_tokenizer,
-)
 from pipeline.compare_runs import diff
+from pipeline.demo import STEPS
 from pipeline.report import write_summary
-from synth import generate
 
 CORPUS = Path("tests/data/sample-corpus")
 JSONL = ("neardup/docs.jsonl", "text/typed_text.jsonl")
-DATA_STEPS = (
-    ingest_sources,
-    extract_documents,
-    filter_documents,
-    dedup_documents,
-    train_tokenizer,
-    score_documents,
-)
+DATA_STEPS = [step for _, step in takewhile(lambda step: step[0] != "preflight", STEPS)]
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def run_data_jobs(spark: SparkSession, root: Path) -> Place:
     place = Place(Path("configs/tiny"), str(root), str(root))
-    for job in DATA_STEPS:
-        job.run(spark, place)
-    generate.run(place)
-    plan_mixture.run(spark, place)
-    tokenize_corpus.run(spark, place)
+    for step in DATA_STEPS:
+        if isinstance(step, str):
+            importlib.import_module(step).run(place)
+        else:
+            step(spark, place)
     return place
 
 
@@ -111,8 +96,8 @@ def test_the_second_run_does_no_work(spark: SparkSession, place: Place, summary:
 
 def test_another_run_has_the_same_content(spark: SparkSession, place: Place, tmp_path: Path) -> None:
     again = Place(place.preset, str(tmp_path), str(tmp_path))
-    for job in DATA_STEPS[:4]:
-        job.run(spark, again)
+    for step in DATA_STEPS[:4]:
+        step(spark, again)
     compared = Counter(
         difference.is_equal for difference in diff(place.output, again.output) if not difference.fault
     )
