@@ -51,7 +51,7 @@ def test_a_student_and_its_pseudo_labels(tmp_path: Path, monkeypatch: pytest.Mon
         train_encoder.SETTINGS,
         epochs=40,
         batch_documents=6,
-        learning_rate=1e-2,
+        learning_rate=3e-3,
         head_learning_rate=2e-2,
         dropout=0.0,
     )
