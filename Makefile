@@ -125,7 +125,7 @@ bench-%: setup
 	@$(PYTHON) tests/benchmarks/bench_$*.py --eval-data $(EVAL_DATA) $(PEER_PYTHON)
 
 SERVE := .venv-serve
-test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Megatron-Core (after make demo; 3.5 GB)
+test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Megatron-Core (after make demo; 3.4 GB)
 	@$(PYTHON) tests/serving/check_serving.py --root $(ROOT) --preset $(PRESET) --serve-python $(SERVE)/bin/python
 
 fuzz: setup ## hostile and mutated pages through the guarded extractor
