@@ -39,12 +39,12 @@ def load(preset: str | Path, name: str, model: type[C]) -> C:
         raise ConfigError(f"{path}: missing; remedy: copy it from configs/tiny/{name}.toml and adapt it")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number or a nesting without end
         raise ConfigError(f"{path}: not valid TOML ({error}); remedy: fix the syntax") from None
     try:
         # JSON mode keeps strictness but accepts what TOML can write: lists for tuples.
         return model.model_validate_json(json.dumps(values))
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise ConfigError(
             f"{path}: {error}; remedy: use strings, numbers, booleans, lists and tables only"
         ) from None
