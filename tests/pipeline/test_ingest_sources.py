@@ -143,7 +143,9 @@ def test_jsonl(tmp_path: Path) -> None:
 
 
 def test_lone_surrogates_in_json_are_replaced(tmp_path: Path) -> None:
-    (tmp_path / "x.jsonl").write_text(r'{"text": "a\ud800b", "id": "\udfff", "url": "https://a.example/\ud800"}')
+    (tmp_path / "x.jsonl").write_text(
+        r'{"text": "a\ud800b", "id": "\udfff", "url": "https://a.example/\ud800"}'
+    )
     source = SourceConfig(
         name="docs", path=str(tmp_path / "x.jsonl"), format="jsonl", id_field="id", url_field="url"
     )
