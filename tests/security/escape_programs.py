@@ -1,5 +1,7 @@
 """The programs of sandbox_escapes: expressions that have a value only outside, and floods that count."""
 
+import re
+
 PRELUDE = """
 import ctypes, mmap, os, resource, signal, socket, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -14,6 +16,9 @@ def sent(family, kind, address):
         client.settimeout(1); client.connect(address); return client.send(b'x')
 def wrote(path, data='x', mode='w'):
     with open(path, mode) as file: return file.write(data)
+def descriptors():
+    links = ['/proc/self/fd/%d' % n for n in range(64)]
+    return [os.readlink(link) for link in links if os.path.lexists(link)]
 def known(values):
     return [value for value in values if 'canary-' in value][0]
 """
@@ -25,7 +30,7 @@ LOOKS = {
     "read it through /proc/self/root": "open('/proc/self/root' + @FILE).read()",
     "read it through process 1's root": "open('/proc/1/root' + @FILE).read()",
     "read it through process 1's folder": "open('/proc/1/cwd/..' + @FILE).read()",
-    "read it through a link": "(os.symlink(@FILE, 'link%d' % os.getpid()), open('link%d' % os.getpid()).read())",
+    "read it through a link": "os.symlink(@FILE, '/tmp/link') or open('/tmp/link').read()",
     "link it": "os.link(@FILE, '/tmp/linked')",
     "read /etc/passwd": "open('/etc/passwd').read()[:50]",
     "list /root": "os.listdir('/root')",
@@ -56,7 +61,8 @@ ESCAPES = {
     "write to /dev": "wrote('/dev/canary')",
     "write to /dev/shm": "wrote('/dev/shm/canary')",
     "preload a library for all": "os.makedirs('/etc') or wrote('/etc/ld.so.preload')",
-    "preload a library": "os.environ.update(LD_PRELOAD='/tmp/a.so') or os.posix_spawn('/usr/bin/id', ['id'], os.environ)",
+    "preload a library": "os.environ.update(LD_PRELOAD='/tmp/a.so') "
+    "or os.posix_spawn('/usr/bin/id', ['id'], os.environ)",
     "set the core pattern": "wrote('/proc/sys/kernel/core_pattern', '|/tmp/x')",
     "trigger sysrq": "wrote('/proc/sysrq-trigger', 'h')",
     "map ids anew": "wrote('/proc/self/uid_map', '0 65534 1')",
@@ -69,9 +75,8 @@ ESCAPES = {
     "read kernel memory": "open('/proc/kcore', 'rb').read(1)",
     "read /dev/mem": "open('/dev/mem', 'rb').read(1)",
     "make a device": "os.mknod('/tmp/disk', 0o60666, os.makedev(8, 0)) or 'made'",
-    "find an open file of the host": "[os.readlink('/proc/self/fd/%d' % n) for n in range(64) if os.path.exists("
-    "'/proc/self/fd/%d' % n) and os.readlink('/proc/self/fd/%d' % n).startswith(('/', 'socket')) "
-    "and os.readlink('/proc/self/fd/%d' % n) != '/dev/null' and 'fd' not in os.readlink('/proc/self/fd/%d' % n)][0]",
+    "find an open file of the host": "[target for target in descriptors() if target != '/dev/null' "
+    "and target.startswith(('/', 'socket', 'anon_inode'))][0]",
     "become root": "os.setuid(0) or 'root'",
     "become another": "os.setresuid(1, 1, 1) or 'other'",
     "change groups": "os.setgroups([0]) or 'changed'",
@@ -108,41 +113,128 @@ ESCAPES = {
     "vfork": "call(58)",
 }
 
-FLOODS: dict[str, tuple[str, int]] = {
-    "memory": ("def f():\n    a = []\n    try:\n        while True: a.append(bytearray(1 << 20))\n"
-               "    except MemoryError: return len(a)", 256),
-    "shared memory": ("def f():\n    a = []\n    try:\n        while True:\n            m = mmap.mmap(-1, 1 << 20)\n"
-                      "            m.write(bytes(1 << 20)); a.append(m)\n    except OSError: return len(a)", 256),
-    "disk": ("def f():\n    n = 0\n    try:\n        while True: wrote('/tmp/%d' % n, bytes(1 << 20), 'wb'); n += 1\n"
-             "    except OSError: return n", 64),
-    "one large file": ("def f():\n    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n    with open('/tmp/a', 'wb') as a:\n"
-                       "        n = 0\n        try:\n            while True: n += os.write(a.fileno(), bytes(1 << 16))\n"
-                       "        except OSError: return n >> 20", 1),
-    "memory files": ("def f():\n    a = []\n    try:\n        while True:\n            a.append(os.memfd_create('a'))\n"
-                     "            os.write(a[-1], bytes(1 << 20))\n    except OSError: return len(a)", 16),
-    "empty files": ("def f():\n    n = 0; end = time.monotonic() + 1\n    while time.monotonic() < end:\n"
-                    "        os.close(os.open('/tmp/%d' % n, os.O_CREAT)); n += 1\n    return n", 1_000_000),
-    "descriptors": ("def f():\n    n = 0\n    try:\n        while True: os.dup(0); n += 1\n    except OSError: return n", 16),
-    "forks": ("def f():\n    n = 0\n    try:\n        while n < 400:\n            if os.fork() == 0: time.sleep(9)\n"
-              "            n += 1\n    except OSError: return 1 // n", 0),
-    "printing": ("def f():\n    end = time.monotonic() + 1\n    while time.monotonic() < end: print('x' * 100_000)\n    return 1", 1),
-    "a long result": ("def f(): return 'x' * 50_000_000", 0),
-    "the result pipe": ("def f():\n    for d in range(3, 16):\n        try:\n            while True: os.write(d, b'x' * 65536)\n"
-                        "        except OSError: pass", 0),
-    "nesting in the result pipe": ("for d in range(3, 16):\n    try: os.write(d, b'[' * 60_000 + b'\\n')\n"
-                                   "    except OSError: pass\nos._exit(0)", 0),
-    "sleep": ("def f(): time.sleep(60); return 'woke'", 0),
-    "a loop": ("def f():\n    while True: pass", 0),
-    "a loop that ignores signals": ("def f():\n    for n in range(1, 64):\n        try: signal.signal(n, signal.SIG_IGN)\n"
-                                    "        except (OSError, ValueError): pass\n    while True: pass", 0),
-    "a large power": ("def f(): return 9 ** 9 ** 9", 0),
-    "a slow pattern": ("import re\ndef f(): return re.match('(a+)+$', 'a' * 40 + 'b') or time.sleep(9)", 0),
-    "endless recursion": ("sys.setrecursionlimit(10 ** 8)\ndef f(n=0): return f(n + 1)", 0),
-    "a null pointer": ("def f(): return ctypes.string_at(0)", 0),
-    "abort": ("def f(): os.abort()", 0),
-    "kill everything": ("def f():\n    os.kill(1, 9)\n    os.kill(-1, 9)\n    return 1", 1),
-    "stop the supervisor": ("def f():\n    os.kill(os.getppid(), signal.SIGSTOP)\n    return 1", 1),
-    "close everything": ("def f():\n    os.closerange(0, 64)\n    return 'closed'", 0),
-    "deep source": ("def f(): return " + "(" * 150 + "1" + ")" * 150, 1),
-    "a syntax error": ("def f(:", 0),
-}  # fmt: skip
+_FLOODS = r"""
+## memory, at most 256
+def f():
+    a = []
+    try:
+        while True: a.append(bytearray(1 << 20))
+    except MemoryError: return len(a)
+## shared memory, at most 256
+def f():
+    a = []
+    try:
+        while True:
+            m = mmap.mmap(-1, 1 << 20)
+            m.write(bytes(1 << 20)); a.append(m)
+    except OSError: return len(a)
+## disk, at most 64
+def f():
+    n = 0
+    try:
+        while True: wrote('/tmp/%d' % n, bytes(1 << 20), 'wb'); n += 1
+    except OSError: return n
+## one large file, at most 1
+def f():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with open('/tmp/a', 'wb') as a:
+        n = 0
+        try:
+            while True: n += os.write(a.fileno(), bytes(1 << 16))
+        except OSError: return n >> 20
+## memory files, at most 16
+def f():
+    a = []
+    try:
+        while True:
+            a.append(os.memfd_create('a'))
+            os.write(a[-1], bytes(1 << 20))
+    except OSError: return len(a)
+## empty files, at most 1000000
+def f():
+    n = 0; end = time.monotonic() + 1
+    while time.monotonic() < end:
+        os.close(os.open('/tmp/%d' % n, os.O_CREAT)); n += 1
+    return n
+## descriptors, at most 16
+def f():
+    n = 0
+    try:
+        while True: os.dup(0); n += 1
+    except OSError: return n
+## forks, at most 0
+def f():
+    n = 0
+    try:
+        while n < 400:
+            if os.fork() == 0: time.sleep(9)
+            n += 1
+    except OSError: return 1 // n
+## printing, at most 1
+def f():
+    end = time.monotonic() + 1
+    while time.monotonic() < end: print('x' * 100_000)
+    return 1
+## a long result, at most 0
+def f(): return 'x' * 50_000_000
+## the result pipe, at most 0
+def f():
+    for d in range(3, 16):
+        try:
+            while True: os.write(d, b'x' * 65536)
+        except OSError: pass
+## nesting in the result pipe, at most 0
+for d in range(3, 16):
+    try: os.write(d, b'[' * 60_000 + b'\n')
+    except OSError: pass
+os._exit(0)
+## sleep, at most 0
+def f(): time.sleep(60); return 'woke'
+## a loop, at most 0
+def f():
+    while True: pass
+## a loop that ignores signals, at most 0
+def f():
+    for n in range(1, 64):
+        try: signal.signal(n, signal.SIG_IGN)
+        except (OSError, ValueError): pass
+    while True: pass
+## a large power, at most 0
+def f(): return 9 ** 9 ** 9
+## a slow pattern, at most 0
+import re
+def f(): return re.match('(a+)+$', 'a' * 40 + 'b') or time.sleep(9)
+## endless recursion, at most 0
+sys.setrecursionlimit(10 ** 8)
+def f(n=0): return f(n + 1)
+## a null pointer, at most 0
+def f(): return ctypes.string_at(0)
+## abort, at most 0
+def f(): os.abort()
+## kill everything, at most 1
+def f():
+    os.kill(1, 9)
+    os.kill(-1, 9)
+    return 1
+## stop the supervisor, at most 1
+def f():
+    os.kill(os.getppid(), signal.SIGSTOP)
+    return 1
+## close everything, at most 0
+def f():
+    os.closerange(0, 64)
+    return 'closed'
+## deep source, at most 1
+def f(): return eval('(' * 150 + '1' + ')' * 150)
+## a syntax error, at most 0
+def f(:
+"""
+
+
+def _read(text: str) -> dict[str, tuple[str, int]]:
+    """name -> (program, the largest number that f() may return; 0: it may not return)."""
+    sections = re.findall(r"^## (.*), at most (\d+)\n((?:(?!## ).*\n)*)", text, re.MULTILINE)
+    return {name: (code, int(most)) for name, most, code in sections}
+
+
+FLOODS = _read(_FLOODS)
