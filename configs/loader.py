@@ -22,6 +22,9 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+SECRET = "secret"
+"""Type of a validation fault whose value must not be repeated in the message."""
+
 C = TypeVar("C", bound=Config)
 
 
@@ -58,5 +61,5 @@ def _first_fault(error: ValidationError) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
     remedies = {"missing": "add the key", "extra_forbidden": "remove or rename the key"}
     remedy = remedies.get(fault["type"], "correct the value")
-    got = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
+    got = "" if fault["type"] in ("missing", SECRET) else f" (got {fault['input']!r})"
     return f"{key}: {fault['msg']}{got}; remedy: {remedy}"

@@ -19,8 +19,9 @@ from typing import Annotated, Any
 import openai
 from annotated_types import Ge, Gt
 from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
-from configs.loader import Config, ConfigError
+from configs.loader import SECRET, Config, ConfigError
 from configs.tables import hash_json
 from synth import (
     families_algebra,
@@ -109,6 +110,8 @@ class EndpointConfig(Config):
         parsed = urllib.parse.urlsplit(url)
         if parsed.scheme not in ("http", "https") or not parsed.hostname:
             raise ValueError("must be an http or https address")
+        if "@" in parsed.netloc or parsed.query:
+            raise PydanticCustomError(SECRET, "must hold no user, password or query: manifests repeat it")
         try:
             address = ipaddress.ip_address(parsed.hostname)
         except ValueError:

@@ -1,8 +1,8 @@
 """Hostile programs, answers, files and servers: `python tests/security/check_security.py`.
 
 Options: [--count N] [--seed S] [--broken] [--json F] [--area A]. Six areas, one module each; every attempt
-must end as its module says. `--broken` sabotages one defence of each area and must turn every area red: a battery
-that cannot fail proves nothing. The last line is `N tried, K failed, seed S`; exit code 1 when K > 0.
+must end as its module says. `--broken` sabotages one defence of each area and must turn every area red: a
+battery that cannot fail proves nothing. The last line is `N tried, K failed, seed S`; exit code 1 when K > 0.
 """
 
 import argparse

@@ -5,7 +5,8 @@ function that the tests call. About 0.1 s a program.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from unittest import mock
 
 from synth import verify_code
@@ -56,7 +57,8 @@ KINDS = {
     "at exit": "import atexit; atexit.register(FORGE, '{\"value\": \"0\"}')",
     "in a thread": "import threading\nthreading.Thread(target=FORGE, args=('{\"value\": \"0\"}',)).start()",
     "in a trace": "import sys; sys.settrace(lambda f, e, a: FORGE('{\"value\": \"0\"}'))",
-    "in a signal": "import signal; signal.signal(14, lambda *a: FORGE('{\"value\": \"0\"}')); signal.alarm(1)",
+    "in a signal": "import signal; signal.signal(14, lambda *a: FORGE('{\"value\": \"0\"}'))\n"
+    "signal.raise_signal(14)",
     "in a finaliser": "class A:\n    def __del__(s): FORGE('{\"value\": \"0\"}')\na = A()",
     "patches the main module": "import sys; m = sys.modules['__main__']; m.collect = m.run_calls = print",
     "kills the supervisor": "import os; os.kill(os.getppid(), 9)",
@@ -85,9 +87,18 @@ def attempts(setup: Setup) -> Iterator[Attempt]:
             "isolation, for want of bubblewrap (the programs run with limits only)", _held, trials=0
         )
     rng = setup.rng("gaming")
-    check: Callable[[Problem, str], str] = lambda problem, code: _verdict(problem, code, isolated)  # noqa: E731
-    if setup.is_broken:
-        check = mock.patch.object(verify_code, "same_value", lambda got, expected: True)(check)
+    with ExitStack() as stack:
+        if setup.is_broken:
+            stack.enter_context(mock.patch.object(verify_code, "same_value", return_value=True))
+        yield from _attempts(setup, isolated)
+
+
+def _attempts(setup: Setup, isolated: bool) -> Iterator[Attempt]:
+    rng = setup.rng("gaming")
+
+    def check(problem: Problem, code: str) -> str:
+        return _verdict(problem, code, isolated)
+
     for _ in range(setup.count):
         for name, kind in KINDS.items():
             problem = make_problem(rng.getrandbits(32), 0, code_fraction=1.0)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from synth.verify_math import MathVerifier, Verdict
-from tests.security.attempts import Attempt, Setup, peak_memory_bytes
+from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
 
 TIMEOUT_S = 2
 # Two parses and a comparison, the grace of the parent, a new child, a loaded machine.
@@ -76,7 +76,7 @@ class _Broken(MathVerifier):
 
 
 def _wanted(verifier: MathVerifier, pair: tuple[str, str], allowed: tuple[Verdict, ...]) -> str | None:
-    started, memory = time.monotonic(), peak_memory_bytes()
+    started, memory = time.monotonic(), reset_peak_memory()
     [verdict] = verifier.verify([pair])
     spent_s = time.monotonic() - started
     if verdict not in allowed:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from synth.sandbox import Limits, Outcome, Program, has_bubblewrap, run_programs
-from tests.security.attempts import Attempt, Setup, peak_memory_bytes
+from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
 from tests.security.escape_programs import ESCAPES, FLOODS, LOOKS, PRELUDE
 
 LIMITS = Limits(timeout_s=2)
@@ -105,7 +105,7 @@ def _filled(call: str, canaries: Canaries) -> str:
 
 def _fault(code: str, most: int, isolated: bool, canaries: Canaries) -> str | None:
     """Run one program. `most`: the largest number that its call may return; 0 if it may not return at all."""
-    started, memory = time.monotonic(), peak_memory_bytes()
+    started, memory = time.monotonic(), reset_peak_memory()
     [outcome] = run_programs([Program(code, ("f()",))], LIMITS, "model" if isolated else "families", isolated)
     spent_s = time.monotonic() - started
     touched = canaries.fault(outcome)

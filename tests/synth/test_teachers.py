@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from configs.loader import ConfigError
+from configs.loader import ConfigError, load
+from synth.generate import SynthConfig
 from synth.journal import open_journal
 from synth.problems import boxed_answer, fenced_code
 from synth.teachers import KEY_VARIABLE, EndpointConfig, Prompt, ask, make_problem, write_solution
@@ -183,3 +184,10 @@ def test_the_key_comes_from_the_environment_and_is_not_written(
 def test_addresses_that_are_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         endpoint(url)
+
+
+@pytest.mark.parametrize("url", ["http://user:canary@host/v1", "https://host/v1?key=canary"])
+def test_a_secret_in_the_address_is_refused_and_not_repeated(url: str, place: Any) -> None:
+    with pytest.raises(ConfigError, match=r"endpoint\.base_url: must hold no user") as refusal:
+        load(place(base_url=url).preset, "synth", SynthConfig)
+    assert "canary" not in str(refusal.value)
