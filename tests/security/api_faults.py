@@ -20,10 +20,12 @@ from unittest import mock
 
 import openai
 
-from configs.loader import ConfigError
+from configs.loader import ConfigError, load
+from synth.generate import SynthConfig
 from synth.journal import Journal, open_journal
 from synth.teachers import EndpointConfig, Prompt, ask
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
+from tests.synth.conftest import TINY
 
 NUM_PROMPTS = 20
 MAX_CONCURRENT = 4
@@ -166,10 +168,8 @@ def attempts(setup: Setup) -> Iterator[Attempt]:
             os.environ.pop(name, None)
         if setup.is_broken:
             careless = openai.DefaultAsyncHttpxClient
-            replaced = mock.patch.object(
-                openai, "DefaultAsyncHttpxClient", lambda **options: careless(follow_redirects=True)
-            )
-            stack.enter_context(replaced)
+            replaced = stack.enter_context(mock.patch.object(openai, "DefaultAsyncHttpxClient"))
+            replaced.side_effect = lambda **options: careless(follow_redirects=True)
         for number in range(setup.count):
             for name, fault in (REPLIES | SLOW).items():
                 path = setup.folder / f"{number}-{name}.jsonl"
@@ -179,12 +179,16 @@ def attempts(setup: Setup) -> Iterator[Attempt]:
 
 def _config(server: FaultServer, **changes: Any) -> EndpointConfig:
     values = {
-        "base_url": f"http://127.0.0.1:{server.port}/v1", "model": "m", "needs_key": False,
-        "max_concurrent": MAX_CONCURRENT, "timeout_s": TIMEOUT_S, "max_attempts": MAX_ATTEMPTS, "backoff_s": 0.0,
-        "max_requests": 1_000, "max_output_tokens": 64, "temperature": 0.5, "samples_per_problem": 1,
-    }  # fmt: skip
-    absent = {name: None for name in EndpointConfig.model_fields.keys() - values.keys()}
-    return EndpointConfig(**values | absent | changes)
+        "base_url": f"http://127.0.0.1:{server.port}/v1",
+        "max_concurrent": MAX_CONCURRENT,
+        "max_attempts": MAX_ATTEMPTS,
+        "timeout_s": TIMEOUT_S,
+        "backoff_s": 0.0,
+        "max_requests": 1_000,
+        "needs_key": False,
+    }
+    shipped = load(TINY.parent, "synth", SynthConfig).endpoint
+    return shipped.model_copy(update=values | changes)
 
 
 def _ask(fault: bytes | Callable[[IO[bytes]], None], path: Path) -> str | None:

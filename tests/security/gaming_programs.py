@@ -86,7 +86,6 @@ def attempts(setup: Setup) -> Iterator[Attempt]:
         yield Attempt(
             "isolation, for want of bubblewrap (the programs run with limits only)", _held, trials=0
         )
-    rng = setup.rng("gaming")
     with ExitStack() as stack:
         if setup.is_broken:
             stack.enter_context(mock.patch.object(verify_code, "same_value", return_value=True))

@@ -25,11 +25,11 @@ _REFERENCES = (*_NUMBERS, "x^2 - 1", r"\{-3, 4\}", "(2, -7)")
 ENDLESS = ("9^{9^{9^{9}}}", "9^{9^{9^{9^{9}}}}", "100000000!", "((100000!)!)!", r"\binom{10000000}{5000000}",
            "2^{10^{12}} + 1", r"\sum_{k=1}^{10^{12}} \frac{1}{k^7 + k!}")  # fmt: skip
 HOSTILE = (
-    "100000!", "(" * 3000 + ")" * 3000, "(" * 490 + "5" + ")" * 490, "{" * 480 + "5" + "}" * 480,
+    "100000!", "(" * 3000 + ")" * 3000, "(" * 490 + "5" + ")" * 490, "{" * 480 + "5" + "}" * 480, "?", "NaN",
     r"\frac{" * 100 + "1" + "}{2}" * 100, r"\sqrt{" * 120 + "2" + "}" * 120, "9" * 999, "9" * 100_000,
-    "1" + "+1" * 490, "x" + "^x" * 300, r"\left" * 190, "}" * 900, r"\boxed{" * 120, "\x00", "\ud800", "\\", "$",
-    "\u202e5", "\uff15", "5!",
-    r"\int_0^{\infty} \frac{\sin(x^{x^x})}{x!} dx", r"\lim_{n \to \infty} n^{n^n}", r"\emptyset", "?", "NaN",
+    "1" + "+1" * 490, "x" + "^x" * 300, r"\left" * 190, "}" * 900, r"\boxed{" * 120, "\x00", "\ud800",
+    "\\", "$", "\u202e5", "\uff15", "5!",
+    r"\int_0^{\infty} \frac{\sin(x^{x^x})}{x!} dx", r"\lim_{n \to \infty} n^{n^n}", r"\emptyset",
     r"\infty", "True", "None", "5; import os", r"\input{/etc/passwd}", r"\write18{touch CANARY}",
     "__import__('os').system('touch CANARY')", "eval(\"open('CANARY', 'w')\")", r"\text{__import__('os')}",
     "().__class__.__bases__[0].__subclasses__()", "lambda: 5", "{'a': 5}", "f(5)", "5 if 5 else 6",
@@ -37,7 +37,7 @@ HOSTILE = (
 
 # Hedged, each against 5.
 HEDGES = (r"6}\boxed{5", r"\boxed{6} \boxed{5}", r"5 \text{ or } 6", "5,6", "5;6", "5 6", r"\pm 5", r"\neq 5",
-          r"x \neq 5", r"x \ge 5", r"500\%", r"5\%", "[4, 6]", r"\{5, 6\}", r"\text{not } 5", "5x")  # fmt: skip
+          r"x \neq 5", r"x \ge 5", r"500\%", r"5\%", "[4, 6]", r"\{5, 6\}", "5x")  # fmt: skip
 
 
 def attempts(setup: Setup) -> Iterator[Attempt]:

@@ -1,8 +1,8 @@
 """A key in the environment, and every byte that runs with it leave behind.
 
 The label and synth jobs ask a model, well answered, badly answered and refused, by a server that repeats the
-key in its errors. The key must stand in no log line at any level, manifest, journal, reject, table or message.
-About 3 s a run.
+key in its errors. The key must stand in no log line at any level, manifest, journal, reject, table or
+message. About 2 s a run.
 """
 
 import json
@@ -55,7 +55,9 @@ def attempts(setup: Setup) -> Iterator[Attempt]:
                     f"{job}: the server {name}",
                     lambda r=run, p=reply, f=folder, k=key: _leak(r, p, f, k, setup.is_broken),
                 )
-        yield Attempt("a password in base_url", lambda k=key: _password(setup.folder / f"{number}-url", k))
+        yield Attempt(
+            "a password in base_url", lambda k=key, f=setup.folder / f"{number}-url": _password(f, k)
+        )
 
 
 def _leak(
@@ -126,9 +128,17 @@ def _place(folder: Path, base_url: str) -> Place:
     tables.commit(str(run), Manifest("tokenizer", "tokenizer", "", tables.digest_of([part]), (part,), 0, 0))
     commit_rows(run, "filtered", {"s": [{"doc_id": f"d{i}", "text": f"Text {i}."} for i in range(12)]})
     changes = {
-        "base_url": base_url, "needs_key": True, "teacher": "endpoint", "num_problems": 6, "code_fraction": 0.0,
-        "num_documents": 8, "max_attempts": 2, "backoff_s": 0.0, "max_requests": 200, "timeout_s": 5.0,
-    }  # fmt: skip
+        "base_url": base_url,
+        "needs_key": True,
+        "teacher": "endpoint",
+        "num_problems": 6,
+        "code_fraction": 0.0,
+        "num_documents": 8,
+        "max_attempts": 2,
+        "backoff_s": 0.0,
+        "max_requests": 200,
+        "timeout_s": 5.0,
+    }
     lines = []
     for line in TINY.read_text(encoding="utf-8").splitlines():
         name = line.split("=")[0].strip()
