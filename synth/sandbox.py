@@ -179,8 +179,8 @@ def _interpreter(isolated: bool) -> str:
 def _bubblewrap(seccomp_fd: int) -> list[str]:
     """The command line up to the program: namespaces, an empty file system with a read-only /usr, rlimits.
 
-    Only /tmp can be written: / and /dev are memory without a bound of their own. The child is process 1: a
-    program could open the output of bubblewrap's own process 1 through /proc.
+    Only /tmp can be written: / and /dev are memory without a bound of their own. The child is process 1, into
+    which no program can look; bubblewrap's own would show the pipe of our results in /proc.
     """
     links = [part for name in ("lib", "lib64", "bin") for part in ("--symlink", f"usr/{name}", f"/{name}")]
     return [

@@ -101,7 +101,7 @@ def test_no_third_party_packages(isolated: bool) -> None:
         "open('/dev/shm/a', 'w')",
         "open('/a', 'w')",
         "1 / (__import__('ctypes').CDLL(None).shmget(0, 1 << 20, 0o1600) >= 0)",
-        # bubblewrap's own process 1 would hold the pipe that our results come through
+        # bubblewrap's own process 1 would show the pipe that our results come through
         "[d for d in '012' if __import__('os').readlink('/proc/1/fd/' + d)][0]",
     ],
 )
