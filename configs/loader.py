@@ -22,6 +22,9 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+SECRET = "secret"
+"""Type of a validation fault whose value must not be repeated in the message."""
+
 C = TypeVar("C", bound=Config)
 
 
@@ -39,12 +42,12 @@ def load(preset: str | Path, name: str, model: type[C]) -> C:
         raise ConfigError(f"{path}: missing; remedy: copy it from configs/tiny/{name}.toml and adapt it")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number or a nesting without end
         raise ConfigError(f"{path}: not valid TOML ({error}); remedy: fix the syntax") from None
     try:
         # JSON mode keeps strictness but accepts what TOML can write: lists for tuples.
         return model.model_validate_json(json.dumps(values))
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise ConfigError(
             f"{path}: {error}; remedy: use strings, numbers, booleans, lists and tables only"
         ) from None
@@ -58,5 +61,5 @@ def _first_fault(error: ValidationError) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
     remedies = {"missing": "add the key", "extra_forbidden": "remove or rename the key"}
     remedy = remedies.get(fault["type"], "correct the value")
-    got = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
+    got = "" if fault["type"] in ("missing", SECRET) else f" (got {fault['input']!r})"
     return f"{key}: {fault['msg']}{got}; remedy: {remedy}"

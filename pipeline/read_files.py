@@ -174,10 +174,11 @@ def _row_of_values(
         return RawRow(f"{name}\nmalformed", *place, reject_reason="malformed_line", detail=detail)
     content = text.encode("utf-8", "replace")
     url = values.get(source.url_field) if source.url_field else None
+    # JSON can spell lone surrogates, tables cannot hold them.
+    url = url.encode("utf-8", "replace").decode() if isinstance(url, str) and url else None
     row = RawRow(
-        f"{name}\n{hash_bytes(content)}", *place, "text", url if isinstance(url, str) and url else None,
-        content_type="text/plain; charset=utf-8",
-    )  # fmt: skip
+        f"{name}\n{hash_bytes(content)}", *place, "text", url, content_type="text/plain; charset=utf-8"
+    )
     return _checked(row, content, limits)
 
 

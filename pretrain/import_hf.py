@@ -1,8 +1,10 @@
 """Read a model folder in MiMo's Hugging Face layout, an export of ours or a released one, into a model."""
 
 import json
+from pathlib import PurePosixPath
 
 import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from configs import tables
@@ -13,18 +15,41 @@ from pretrain.mtp import append_copies
 
 
 def read_folder(folder: str) -> dict[str, Tensor]:
-    """Every tensor of a model folder, from one safetensors file or from those its index names."""
+    """Every tensor of a model folder, from one safetensors file or from those its index names.
+
+    Raises ContractError if a file is missing or not what it should be.
+    """
     fs, base = tables.filesystem(folder)
     names = ["model.safetensors"]
     if fs.get_file_info(f"{base}/model.safetensors.index.json").is_file:
-        index = json.loads(tables.read_bytes(folder, "model.safetensors.index.json"))
-        names = sorted(set(index["weight_map"].values()))
+        names = _names_in_index(folder)
     tensors: dict[str, Tensor] = {}
     for name in names:
         if not fs.get_file_info(f"{base}/{name}").is_file:
             raise ContractError(f"{folder}/{name}: missing; remedy: name an exported model's folder")
-        tensors |= safetensors.torch.load(tables.read_bytes(folder, name))
+        try:
+            tensors |= safetensors.torch.load(tables.read_bytes(folder, name))
+        except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that torch does not have
+            raise ContractError(
+                f"{folder}/{name}: not safetensors ({error}); remedy: copy the model again"
+            ) from None
     return tensors
+
+
+def _names_in_index(folder: str) -> list[str]:
+    """The weight files that the index names: files of this folder, nothing elsewhere."""
+    try:
+        index = json.loads(tables.read_bytes(folder, "model.safetensors.index.json"))
+        names = sorted(set(index["weight_map"].values()))
+        is_sound = all(name == PurePosixPath(name).name for name in names)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        is_sound = False
+    if not is_sound:
+        raise ContractError(
+            f"{folder}/model.safetensors.index.json: no map of tensors to files of this folder; "
+            "remedy: copy the model again"
+        )
+    return names
 
 
 def load_folder(folder: str, model: MimoModel) -> None:

@@ -8,6 +8,8 @@ import pickletools
 import zipfile
 from pathlib import Path
 
+import torch
+
 METADATA = ".metadata"
 COMMON = "common.pt"
 
@@ -48,7 +50,7 @@ def forbidden_globals(path: Path) -> list[str]:
     for name in (METADATA, COMMON):
         try:
             globals_ = _globals((path / name).read_bytes() if name == METADATA else _zipped(path / name))
-        except (OSError, ValueError, IndexError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, IndexError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
             found.append(f"{name}: {type(error).__name__} {error}")
             continue
         found += [f"{name}: {module}.{thing}" for module, thing in sorted(globals_ - ALLOWED)]
@@ -56,10 +58,18 @@ def forbidden_globals(path: Path) -> list[str]:
 
 
 def _zipped(path: Path) -> bytes:
-    """The pickle inside a file of torch.save."""
-    with zipfile.ZipFile(path) as archive:
-        [name] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        return archive.read(name)
+    """The pickle inside a file of torch.save, found as torch.load finds it.
+
+    Two readers of one zip can be made to see two pickles. Raises ValueError or RuntimeError if it is no such
+    file.
+    """
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("compressed, as torch.save never writes it")
+        if file.read(4) != b"PK\x03\x04":  # torch would take what stands before the archive for a pickle
+            raise ValueError("something stands before the archive")
+    pickled: bytes = torch._C.PyTorchFileReader(str(path)).get_record("data.pkl")
+    return pickled
 
 
 def _globals(pickled: bytes) -> set[tuple[str, str]]:

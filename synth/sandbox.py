@@ -108,10 +108,14 @@ def _outcome(program: Program, line: object) -> Outcome:
         for text in line.get("lines", []):
             try:
                 reply = json.loads(text)
-            except ValueError:
+            except (
+                ValueError,
+                RecursionError,
+            ):  # the program can write to the pipe itself, whatever it likes
                 continue
             value = reply.get("value") if isinstance(reply, dict) else None
-            values.append(value if isinstance(value, str) else None)
+            # No repr has lone surrogates, and no table takes them.
+            values.append(value.encode("utf-8", "replace").decode() if isinstance(value, str) else None)
     if ended == "done" and len(values) != len(program.calls):
         ended = "crashed"  # it left before its calls were made, or wrote more than their results
     padded = [*values[: len(program.calls)], *[None] * (len(program.calls) - len(values))]
@@ -173,13 +177,18 @@ def _interpreter(isolated: bool) -> str:
 
 
 def _bubblewrap(seccomp_fd: int) -> list[str]:
-    """The command line up to the program: namespaces, an empty file system with a read-only /usr, rlimits."""
+    """The command line up to the program: namespaces, an empty file system with a read-only /usr, rlimits.
+
+    Only /tmp can be written: / and /dev are memory without a bound of their own. The child is process 1, into
+    which no program can look; bubblewrap's own would show the pipe of our results in /proc.
+    """
     links = [part for name in ("lib", "lib64", "bin") for part in ("--symlink", f"usr/{name}", f"/{name}")]
     return [
         shutil.which("bwrap") or "bwrap",
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
-        *("--clearenv", "--cap-drop", "ALL", "--uid", str(NOBODY), "--gid", str(NOBODY)),
-        *("--ro-bind", "/usr", "/usr", *links, "--proc", "/proc", "--dev", "/dev"),
-        *("--size", str(64 << 20), "--tmpfs", "/tmp", "--chdir", "/tmp", "--seccomp", str(seccomp_fd), "--"),
+        *("--as-pid-1", "--clearenv", "--cap-drop", "ALL", "--uid", str(NOBODY), "--gid", str(NOBODY)),
+        *("--ro-bind", "/usr", "/usr", *links, "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
+        *("--size", str(64 << 20), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
+        *("--seccomp", str(seccomp_fd), "--"),
         *("/usr/bin/prlimit", "--nproc=64", "--core=0", "--"),
     ]

@@ -30,12 +30,14 @@ def run_calls(code: str, calls: list[str], reply: int) -> None:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Bound the fork: processor seconds, memory, file sizes, open files, no core."""
+    """Bound the fork: processor seconds, memory, file sizes, open files, no core, no process or thread of its
+    own (each would have the same memory again, and could outlive it)."""
     resource.setrlimit(resource.RLIMIT_CPU, (limits["timeout_s"], limits["timeout_s"] + 1))
     resource.setrlimit(resource.RLIMIT_AS, (limits["max_memory_bytes"],) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["max_file_bytes"],) * 2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def child(program: dict[str, Any], limits: dict[str, int], reply: int) -> NoReturn:

@@ -6,11 +6,13 @@ from typing import IO
 
 from configs.loader import ConfigError
 
-# Ours: what reaches other processes, namespaces, keys, the kernel or its counters; the tasks need none of it.
+# Ours: what reaches other processes, namespaces, keys, the kernel or its counters, and memory that no rlimit
+# counts (System V segments and queues); the tasks need none of it.
 DENIED = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "userfaultfd", "personality"),
     *("mount", "umount2", "pivot_root", "move_mount", "fsopen", "fsconfig", "fsmount", "open_tree"),
     *("unshare", "setns", "keyctl", "add_key", "request_key", "bpf", "perf_event_open"),
+    *("pidfd_getfd", "process_madvise", "shmget", "semget", "msgget", "mq_open"),
     *("io_uring_setup", "io_uring_enter", "init_module", "finit_module", "delete_module", "kexec_load"),
 )
 CLONE_NEWUSER = 0x10000000  # linux/sched.h

@@ -19,10 +19,10 @@ from typing import Annotated, Any
 
 import openai
 from annotated_types import Ge, Gt
-from openai.types.chat import ChatCompletion
 from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
-from configs.loader import Config, ConfigError
+from configs.loader import SECRET, Config, ConfigError
 from configs.tables import hash_json
 from synth import (
     families_algebra,
@@ -35,6 +35,7 @@ from synth import (
 )
 from synth.journal import Journal
 from synth.problems import LEVELS, Problem, flawed_answer
+from synth.read_answer import bound_body, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,8 @@ class EndpointConfig(Config):
         parsed = urllib.parse.urlsplit(url)
         if parsed.scheme not in ("http", "https") or not parsed.hostname:
             raise ValueError("must be an http or https address")
+        if "@" in parsed.netloc or parsed.query:
+            raise PydanticCustomError(SECRET, "must hold no user, password or query: manifests repeat it")
         try:
             address = ipaddress.ip_address(parsed.hostname)
         except ValueError:
@@ -161,7 +164,11 @@ async def _ask_all(prompts: Sequence[Prompt], config: EndpointConfig, journal: J
         base_url=config.base_url,
         timeout=config.timeout_s,
         max_retries=0,  # attempts are ours to count
-        http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+        http_client=openai.DefaultAsyncHttpxClient(
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [bound_body]},
+        ),
     ) as client:
         run = _Run(client, config, journal, asyncio.Semaphore(config.max_concurrent))
         tasks = [_ask_one(run, key, prompt) for key, prompt in open_prompts.items()]
@@ -217,14 +224,15 @@ async def _request(
         schema = {"name": "answer", "strict": True, "schema": json.loads(prompt.schema)}
         extra = {"response_format": {"type": "json_schema", "json_schema": schema}}
     try:
-        reply = await client.chat.completions.create(
-            model=config.model,
-            messages=[{"role": "user", "content": prompt.text}],
-            temperature=config.temperature,
-            max_tokens=config.max_output_tokens,
-            seed=prompt.sample,
-            **extra,
-        )
+        async with asyncio.timeout(config.timeout_s):  # the client's own starts anew with every byte
+            reply = await client.chat.completions.create(
+                model=config.model,
+                messages=[{"role": "user", "content": prompt.text}],
+                temperature=config.temperature,
+                max_tokens=config.max_output_tokens,
+                seed=prompt.sample,
+                **extra,
+            )
     except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
         raise ConfigError(
             f"endpoint {config.base_url}: status {error.status_code} for model {config.model!r}; remedy: "
@@ -234,16 +242,11 @@ async def _request(
         return f"status {error.status_code}", None
     except openai.APIError as error:  # time-outs, dropped connections, bodies that do not fit the schema
         return type(error).__name__, None
-    except ValueError:  # a body that says it is JSON and is not
+    except TimeoutError:
+        return "APITimeoutError", None
+    except (ValueError, RecursionError):  # a body that says it is JSON and is not
         return "malformed_body", None
-    # The client does not check what a server sends: an HTML page arrives as str, missing fields as None.
-    if not isinstance(reply, ChatCompletion) or not reply.choices:
-        return "no_choices", None
-    choice = reply.choices[0]
-    if choice.finish_reason == "length":
-        return "cut_at_max_output_tokens", None
-    text = choice.message.content if choice.message else None
-    return ("", text) if isinstance(text, str) and text.strip() else ("empty_answer", None)
+    return text_of(reply)
 
 
 @cache

@@ -78,5 +78,9 @@ def _same(got: object, expected: object) -> bool:
     if isinstance(got, list | tuple) and isinstance(expected, list | tuple):
         return len(got) == len(expected) and all(map(_same, got, expected))
     if isinstance(got, dict) and isinstance(expected, dict):
-        return got.keys() == expected.keys() and all(_same(got[key], expected[key]) for key in expected)
+        by_key = {repr(key): value for key, value in got.items()}  # 1, 1.0 and True are one key, not one repr
+        wanted = {repr(key): value for key, value in expected.items()}
+        return by_key.keys() == wanted.keys() and all(_same(by_key[key], wanted[key]) for key in wanted)
+    if isinstance(got, set) and isinstance(expected, set):
+        return set(map(repr, got)) == set(map(repr, expected))
     return got == expected

@@ -39,6 +39,9 @@ def test_reads_toml_into_a_frozen_model(tmp_path: Path) -> None:
         ("rows = true", r"rows: .*\(got True\)"),
         ("rows = 1\n[[inner]]\nname = 3", r"inner\.0\.name: .*\(got 3\)"),
         ("rows = ", r"not valid TOML .*; remedy: fix the syntax"),
+        pytest.param("rows = " + "[" * 20_000, r"not valid TOML .*recursion", id="deep list"),
+        pytest.param("rows = " + "9" * 5_000, r"not valid TOML .*4300 digits", id="long number"),
+        pytest.param("[rows" + ".a" * 20_000 + "]", r"recursion.*; remedy: use strings", id="deep table"),
         ("rows = 2026-01-01", r"remedy: use strings, numbers"),
     ],
 )

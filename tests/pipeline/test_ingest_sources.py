@@ -142,6 +142,17 @@ def test_jsonl(tmp_path: Path) -> None:
     assert rows[1]["excerpt"].strip() == "{broken"
 
 
+def test_lone_surrogates_in_json_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(
+        r'{"text": "a\ud800b", "id": "\udfff", "url": "https://a.example/\ud800"}'
+    )
+    source = SourceConfig(
+        name="docs", path=str(tmp_path / "x.jsonl"), format="jsonl", id_field="id", url_field="url"
+    )
+    [row] = rows_of(config_of(source))
+    assert (row["content"], row["url"]) == (b"a?b", "https://a.example/?")
+
+
 def test_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["one", None], "other": [1, 2]}), tmp_path / "x.parquet")
     rows = rows_of(config_of(SourceConfig(name="t", path=str(tmp_path / "x.parquet"), format="parquet")))

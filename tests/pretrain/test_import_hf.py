@@ -86,3 +86,21 @@ def test_a_missing_folder_is_named(tmp_path):
         load_folder(str(tmp_path), small_model())
     with pytest.raises(ContractError, match="missing"):
         read_folder(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("model.safetensors", b""),
+        ("model.safetensors", b"\xff" * 8),
+        ("model.safetensors", b"\x02" + bytes(7) + b"[]"),
+        ("model.safetensors.index.json", b"{"),
+        ("model.safetensors.index.json", b"[" * 100_000),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": "../model.safetensors"}}'),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": 1}}'),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_one_line(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ContractError, match="remedy: copy the model again"):
+        read_folder(str(tmp_path))

@@ -83,6 +83,23 @@ def test_a_missing_or_empty_common_is_a_fault(tmp_path: Path) -> None:
     assert [fault.partition(" ")[0] for fault in forbidden_globals(folder)] == ["common.pt:"]
 
 
+def test_what_torch_would_find_elsewhere_in_common_is_found(tmp_path: Path) -> None:
+    evil = pickle.dumps(Evil(tmp_path / "ran"), 2)
+    folder = write(tmp_path, {}, {})
+    common = folder / COMMON
+    plain = common.read_bytes()
+    common.write_bytes(evil + plain)
+    assert "stands before the archive" in forbidden_globals(folder)[0]
+    with zipfile.ZipFile(common, "w") as archive:  # torch takes the first folder, whatever its letters' case
+        for name, data in (("x/DATA.PKL", evil), ("x/version", b"3"), ("y/data.pkl", pickle.dumps({}, 2))):
+            archive.writestr(name, data)
+    assert forbidden_globals(folder) == ["common.pt: posix.system"]
+    with zipfile.ZipFile(common, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(10_000_000))
+        archive.writestr("x/version", b"3")
+    assert "compressed" in forbidden_globals(folder)[0]
+
+
 def test_nothing_on_the_list_runs_what_it_is_given() -> None:
     """torch's data classes, dtypes and the layout table; nothing that takes a command or a path."""
     assert {module.partition(".")[0] for module, _ in ALLOWED} == {"torch", "collections"}

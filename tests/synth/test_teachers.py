@@ -1,4 +1,8 @@
+import contextlib
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from configs.loader import ConfigError
+from configs.loader import ConfigError, load
+from synth.generate import SynthConfig
 from synth.journal import open_journal
 from synth.problems import boxed_answer, fenced_code
 from synth.teachers import KEY_VARIABLE, EndpointConfig, Prompt, ask, make_problem, write_solution
@@ -90,6 +95,51 @@ def test_a_fault_is_named_and_tried_again(fault: str, serve: Any, answer: Any, t
     assert list(journal.failures.values()) == [[fault, fault]]
 
 
+@pytest.mark.parametrize(
+    ("choices", "fault"),
+    [
+        ("NaN", "no_choices"),
+        ("[NaN]", "no_choices"),
+        ("[null]", "no_choices"),
+        ('"text"', "no_choices"),
+        ('{"0": {}}', "no_choices"),
+        ('[{"message": "text"}]', "empty_answer"),
+        ('[{"message": {"content": ["text"]}}]', "empty_answer"),
+        pytest.param("[" * 100_000, "malformed_body", id="deep"),
+        pytest.param("[]" + " " * (4 << 20), "APIConnectionError", id="long"),
+    ],
+)
+def test_json_of_any_shape_is_a_named_fault(choices: str, fault: str, serve: Any, tmp_path: Path) -> None:
+    body = f'{{"object": "chat.completion", "choices": {choices}}}'
+    server = serve(lambda prompt, n: (200, "application/json", body))
+    journal = open_journal(tmp_path / "j.jsonl")
+    assert ask([Prompt("p")], endpoint(server.base_url, max_attempts=1), journal) == [None]
+    assert list(journal.failures.values()) == [[fault]]
+
+
+def test_a_body_that_never_ends_is_a_time_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                while True:
+                    connection.sendall(b" ")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        config = endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", timeout_s=0.5, max_attempts=1)
+        journal = open_journal(tmp_path / "j.jsonl")
+        assert ask([Prompt("p")], config, journal) == [None]
+    assert list(journal.failures.values()) == [["APITimeoutError"]]
+
+
+def test_lone_surrogates_in_answers_are_replaced(serve: Any, answer: Any, tmp_path: Path) -> None:
+    server = serve(lambda prompt, n: answer("a\ud800b"))
+    assert ask([Prompt("p")], endpoint(server.base_url), open_journal(tmp_path / "j.jsonl")) == ["a?b"]
+
+
 def test_attempts_are_counted_over_runs(serve: Any, tmp_path: Path) -> None:
     server = serve(lambda prompt, n: (503, "application/json", "{}"))
     for _ in range(2):
@@ -134,3 +184,10 @@ def test_the_key_comes_from_the_environment_and_is_not_written(
 def test_addresses_that_are_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         endpoint(url)
+
+
+@pytest.mark.parametrize("url", ["http://user:canary@host/v1", "https://host/v1?key=canary"])
+def test_a_secret_in_the_address_is_refused_and_not_repeated(url: str, place: Any) -> None:
+    with pytest.raises(ConfigError, match=r"endpoint\.base_url: must hold no user") as refusal:
+        load(place(base_url=url).preset, "synth", SynthConfig)
+    assert "canary" not in str(refusal.value)

@@ -40,6 +40,9 @@ def test_equal_values_written_differently(verifier: MathVerifier, reference: str
         ("(2, -7)", "(-7, 2)"),
         ("x^2 - 1", "x^2 + 1"),
         ("1000000", "1000001"),
+        ("0.0000001", "0.0000002"),
+        (r"\frac{1}{3}", "0.33333333"),
+        (r"\pi", "3.14159265"),
         ("5", r"\frac{1}{0}"),
         ("5", r"\text{five}"),
     ],
@@ -51,6 +54,11 @@ def test_other_values_are_different(verifier: MathVerifier, reference: str, answ
 @pytest.mark.parametrize("answer", [None, "", "}}", "(" * 3000 + ")" * 3000, "5" * 1001])
 def test_what_cannot_be_read_is_unparsed(verifier: MathVerifier, answer: str | None) -> None:
     assert verifier.verify([("5", answer)]) == ["unparsed"]
+
+
+def test_a_percentage_is_compared_with_percentages_only(verifier: MathVerifier) -> None:
+    pairs = [("5", r"5\%"), ("5", r"500\%"), (r"5\%", r"500\%"), (r"5\%", r"5.0\%")]
+    assert verifier.verify(pairs) == ["unparsed", "unparsed", "different", "equal"]
 
 
 def test_answers_are_never_executed(verifier: MathVerifier, tmp_path: Path) -> None:
