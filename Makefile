@@ -115,7 +115,7 @@ PEER_PYTHON = $(if $(wildcard $(PEERS)/.ready),--peer-python $(CURDIR)/$(PEERS)/
 GATES := $(patsubst tests/gates/gate_%.py,%,$(wildcard tests/gates/gate_*.py))
 BENCHES := $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
 
-.PHONY: gate bench bench-peers-setup test-serve fuzz chaos zip
+.PHONY: gate bench bench-peers-setup test-serve fuzz security chaos zip
 gate: setup ## score the annotated sets under EVAL_DATA against the floors; absent sets are named
 	@failed=0; for gate in $(GATES); do echo "== $$gate"; \
 	  $(PYTHON) tests/gates/gate_$$gate.py --eval-data $(EVAL_DATA) || failed=1; done; exit $$failed
@@ -130,6 +130,12 @@ test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Me
 
 fuzz: setup ## hostile and mutated pages through the guarded extractor
 	@$(PYTHON) -W ignore tests/fuzz/fuzz_extraction.py
+
+COUNT ?= 1
+SEED ?= 7
+security: setup ## sandbox escapes, gamed checks, evil files, failing endpoints, leaked keys; COUNT times, each drawn anew
+	@mkdir -p runs
+	@$(PYTHON) -W ignore tests/security/check_security.py --count $(COUNT) --seed $(SEED) --json runs/security.json
 
 N ?= 20
 chaos: demo ## kill the demo, the trainer and extend-mtp N times each, damage 50 N checkpoints
