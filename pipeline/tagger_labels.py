@@ -19,6 +19,7 @@ import numpy.typing as npt
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
 from filters import taggers
+from filters.tagger_scores import hash_bytes
 
 NUM_FOLDS = 5
 SEED = 1
@@ -76,6 +77,12 @@ def read_labels(path: Path) -> list[Label]:
             f"{path}: {len(labels)} labels; remedy: give at least {10 * NUM_FOLDS}, of two domains or more"
         )
     return labels
+
+
+def hash_labels(path: Path) -> str:
+    """blake2b-128 of the lines, whether the file is compressed or not."""
+    data = path.read_bytes()
+    return hash_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
 
 
 def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]:

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 import typer
 
-from configs import tables
 from configs.command import configure_logging
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
@@ -33,7 +32,17 @@ from filters.tagger_scores import Numbers
 from filters.tagger_statistics import statistics
 from pipeline.fit_encoder import EncoderSettings, Examples, Ids, Weights, fit_encoder, predict, read_base
 from pipeline.measure_taggers import Predictions, measure
-from pipeline.tagger_labels import NUM_FOLDS, SPLITS, WHOLE, Label, Rows, hash_folds, read_labels, split_folds
+from pipeline.tagger_labels import (
+    NUM_FOLDS,
+    SPLITS,
+    WHOLE,
+    Label,
+    Rows,
+    hash_folds,
+    hash_labels,
+    read_labels,
+    split_folds,
+)
 from pipeline.train_taggers import describe, fitted_cuts, write_card
 
 logger = logging.getLogger(__name__)
@@ -123,8 +132,8 @@ def run(
     unlabelled.add(WHOLE, student)
     if pseudo is not None:
         unlabelled.write(pseudo, labels)
-    hashed = tables.hash_bytes(labels_path.read_bytes())
-    return write_student(output, student, base, labels, hashed, agreement, fitted_cuts(labels, predictions))
+    cuts = fitted_cuts(labels, predictions)
+    return write_student(output, student, base, labels, hash_labels(labels_path), agreement, cuts)
 
 
 def write_student(

@@ -53,6 +53,7 @@ from pipeline.tagger_labels import (
     Label,
     PseudoLabel,
     draw_label,
+    hash_labels,
     read_labels,
     read_pseudo_labels,
     split_folds,
@@ -89,7 +90,7 @@ def run(labels_path: Path, output: Path, pseudo_path: Path | None = None) -> dic
     card = {
         "student": "fasttext",
         "domains": list(DOMAINS),
-        "labels": {"hash": tables.hash_bytes(labels_path.read_bytes()), "num_documents": len(labels)},
+        "labels": {"hash": hash_labels(labels_path), "num_documents": len(labels)},
         "num_pseudo_labels": len(pseudo),
         "settings": {name: asdict(corpus.settings_of(name)) for name in MODELS},
         "models": {name: describe(output / name) for name in (f"{model}.ftz" for model in MODELS)},
