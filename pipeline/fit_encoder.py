@@ -73,7 +73,7 @@ def fit_encoder(
     device = base["embeddings.word_embeddings.weight"].device
     weights = {name: value.clone() for name, value in base.items()} | new_head(base, examples, num_domains)
     weights = {name: value.to(device).requires_grad_() for name, value in weights.items()}
-    optimizer = _optimizer(weights, settings)
+    optimizer = new_optimizer(weights, settings)
     num_documents = len(examples.ids)
     num_steps = settings.epochs * math.ceil(num_documents / settings.batch_documents)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, num_steps))
@@ -137,7 +137,8 @@ def average(fitted: Sequence[Weights]) -> Weights:
     return {name: torch.stack([weights[name] for weights in fitted]).mean(dim=0) for name in fitted[0]}
 
 
-def _optimizer(weights: Weights, settings: EncoderSettings) -> torch.optim.Optimizer:
+def new_optimizer(weights: Weights, settings: EncoderSettings) -> torch.optim.Optimizer:
+    """AdamW with a rate for each layer; vectors are not decayed."""
     depths = {name: int(name.split(".")[2]) + 1 for name in weights if name.startswith("encoder.layer.")}
     groups: list[dict[str, Any]] = []
     for name, value in weights.items():
