@@ -75,8 +75,8 @@ def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
         weights = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in names}
     if len(standard[0]) != len(NAMES):
         raise ValueError(
-            f"{folder / WEIGHTS}: made for {len(standard[0])} measurements, not {len(NAMES)}; remedy: train it "
-            "with pipeline.train_encoder"
+            f"{folder / WEIGHTS}: made for {len(standard[0])} measurements, not {len(NAMES)}; remedy: train "
+            "it with pipeline.train_encoder"
         )
     return EncoderTagger(
         weights,
