@@ -12,7 +12,7 @@ import numpy as np
 
 from filters.encoder import Shape, Tensor, expected_labels, pack, readable, tag_logits
 from filters.tagger_scores import DIMENSIONS, MAX_LABEL, Numbers, Scores, hash_card, on_label_scale
-from filters.tagger_statistics import statistics
+from filters.tagger_statistics import NAMES, statistics
 
 Tokenizer = Any
 """tokenizers.Tokenizer: imported only where an encoder is loaded."""
@@ -66,13 +66,18 @@ class EncoderTagger:
 
 
 def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
-    """Load a folder whose files were checked."""
+    """Load a folder whose files were checked. Raises ValueError if it reads other measurements."""
     import torch
 
     with np.load(folder / WEIGHTS) as arrays:
         standard = (arrays[MEAN].astype(np.float64), arrays[SCALE].astype(np.float64))
         names = [name for name in arrays.files if name not in (MEAN, SCALE)]
         weights = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in names}
+    if len(standard[0]) != len(NAMES):
+        raise ValueError(
+            f"{folder / WEIGHTS}: made for {len(standard[0])} measurements, not {len(NAMES)}; remedy: train "
+            "it with pipeline.train_encoder"
+        )
     return EncoderTagger(
         weights,
         standard,

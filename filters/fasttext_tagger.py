@@ -1,7 +1,8 @@
 """The fastText student: four small fastText models over words, signs and marks.
 
 1. features: the document's first MAX_CHARS characters become one line of tokens: lower-case words and signs,
-   numbers by their length, a mark at each line's end and at the start of each formula and code span.
+   numbers by their length, a mark at each line's end and at the start of each formula and code span. One of
+   n occurrences stands there 1 + log2 n times, rounded down: the models average over tokens.
 2. The domain is the most probable label of one model; a score is the expected label of an ordinal model,
    brought to the labels' own scale (tagger_scores.on_label_scale).
 
@@ -9,6 +10,7 @@ Cost: about 0.8 ms for 2.6 kB on a busy core, 0.2 of it for the tokens, most of 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,6 +79,8 @@ def features(text: str) -> str:
         _add_tokens(text[span.start : span.end], tokens)
         position = span.end
     _add_tokens(text[position:], tokens)
+    counts = Counter(tokens)
+    tokens = [token for token, count in counts.items() for _ in range(count.bit_length())]
     # Lone surrogates would be a TypeError in the binding; NUL would end its string.
     line = " ".join(tokens).encode("utf-8", "ignore").decode().replace("\0", "")
     return line.replace("__label__", "label")  # fastText would take the word for a label

@@ -37,7 +37,7 @@ def card_markdown(card: Card) -> str:
         " of a teacher that did not see it",
         f"- size: {sum(model['bytes'] for model in models):,} bytes",
         "- use: weights of a mixture over many documents. Not for judging a single one, nor other languages",
-        "- contents: single words and numbers, each word seen several times; no text",
+        "- contents: single words and signs, each of several documents; no text",
     ]
     for split, measured in card["agreement"].items():
         lines += ["", f"## {card['num_folds']}-fold cross-validation, {_SPLITS[split]}", ""]

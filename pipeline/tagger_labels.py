@@ -7,7 +7,6 @@ scores of the teacher of every fold, so that no student is tested on a document 
 import hashlib
 import json
 import lzma
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ import numpy.typing as npt
 
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
+from configs.tables import hash_bytes
 from filters import taggers
 
 NUM_FOLDS = 5
 SEED = 1
-"""Of the folds, the intervals and the draws of pseudo-labels."""
+"""Of the folds and the intervals."""
 
 SPLITS = ("source", "document")
 WHOLE = "all"
@@ -78,6 +78,12 @@ def read_labels(path: Path) -> list[Label]:
     return labels
 
 
+def hash_labels(path: Path) -> str:
+    """blake2b-128 of the lines, whether the file is compressed or not."""
+    data = path.read_bytes()
+    return hash_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
+
+
 def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]:
     """Pseudo-labels of a file that pipeline.train_encoder wrote for these labels. Raises ConfigError."""
     found = []
@@ -121,14 +127,17 @@ def hash_folds(labels: Sequence[Label]) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def draw_label(scores: tuple[str, float, float, float], name: str, key: str) -> str:
-    """A label of one dimension: the domain, or an integer beside the expectation, drawn by `key`."""
-    if name == "domain":
-        return scores[0]
-    expected = scores[1 + taggers.DIMENSIONS.index(name)]
-    low = int(expected)
-    drawn = random.Random(f"{SEED} {name} {key}").random()
-    return str(min(low + (drawn < expected - low), taggers.MAX_LABEL))
+def scores_of(label: Label) -> tuple[str, float, float, float]:
+    """A label as a teacher's scores."""
+    return (label.domain, label.quality, label.knowledge_density, label.reasoning_depth)
+
+
+def spread(expected: Sequence[float]) -> npt.NDArray[np.float32]:
+    """Distributions over labels 0 to MAX_LABEL [n, 6]: each over the two labels beside its expectation."""
+    places = np.clip(np.asarray(expected, dtype=np.float64), 0.0, taggers.MAX_LABEL)
+    return np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(taggers.MAX_LABEL + 1))).astype(
+        np.float32
+    )
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -3,7 +3,7 @@
 Reads `filtered`, writes `labels/labels.jsonl`: one line a document with its labels and the judged text.
 Answers follow a JSON schema and are validated; the journal (labels-journal.jsonl) makes a killed run resume,
 and no text is sent twice for the same judgement, whatever table it comes from. Some documents are judged a
-second time: the manifest states the agreement, and what it all cost in requests, failures and characters.
+second time: the manifest states the agreement, and what it all cost in requests, failures, tokens and money.
 """
 
 import json
@@ -78,7 +78,7 @@ def run(place: Place) -> Manifest:
     labels = label(documents, config.endpoint, journal)
     again = judge_again(documents, config.endpoint, journal, config.labels.num_repeated)
     manifest = _write_labels(place.output, documents, labels, again, config.endpoint.model)
-    facts = manifest.facts | {"agreement": agreement(labels, again), "cost": cost(documents, journal)}
+    facts = manifest.facts | {"agreement": agreement(labels, again), "cost": cost(config.endpoint, journal)}
     manifest = replace(manifest, facts=facts)
     logger.info("label: %d of %d documents labelled", manifest.rows_out, manifest.rows_in)
     described = replace(manifest, fingerprint=mark, inputs=inputs, config=settings)
@@ -203,15 +203,20 @@ def _distance(one: str | int, two: str | int) -> float:
     return float(one != two)
 
 
-def cost(documents: list[Document], journal: Journal) -> dict[str, object]:
-    """What the journal's answers took, in all its runs: requests, failures by kind, characters out and in."""
+def cost(endpoint: EndpointConfig, journal: Journal) -> dict[str, object]:
+    """What the journal's requests took in all runs: their number, failures by kind, tokens, the price.
+
+    Tokens and price are of the replies that stated their tokens, failures among them.
+    """
     failures = Counter(kind for kinds in journal.failures.values() for kind in kinds)
+    prices = (endpoint.price_per_million_prompt_tokens, endpoint.price_per_million_completion_tokens)
     return {
         "requests": journal.num_sent,
         "answers": len(journal.answers),
         "failures": dict(sorted(failures.items())),
-        "prompt_chars_per_sample": sum(len(prompt_for(document, 0).text) for document in documents),
-        "answer_chars": sum(map(len, journal.answers.values())),
+        "replies_with_usage": journal.num_reported,
+        **journal.used._asdict(),
+        "price": sum(tokens * price for tokens, price in zip(journal.used, prices, strict=True)) / 1e6,
     }
 
 

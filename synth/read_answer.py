@@ -9,6 +9,8 @@ import httpx2
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from openai.types.chat.chat_completion import Choice
 
+from synth.journal import Usage
+
 # Ours: 32,768 tokens of 6 bytes, each byte escaped, are 1.2 MB.
 MAX_BODY_BYTES = 4 << 20
 
@@ -51,3 +53,11 @@ def text_of(reply: object) -> tuple[str, str | None]:
     if not isinstance(text, str) or not text.strip():
         return "empty_answer", None
     return "", text.encode("utf-8", "replace").decode()
+
+
+def usage_of(reply: object) -> Usage | None:
+    """The tokens that a reply states, None unless both are whole numbers that can be: servers differ here."""
+    usage = reply.usage if isinstance(reply, ChatCompletion) else None
+    counts = [getattr(usage, name, None) for name in Usage._fields]
+    whole = [count for count in counts if type(count) is int and 0 <= count <= MAX_BODY_BYTES]
+    return Usage(*whole) if len(whole) == len(Usage._fields) else None

@@ -33,9 +33,10 @@ from synth import (
     families_python_algorithms,
     families_python_lists,
 )
-from synth.journal import Journal
+from synth.journal import Journal, Usage
 from synth.problems import LEVELS, Problem, flawed_answer
-from synth.read_answer import bound_body, text_of
+from synth.rate_limit import TokenBucket
+from synth.read_answer import bound_body, text_of, usage_of
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ class EndpointConfig(Config):
     """Take the key from REASONMILL_API_KEY, and stop if it is not set. It is never written anywhere."""
     max_concurrent: Annotated[int, Gt(0)]
     """Requests in flight."""
+    requests_per_minute: Annotated[float, Gt(0.0)]
+    """Requests sent in a minute; after a pause up to max_concurrent leave at once."""
     timeout_s: Annotated[float, Gt(0.0)]
     """Seconds for one request."""
     max_attempts: Annotated[int, Gt(0)]
@@ -100,6 +103,9 @@ class EndpointConfig(Config):
     """Wait before the second attempt; doubles each time."""
     max_requests: Annotated[int, Gt(0)]
     """Budget of requests, over all runs that share the journal."""
+    price_per_million_prompt_tokens: Annotated[float, Ge(0.0)]
+    """In any currency; 0 for a server of one's own."""
+    price_per_million_completion_tokens: Annotated[float, Ge(0.0)]
     max_output_tokens: Annotated[int, Gt(0)]
     temperature: Annotated[float, Ge(0.0)]
     samples_per_problem: Annotated[int, Gt(0)]
@@ -170,7 +176,8 @@ async def _ask_all(prompts: Sequence[Prompt], config: EndpointConfig, journal: J
             event_hooks={"response": [bound_body]},
         ),
     ) as client:
-        run = _Run(client, config, journal, asyncio.Semaphore(config.max_concurrent))
+        bucket = TokenBucket(config.requests_per_minute, config.max_concurrent)
+        run = _Run(client, config, journal, asyncio.Semaphore(config.max_concurrent), bucket)
         tasks = [_ask_one(run, key, prompt) for key, prompt in open_prompts.items()]
         await asyncio.gather(*tasks)
     if run.fault is not None:
@@ -186,6 +193,7 @@ class _Run:
     config: EndpointConfig
     journal: Journal
     slots: asyncio.Semaphore
+    bucket: TokenBucket
     fault: ConfigError | None = None
     """Why no further request is sent; those in flight are still answered and recorded."""
 
@@ -194,6 +202,7 @@ async def _ask_one(run: _Run, key: str, prompt: Prompt) -> None:
     config, journal = run.config, run.journal
     while len(journal.failures.get(key, [])) < config.max_attempts:
         async with run.slots:
+            await asyncio.sleep(run.bucket.take())
             if run.fault is None and journal.num_sent >= config.max_requests:
                 run.fault = ConfigError(
                     f"{journal.path}: the budget of {config.max_requests} requests is used up; "
@@ -203,22 +212,25 @@ async def _ask_one(run: _Run, key: str, prompt: Prompt) -> None:
                 return
             journal.record("sent", key)
             try:
-                fault, text = await _request(run.client, prompt, config)
+                fault, text, usage = await _request(run.client, prompt, config)
             except ConfigError as error:
                 run.fault = error
                 return
         if text is not None:
-            journal.record("answered", key, text)
+            journal.record("answered", key, text, usage)
             return
-        journal.record("failed", key, fault)
+        journal.record("failed", key, fault, usage)
         logger.warning("request %s failed: %s", key[:12], fault)
         await asyncio.sleep(config.backoff_s * 2 ** (len(journal.failures[key]) - 1))
 
 
 async def _request(
     client: openai.AsyncOpenAI, prompt: Prompt, config: EndpointConfig
-) -> tuple[str, str | None]:
-    """One request: the kind of failure, or an answer. Raises ConfigError where no retry can help."""
+) -> tuple[str, str | None, Usage | None]:
+    """One request: the kind of failure, or an answer; the tokens it took.
+
+    Raises ConfigError where no retry can help.
+    """
     extra: dict[str, Any] = {}
     if prompt.schema:
         schema = {"name": "answer", "strict": True, "schema": json.loads(prompt.schema)}
@@ -239,14 +251,14 @@ async def _request(
             f"check base_url, model and {KEY_VARIABLE}"
         ) from None
     except openai.APIStatusError as error:
-        return f"status {error.status_code}", None
+        return f"status {error.status_code}", None, None
     except openai.APIError as error:  # time-outs, dropped connections, bodies that do not fit the schema
-        return type(error).__name__, None
+        return type(error).__name__, None, None
     except TimeoutError:
-        return "APITimeoutError", None
+        return "APITimeoutError", None, None
     except (ValueError, RecursionError):  # a body that says it is JSON and is not
-        return "malformed_body", None
-    return text_of(reply)
+        return "malformed_body", None, None
+    return *text_of(reply), usage_of(reply)
 
 
 @cache

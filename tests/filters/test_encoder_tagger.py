@@ -43,11 +43,11 @@ def random_weights(seed: int = 0) -> dict[str, torch.Tensor]:
     return {name: torch.randn(size, generator=generator) * 0.3 for name, size in sizes.items()}
 
 
-def write_folder(folder: Path) -> Path:
+def write_folder(folder: Path, num_measurements: int = len(NAMES)) -> Path:
     """A student's folder with random weights."""
     folder.mkdir()
     arrays = {name: value.numpy().astype(np.float16) for name, value in random_weights().items()}
-    standard = {"measured.mean": np.zeros(len(NAMES)), "measured.scale": np.ones(len(NAMES))}
+    standard = {"measured.mean": np.zeros(num_measurements), "measured.scale": np.ones(num_measurements)}
     np.savez(folder / "encoder.npz", **arrays, **standard)
     tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -75,6 +75,11 @@ def test_it_loads_behind_the_same_entry_and_scores_any_text(tmp_path: Path) -> N
     (tmp_path / "encoder/tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match=r"tokenizer\.json: not the model"):
         taggers.load(tmp_path / "encoder")
+
+
+def test_a_student_of_other_measurements_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"encoder\.npz: made for 3 measurements, not 42; remedy"):
+        taggers.load(write_folder(tmp_path / "encoder", 3))
 
 
 def test_windows_hold_every_token_once_between_marks() -> None:

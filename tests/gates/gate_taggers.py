@@ -15,12 +15,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from configs import tables
 from configs.contract import DOMAINS
 from filters import taggers
 from filters.tagger_scores import read_card
 from pipeline.tagger_agreement import interval, kappa
-from pipeline.tagger_labels import read_labels
+from pipeline.tagger_labels import hash_labels, read_labels
 
 NAMES = ("quality-labels.jsonl", "quality-labels.jsonl.xz")
 FLOORS = json.loads(Path(__file__).with_name("tagger_floors.json").read_text())
@@ -39,7 +38,7 @@ def main() -> int:
     if not files:
         print(f"skipped: no {NAMES[0]} in {options.eval_data}")
         return 2
-    seen = card["labels"]["hash"] in {tables.hash_bytes(file.read_bytes()) for file in files}
+    seen = card["labels"]["hash"] in {hash_labels(file) for file in files}
     measured = from_card(card) if seen else from_scores(options.taggers, files[0])
     print(f"{card['student']} student, " + ("cross-validation by document" if seen else "labels never seen"))
     failed = False

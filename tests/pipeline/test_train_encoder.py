@@ -4,13 +4,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from configs.loader import ConfigError
 from filters import taggers
 from pipeline import tagger_labels, train_encoder
+from pipeline.fit_encoder import Weights, new_optimizer
 from pipeline.tagger_labels import read_labels, read_pseudo_labels
 from tests.filters.test_encoder_tagger import HIDDEN, SHAPE, random_weights
 from tests.pipeline.test_train_taggers import FILLERS, SUBJECTS, label_rows, write
@@ -56,6 +59,8 @@ def test_a_student_and_its_pseudo_labels(tmp_path: Path, monkeypatch: pytest.Mon
         dropout=0.0,
     )
     monkeypatch.setattr(train_encoder, "SETTINGS", settings)
+    # Fits from random weights end far apart: their mean would be no student.
+    monkeypatch.setattr(train_encoder, "SEEDS", (1,))
     monkeypatch.setattr(tagger_labels, "NUM_FOLDS", 2)
     labels = write(tmp_path / "labels.jsonl.xz", label_rows(60))
     texts = tmp_path / "texts.jsonl"
@@ -70,6 +75,29 @@ def test_a_student_and_its_pseudo_labels(tmp_path: Path, monkeypatch: pytest.Mon
     assert proof.quality > advert.quality
     (pseudo,) = read_pseudo_labels(tmp_path / "pseudo.jsonl", read_labels(labels))
     assert set(pseudo.scores) == {"source 0", "source 1", "document 0", "document 1", "all"}
+
+
+def test_a_student_is_the_mean_of_the_fits_of_all_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(base: object, shape: object, examples: object, num: int, settings: object, seed: int) -> Weights:
+        return {"head.bias": torch.tensor([float(seed), 10.0 * seed])}
+
+    monkeypatch.setattr(train_encoder, "fit_encoder", fit)
+    labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
+    student = train_encoder.Teacher(write_base(tmp_path / "base"), labels).fit(np.arange(40))
+    assert student.weights["head.bias"].tolist() == [2.0, 20.0]
+
+
+def test_lower_layers_learn_slower() -> None:
+    settings = replace(train_encoder.SETTINGS, learning_rate=1.0, layer_decay=0.5, head_learning_rate=7.0)
+    names = ("embeddings.x.weight", "encoder.layer.0.x.weight", "encoder.layer.1.x.bias", "head.weight")
+    weights = {
+        name: torch.zeros((2,) if name.endswith("bias") else (2, 2), requires_grad=True) for name in names
+    }
+    groups = new_optimizer(weights, settings).param_groups
+    assert [group["lr"] for group in groups] == [0.25, 0.5, 1.0, 7.0]
+    assert [group["weight_decay"] for group in groups] == [0.01, 0.01, 0.0, 0.01]
 
 
 def test_a_base_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -3,25 +3,29 @@
 import json
 import lzma
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from configs.contract import DOMAINS
 from configs.loader import ConfigError
 from filters import taggers
+from filters.fasttext_tagger import label_probabilities, load_predictor
 from pipeline import tagger_labels, train_taggers
-from pipeline.fit_fasttext import fit
+from pipeline.fit_fasttext import Examples, fit, train, vocabulary
+from pipeline.save_fasttext import END, save
 from pipeline.tagger_labels import (
     NUM_FOLDS,
-    draw_label,
     folds,
     hash_folds,
     independent_unit,
     read_labels,
     read_pseudo_labels,
+    spread,
 )
-from pipeline.train_taggers import DOMAIN_SETTINGS
+from pipeline.train_taggers import SETTINGS
 
 FILLERS = tuple(f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(300))
 SUBJECTS = {"mathematics": ("lemma", "prime", "integral"), "commerce": ("price", "cart", "shipping")}
@@ -53,21 +57,68 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-def test_training_is_reproducible(tmp_path: Path) -> None:
-    lines = [f"__label__{n % 2} {'lemma' if n % 2 else 'cart'} {' '.join(FILLERS)}" for n in range(60)]
-    for name in ("one.ftz", "two.ftz"):
-        fit(lines, tmp_path / name, DOMAIN_SETTINGS)
-    assert (tmp_path / "one.ftz").read_bytes() == (tmp_path / "two.ftz").read_bytes()
+def two_classes() -> Examples:
+    lines = [f"{'lemma lemma' if n % 2 else 'cart'} {' '.join(FILLERS)} rare{n}" for n in range(60)]
+    return Examples(lines, {"domain": np.eye(2, dtype=np.float32)[np.arange(60) % 2]})
+
+
+LABELS = {"domain": ("news", "jobs")}
+SMALL = replace(SETTINGS, dim=4, epochs=40, batch_documents=20)
+
+
+def test_training_is_reproducible_and_a_file_says_what_was_trained(tmp_path: Path) -> None:
+    examples = two_classes()
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        fit(examples, LABELS, {"lemma": np.ones(4, dtype=np.float32)}, folder, SMALL)
+    assert (tmp_path / "one/domain.ftz").read_bytes() == (tmp_path / "two/domain.ftz").read_bytes()
+    model = load_predictor(tmp_path / "one/domain.ftz")
+    words = vocabulary(examples.lines, SMALL)
+    inputs, outputs = train(examples, words, {"lemma": np.ones(4, dtype=np.float32)}, SMALL)
+    for line in ("lemma lemma worda unknown", "cart"):
+        rows = [words.index(word) for word in line.split() if word in words] + [words.index(END)]
+        logits = outputs["domain"] @ inputs[rows].mean(axis=0)
+        wanted = np.exp(logits) / np.exp(logits).sum()
+        said = label_probabilities(model, line)
+        # Vectors are quantised to a byte for two numbers: at most 0.02 here.
+        assert [said["news"], said["jobs"]] == pytest.approx(wanted, abs=0.05)
+    assert label_probabilities(model, "lemma")["jobs"] > 0.9
+
+
+def test_a_vocabulary_is_of_words_in_several_documents() -> None:
+    lines = ["b a a", "b c", "b a", "b a", "c c"]
+    settings = replace(SMALL, min_documents=2)
+    assert vocabulary(lines, settings) == [END, "b", "a", "c"]  # the repeated line counts once
+    assert vocabulary(lines, replace(settings, min_documents=3)) == [END, "b"]
+    assert vocabulary(lines, replace(settings, max_words=1)) == [END, "b"]
+
+
+def test_words_start_from_their_vectors() -> None:
+    examples = two_classes()
+    words = vocabulary(examples.lines, SMALL)
+    still = replace(SMALL, vector_rate=0.0, epochs=1)
+    inputs, _ = train(examples, words, {"cart": np.arange(4, dtype=np.float32)}, still)
+    assert inputs[words.index("cart")] == pytest.approx(0.3 * np.arange(4))
+    other, _ = train(examples, words, {}, still)
+    assert np.delete(inputs, words.index("cart"), 0) == pytest.approx(
+        np.delete(other, words.index("cart"), 0)
+    )
+
+
+def test_documents_without_common_words_are_an_error(tmp_path: Path) -> None:
+    examples = Examples(["one", "two"], {"domain": np.eye(2, dtype=np.float32)})
+    with pytest.raises(ConfigError, match=r"no word is in enough documents; remedy"):
+        fit(examples, LABELS, {}, tmp_path, SMALL)
 
 
 def test_a_failing_child_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"fastText cannot train: ValueError: .*remedy"):
-        fit([], tmp_path / "none.ftz", DOMAIN_SETTINGS)
+    nothing = np.full((2, 4), np.nan, dtype=np.float32)
+    with pytest.raises(ConfigError, match=r"cannot train: RuntimeError: a vector is not finite; remedy"):
+        save(tmp_path / "none.ftz", [END, "a"], nothing, ("news", "jobs"), nothing)
 
 
 def test_models_and_card_from_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_taggers, "PASSES_WITHOUT_PSEUDO_LABELS", 30)
-    monkeypatch.setattr(tagger_labels, "NUM_FOLDS", 2)  # 20 fits instead of 44
+    monkeypatch.setattr(tagger_labels, "NUM_FOLDS", 2)  # 5 fits instead of 11
     labels = write(tmp_path / "labels.jsonl.xz", label_rows(120))
     card = train_taggers.run(labels, tmp_path / "models")
     tagger = taggers.load(tmp_path / "models")
@@ -110,10 +161,12 @@ def test_a_fold_trains_on_pseudo_labels_of_its_own_teacher_and_of_no_held_out_pa
     rows += [{"text": f"text {parent}", "parent": parent, "scores": says} for parent in ("", "d1", "d2")]
     pseudo = read_pseudo_labels(write(tmp_path / "pseudo.jsonl.xz", rows), labels)
     corpus = train_taggers.Corpus(labels, pseudo)
-    lines = corpus.lines_of("domain", [1, 3], "source 0")
+    examples = corpus.examples(np.array([1, 3]), "source 0")
     # Of three texts, that of d2 is held out; those without parent and of d1 follow the teacher "source 0".
-    assert len(lines) == 2 * train_taggers.LABEL_COPIES + 2
-    assert sum(line.startswith("__label__mathematics text") for line in lines) == 2
+    assert examples.lines[-2:] == ["text", "text d #1"]
+    assert len(examples.lines) == 2 * train_taggers.LABEL_COPIES + 2
+    assert examples.targets["domain"][-2:, DOMAINS.index("mathematics")].tolist() == [1.0, 1.0]
+    assert examples.targets["quality"][-2:].argmax(axis=1).tolist() == [4, 4]
 
 
 def test_pseudo_labels_of_other_folds_are_refused(tmp_path: Path) -> None:
@@ -123,11 +176,13 @@ def test_pseudo_labels_of_other_folds_are_refused(tmp_path: Path) -> None:
         read_pseudo_labels(other, labels)
 
 
-def test_drawn_labels_have_the_expectation() -> None:
-    drawn = [int(draw_label(("code", 2.25, 5.0, 0.0), "quality", str(n))) for n in range(2_000)]
-    assert set(drawn) == {2, 3}
-    assert np.mean(drawn) == pytest.approx(2.25, abs=0.03)  # standard error 0.01
-    assert draw_label(("code", 2.25, 5.0, 0.0), "knowledge_density", "1") == "5"
+def test_a_spread_label_has_its_expectation() -> None:
+    assert spread([2.25, 5.0, 0.0, 5.01]).tolist() == [
+        [0.0, 0.0, 0.75, 0.25, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+    ]
 
 
 @pytest.mark.parametrize(

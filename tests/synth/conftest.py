@@ -117,10 +117,13 @@ class Endpoint:
         self._server.server_close()
 
 
-def chat(text: str | None, finish_reason: str = "stop") -> tuple[int, str, str]:
+def chat(
+    text: str | None, finish_reason: str = "stop", usage: dict[str, object] | None = None
+) -> tuple[int, str, str]:
     """A well-formed completion."""
     choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}
     body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    body |= {"usage": usage} if usage is not None else {}
     return 200, "application/json", json.dumps(body)
 
 

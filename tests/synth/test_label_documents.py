@@ -82,15 +82,31 @@ def test_some_documents_are_judged_twice_and_the_cost_is_stated(
 ) -> None:
     def reply(prompt: str, n: int) -> tuple[int, str, str]:
         # The first judgements come before the second: quality 4 and 2 in turn, then 4 throughout.
-        return answer(json.dumps({**GOOD, "quality": 2 if n <= 4 and n % 2 else 4}))  # type: ignore[no-any-return]
+        text = json.dumps({**GOOD, "quality": 2 if n <= 4 and n % 2 else 4})
+        return answer(text, usage={"prompt_tokens": 1000, "completion_tokens": 30, "total_tokens": 1030})  # type: ignore[no-any-return]
 
     server = serve(reply)
-    here = place(base_url=server.base_url, num_documents=4, num_repeated=4, max_concurrent=1)
+    here = place(
+        base_url=server.base_url,
+        num_documents=4,
+        num_repeated=4,
+        max_concurrent=1,
+        price_per_million_prompt_tokens=2.0,
+        price_per_million_completion_tokens=10.0,
+    )
     manifest = label_documents.run(here)
     figures = manifest.facts["agreement"]
     assert (figures["num_documents"], figures["domain"], figures["reasoning_depth"]) == (4, 1.0, 1.0)
     assert figures["quality"] < 0.5
-    assert manifest.facts["cost"]["requests"] == manifest.facts["cost"]["answers"] == 8
+    assert manifest.facts["cost"] == {
+        "requests": 8,
+        "answers": 8,
+        "failures": {},
+        "replies_with_usage": 8,
+        "prompt_tokens": 8000,
+        "completion_tokens": 240,
+        "price": pytest.approx(0.0184),
+    }
     assert [len(line["label_sets"]) for line in labels_of(here)] == [2, 2, 2, 2]
     Path(here.output, "labels", "manifest.json").unlink()
     label_documents.run(here)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from configs.loader import ConfigError, load
 from synth.generate import SynthConfig
-from synth.journal import open_journal
+from synth.journal import Usage, open_journal
 from synth.problems import boxed_answer, fenced_code
 from synth.teachers import KEY_VARIABLE, EndpointConfig, Prompt, ask, make_problem, write_solution
 
@@ -23,10 +23,13 @@ def endpoint(base_url: str, **changes: Any) -> EndpointConfig:
         "model": "m",
         "needs_key": False,
         "max_concurrent": 4,
+        "requests_per_minute": 60_000.0,
         "timeout_s": 5.0,
         "max_attempts": 3,
         "backoff_s": 0.0,
         "max_requests": 100,
+        "price_per_million_prompt_tokens": 0.0,
+        "price_per_million_completion_tokens": 0.0,
         "max_output_tokens": 64,
         "temperature": 0.5,
         "samples_per_problem": 1,
@@ -147,6 +150,35 @@ def test_attempts_are_counted_over_runs(serve: Any, tmp_path: Path) -> None:
     assert len(server.requests) == 3
     lines = [json.loads(line) for line in (tmp_path / "j.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["sent", "failed"] * 3
+
+
+def test_requests_leave_no_faster_than_allowed(serve: Any, answer: Any, tmp_path: Path) -> None:
+    arrivals: list[float] = []
+
+    def reply(prompt: str, n: int) -> tuple[int, str, str]:
+        arrivals.append(time.monotonic())
+        return answer("good")  # type: ignore[no-any-return]
+
+    config = endpoint(serve(reply).base_url, requests_per_minute=1200.0, max_concurrent=2)
+    ask([Prompt(f"p{i}") for i in range(8)], config, open_journal(tmp_path / "j.jsonl"))
+    # Two at once, then one every 0.05 s: the eighth leaves 0.3 s after the first, which itself travels.
+    assert arrivals[-1] - arrivals[0] > 0.25
+
+
+def test_tokens_are_counted_over_runs_also_of_failures(serve: Any, answer: Any, tmp_path: Path) -> None:
+    used = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}
+    replies = [
+        answer("half", "length", used),
+        answer("good", usage=used),
+        answer("good"),
+        answer("good", usage={"prompt_tokens": "many"}),
+    ]
+    server = serve(lambda prompt, n: replies[n - 1])
+    for prompt in ("a", "b", "c"):
+        journal = open_journal(tmp_path / "j.jsonl")
+        assert ask([Prompt(prompt)], endpoint(server.base_url), journal) == ["good"]
+    again = open_journal(tmp_path / "j.jsonl")
+    assert (again.num_sent, again.num_reported, again.used) == (4, 2, Usage(200, 14))
 
 
 def test_a_refused_key_ends_the_run(serve: Any, tmp_path: Path) -> None:
