@@ -33,8 +33,7 @@ def card_markdown(card: Card) -> str:
         "",
         f"- labels: {card['labels']['num_documents']:,} documents, blake2b `{card['labels']['hash']}`;"
         " texts of at most 6,000 characters, mostly English",
-        f"- pseudo-labels by the encoder student: {card.get('num_pseudo_labels', 0):,}; every fold used those"
-        " of a teacher that did not see it",
+        f"- pseudo-labels: {_pseudo_labels(card)}",
         f"- size: {sum(model['bytes'] for model in models):,} bytes",
         "- use: weights of a mixture over many documents. Not for judging a single one, nor other languages",
         "- contents: single words and signs, each of several documents; no text",
@@ -57,6 +56,15 @@ def card_markdown(card: Card) -> str:
         *_confusion(card),
     ]
     return "\n".join(lines)
+
+
+def _pseudo_labels(card: Card) -> str:
+    number = card.get("num_pseudo_labels", 0)
+    return (
+        f"{number:,} by the encoder; every fold used those of a teacher that did not see it"
+        if number
+        else "none"
+    )
 
 
 def _row(name: str, figures: Card) -> str:
