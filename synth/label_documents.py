@@ -65,7 +65,9 @@ def run(place: Place) -> Manifest:
     table = tables.open_table(place.input, "filtered")
     inputs = {"filtered": table.manifest.digest, "rubric": tables.hash_bytes(read_prompt("rubric").encode())}
     settings = config.model_dump(mode="json", include={"seed", "endpoint", "labels"})
-    mark = tables.fingerprint("label", settings, inputs, ("synth.label_documents", "synth.teachers"))
+    mark = tables.fingerprint(
+        "label", settings, inputs, ("synth.label_documents", "synth.teachers", "synth.read_answer")
+    )
     done = None if place.overwrite else tables.finished(place.output, TABLE, mark)
     if done is not None:
         logger.info("label: %s is finished, nothing to do", tables.table_path(place.output, TABLE))
