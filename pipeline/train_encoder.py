@@ -62,9 +62,9 @@ logger = logging.getLogger(__name__)
 # gave .848 and .760, the three fits' mean prediction .852 and .761 at three times the cost. Training on the
 # pseudo-labels of an ensemble, beside the labels or before them, gave nothing (.840 and .838, .748 and .741).
 # All five folds, domain, quality, density, depth: one pass a step .796, .759, .845, .826 (three other seeds
-# .787, .755, .844, .821), two passes that must agree .792, .754, .852, .827. Beside one pass, a bag of words in
-# the head .787, .755, .848, .821, attentive pooling .785, .753, .846, .824, the third layer too .782, .745,
-# .849, .815. With 3,695 texts labelled by the fold's own students .786, .746, .848, .821.
+# .787, .755, .844, .821), two passes that must agree .792, .754, .852, .827. Beside one pass, a bag of words
+# in the head .787, .755, .848, .821, attentive pooling .785, .753, .846, .824, the third layer too .782,
+# .745, .849, .815. With 3,695 texts labelled by the fold's own students .786, .746, .848, .821.
 SETTINGS = EncoderSettings(
     epochs=7,
     batch_documents=16,
