@@ -46,16 +46,8 @@ class FasttextTagger:
 
     def score(self, text: str) -> Scores:
         """Scores of one document. The empty text is scored too (by its empty line)."""
-        line = features(text)
-        domain = most_probable(label_probabilities(self._models["domain"], line))
-        expected = (expectation(label_probabilities(self._models[name], line)) for name in DIMENSIONS)
-        return Scores(
-            domain,
-            *(
-                on_label_scale(value, self._cuts[name])
-                for name, value in zip(DIMENSIONS, expected, strict=True)
-            ),
-        )
+        domain, expected = predict(self._models, features(text))
+        return Scores(domain, *(on_label_scale(expected[name], self._cuts[name]) for name in DIMENSIONS))
 
     def score_many(self, texts: Iterable[str]) -> list[Scores]:
         """Scores of each document, in order."""
@@ -90,6 +82,12 @@ def load_predictor(file: Path) -> Predictor:
     """The model of one file."""
     predictor: Predictor = fasttext.load_model(str(file)).f
     return predictor
+
+
+def predict(models: dict[str, Predictor], line: str) -> tuple[str, dict[str, float]]:
+    """What the models say of one line: the domain, and each dimension's expectation in [0, 1]."""
+    said = {name: label_probabilities(models[name], line) for name in MODELS}
+    return most_probable(said["domain"]), {name: expectation(said[name]) for name in DIMENSIONS}
 
 
 def most_probable(probabilities: dict[str, float]) -> str:

@@ -2,8 +2,7 @@
 
 Loss: cross-entropy of the domain + squared error of the expected labels + binary cross-entropy of the cuts,
 of two passes with other dropout, + how far the two passes disagree (R-Drop, Liang et al. 2021, eq. 4).
-AdamW, linear warm-up over a tenth of the steps, then linear decay to 0. Cost: 8 s on one H200, about an
-hour on two CPU cores, for 1,800 documents.
+AdamW, linear warm-up over a tenth of the steps, then linear decay to 0. Cost: see pipeline.train_encoder.
 """
 
 import json
@@ -88,14 +87,14 @@ def fit_encoder(
         for start in range(0, num_documents, settings.batch_documents):
             rows = order[start : start + settings.batch_documents]
             documents = [_crop(examples.ids[row], settings.crop_fraction, drawn) for row in rows]
+            twice = np.tile(rows, 2)
             ids, owners = (x.to(device) for x in pack(documents * 2, shape))
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                twice = measured[rows].repeat(2, 1)
-                logits = tag_logits(weights, ids, owners, twice, shape, settings.dropout)
-            once, again = logits.float().chunk(2)
-            loss = (_loss(once, domains[rows], cuts[rows]) + _loss(again, domains[rows], cuts[rows])) / 2
+                logits = tag_logits(weights, ids, owners, measured[twice], shape, settings.dropout)
+            logits = logits.float()
+            loss = _loss(logits, domains[twice], cuts[twice]) + _disagreement(*logits.chunk(2))
             optimizer.zero_grad(set_to_none=True)
-            (loss + _disagreement(once, again)).backward()
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
             optimizer.step()
             schedule.step()

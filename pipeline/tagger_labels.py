@@ -124,7 +124,7 @@ def split_folds(labels: Sequence[Label], split: str) -> list[Rows]:
 def hash_folds(labels: Sequence[Label]) -> str:
     """Changes with the labelled documents and with the folds they fall into."""
     parts = [[labels[row].id for row in fold] for split in SPLITS for fold in split_folds(labels, split)]
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+    return hash_bytes(json.dumps(parts).encode())
 
 
 def scores_of(label: Label) -> tuple[str, float, float, float]:
@@ -159,7 +159,7 @@ def _label(row: dict[str, Any]) -> Label:
         if not isinstance(value, int) or not 0 <= value <= taggers.MAX_LABEL:
             raise ValueError(f"{name} is {value!r}")
     return Label(
-        id=str(row.get("id") or hashlib.blake2b(str(row["text"]).encode(), digest_size=16).hexdigest()),
+        id=str(row.get("id") or hash_bytes(str(row["text"]).encode())),
         source=str(row["source"]),
         text=str(row["text"]),
         domain=str(row["domain"]),

@@ -108,10 +108,7 @@ def _outcome(program: Program, line: object) -> Outcome:
         for text in line.get("lines", []):
             try:
                 reply = json.loads(text)
-            except (
-                ValueError,
-                RecursionError,
-            ):  # the program can write to the pipe itself, whatever it likes
+            except (ValueError, RecursionError):  # a program can write what it likes to the pipe itself
                 continue
             value = reply.get("value") if isinstance(reply, dict) else None
             # No repr has lone surrogates, and no table takes them.

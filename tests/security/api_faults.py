@@ -25,7 +25,7 @@ from synth.generate import SynthConfig
 from synth.journal import Journal, open_journal
 from synth.teachers import EndpointConfig, Prompt, ask
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
-from tests.synth.conftest import TINY
+from tests.synth.conftest import PROXY_VARIABLES, TINY
 
 NUM_PROMPTS = 20
 MAX_CONCURRENT = 4
@@ -163,8 +163,8 @@ class _Handler(socketserver.StreamRequestHandler):
 def attempts(setup: Setup) -> Iterator[Attempt]:
     """Every fault and the budget, `count` times. Broken: redirects are followed and nothing is bounded."""
     with ExitStack() as stack:
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-            stack.enter_context(mock.patch.dict(os.environ))
+        stack.enter_context(mock.patch.dict(os.environ))
+        for name in PROXY_VARIABLES:
             os.environ.pop(name, None)
         if setup.is_broken:
             careless = openai.DefaultAsyncHttpxClient

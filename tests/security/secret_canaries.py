@@ -13,16 +13,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from tokenizers import Tokenizer, models, pre_tokenizers
-
 from configs import tables
 from configs.command import Place
-from configs.contract import ContractError, Manifest
+from configs.contract import ContractError
 from configs.loader import ConfigError
 from synth import generate, journal, label_documents
 from synth.teachers import KEY_VARIABLE
 from tests.security.attempts import Attempt, Setup
-from tests.synth.conftest import TINY, Endpoint, chat, commit_rows
+from tests.synth.conftest import (
+    PROXY_VARIABLES,
+    Endpoint,
+    chat,
+    commit_rows,
+    commit_tokenizer,
+    write_preset,
+)
 
 LABELS = {"domain": "science", "quality": 4, "knowledge_density": 3, "reasoning_depth": 2}
 Reply = Callable[[str, int], tuple[int, str, str]]
@@ -66,7 +71,7 @@ def _leak(
     """Run a job with the key in the environment and look for it in all that came of it."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, {KEY_VARIABLE: key}))
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        for name in PROXY_VARIABLES:
             os.environ.pop(name, None)
         if is_broken:
             stack.enter_context(mock.patch.object(journal.Journal, "record", _careless_record))
@@ -91,8 +96,14 @@ def _leak(
 _record = journal.Journal.record
 
 
-def _careless_record(self: journal.Journal, event: journal.Event, key: str, detail: str = "") -> None:
-    _record(self, event, key, detail + os.environ[KEY_VARIABLE])
+def _careless_record(
+    self: journal.Journal,
+    event: journal.Event,
+    key: str,
+    detail: str = "",
+    usage: journal.Usage | None = None,
+) -> None:
+    _record(self, event, key, detail + os.environ[KEY_VARIABLE], usage)
 
 
 def _bytes(path: Path) -> bytes:
@@ -120,32 +131,22 @@ def _everything_logged(path: Path) -> ExitStack:
 
 def _place(folder: Path, base_url: str) -> Place:
     """A preset that asks `base_url`, a tokenizer of single bytes and twelve documents."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     run = folder / "run"
-    part = tables.write_bytes(f"{run}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
-    tables.commit(str(run), Manifest("tokenizer", "tokenizer", "", tables.digest_of([part]), (part,), 0, 0))
+    commit_tokenizer(run)
     commit_rows(run, "filtered", {"s": [{"doc_id": f"d{i}", "text": f"Text {i}."} for i in range(12)]})
-    changes = {
-        "base_url": base_url,
-        "needs_key": True,
-        "teacher": "endpoint",
-        "num_problems": 6,
-        "code_fraction": 0.0,
-        "num_documents": 8,
-        "max_attempts": 2,
-        "backoff_s": 0.0,
-        "max_requests": 200,
-        "timeout_s": 5.0,
-    }
-    lines = []
-    for line in TINY.read_text(encoding="utf-8").splitlines():
-        name = line.split("=")[0].strip()
-        lines.append(f"{name} = {json.dumps(changes[name])}" if name in changes else line)
-    preset = folder / "preset"
-    preset.mkdir()
-    (preset / "synth.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    preset = write_preset(
+        folder / "preset",
+        base_url=base_url,
+        needs_key=True,
+        teacher="endpoint",
+        num_problems=6,
+        code_fraction=0.0,
+        num_documents=8,
+        max_attempts=2,
+        backoff_s=0.0,
+        max_requests=200,
+        timeout_s=5.0,
+    )
     return Place(preset, str(run), str(run))
 
 

@@ -16,18 +16,36 @@ from configs.command import Place
 from configs.contract import SCHEMAS, Manifest
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny" / "synth.toml"
+PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+def commit_tokenizer(folder: Path) -> None:
+    """Commit a tokenizer of single bytes to a run folder."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    part = tables.write_bytes(f"{folder}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
+    digest = tables.digest_of([part])
+    tables.commit(str(folder), Manifest("tokenizer", "tokenizer", "", digest, (part,), 0, 0))
+
+
+def write_preset(preset: Path, **changes: object) -> Path:
+    """A folder whose synth.toml is tiny's with some lines changed."""
+    lines = []
+    for line in TINY.read_text(encoding="utf-8").splitlines():
+        key = line.split("=")[0].strip()
+        lines.append(f"{key} = {json.dumps(changes.pop(key))}" if key in changes else line)
+    assert not changes, f"no such keys: {changes}"
+    preset.mkdir(parents=True, exist_ok=True)
+    (preset / "synth.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return preset
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A run folder with a tokenizer of single bytes."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     folder = tmp_path / "run"
-    part = tables.write_bytes(f"{folder}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
-    digest = tables.digest_of([part])
-    tables.commit(str(folder), Manifest("tokenizer", "tokenizer", "", digest, (part,), 0, 0))
+    commit_tokenizer(folder)
     return folder
 
 
@@ -36,15 +54,7 @@ def place(tmp_path: Path, root: Path) -> Callable[..., Place]:
     """Make a Place whose synth.toml is tiny's with some lines changed: place(num_problems=40)."""
 
     def make(output: str = "", **changes: object) -> Place:
-        lines = []
-        for line in TINY.read_text(encoding="utf-8").splitlines():
-            key = line.split("=")[0].strip()
-            lines.append(f"{key} = {json.dumps(changes.pop(key))}" if key in changes else line)
-        assert not changes, f"no such keys: {changes}"
-        preset = tmp_path / "preset"
-        preset.mkdir(exist_ok=True)
-        (preset / "synth.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return Place(preset, str(root), output or str(root))
+        return Place(write_preset(tmp_path / "preset", **changes), str(root), output or str(root))
 
     return make
 
@@ -136,7 +146,7 @@ def answer() -> Callable[..., tuple[int, str, str]]:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Endpoint]]:
     """Start an endpoint with a reply function; all are stopped afterwards."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     started: list[Endpoint] = []
 
