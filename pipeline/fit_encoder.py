@@ -18,13 +18,16 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from configs.loader import ConfigError
 from filters.encoder import NUM_CUTS, Shape, expected_labels, pack, tag_logits
+from filters.encoder_tagger import TOKENIZER, Tokenizer, load_tokenizer
 from filters.tagger_scores import Numbers
 
 Weights = dict[str, torch.Tensor]
 Ids = Sequence[Sequence[int]]
 CUT_AGREEMENT = 5.0
 """Weight of the cuts' squared difference between two passes. Ours: the number of cuts of a dimension."""
+BASE_FILES = ("model.safetensors", "config.json", TOKENIZER)
 DROPPED = ("embeddings.position_ids", "pooler.")
 """Tensors of a checkpoint that the tagger has no use for."""
 
@@ -58,12 +61,27 @@ class Examples:
     """[n, NUM_CUTS], 1 where the label is at least the cut."""
 
 
-def read_base(folder: Path, cls_id: int, sep_id: int) -> tuple[Weights, Shape]:
-    """Weights of a BERT checkpoint in safetensors, and its shape from config.json."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    loaded = load_file(folder / "model.safetensors")
+def read_base(folder: Path) -> tuple[Tokenizer, Weights, Shape]:
+    """Tokenizer, weights and shape of a BERT checkpoint in safetensors. Raises ConfigError if it is none."""
+    for name in BASE_FILES:
+        if not (folder / name).is_file():
+            raise ConfigError(f"--base: no {name} in {folder}; remedy: give a BERT checkpoint's folder")
+    try:
+        tokenizer = load_tokenizer(folder / TOKENIZER)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        shape = Shape(
+            config["num_hidden_layers"],
+            config["num_attention_heads"],
+            tokenizer.token_to_id("[CLS]"),
+            tokenizer.token_to_id("[SEP]"),
+        )
+        loaded = load_file(folder / "model.safetensors")
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ConfigError(
+            f"--base: {folder}: {type(error).__name__}: {error}; remedy: give a BERT checkpoint's folder"
+        ) from None
     weights = {name: value.float() for name, value in loaded.items() if not name.startswith(DROPPED)}
-    return weights, Shape(config["num_hidden_layers"], config["num_attention_heads"], cls_id, sep_id)
+    return tokenizer, weights, shape
 
 
 def fit_encoder(

@@ -63,7 +63,7 @@ def read_labels(path: Path) -> list[Label]:
     if not path.is_file():
         raise ConfigError(f"--labels: no file {path}; remedy: give a JSONL(.xz) file of labelled documents")
     labels = []
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         try:
             labels.append(_label(row))
         except (ValueError, KeyError, TypeError) as error:
@@ -87,15 +87,20 @@ def hash_labels(path: Path) -> str:
 def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]:
     """Pseudo-labels of a file that pipeline.train_encoder wrote for these labels. Raises ConfigError."""
     found = []
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         if number == 1:
             if row.get("folds") != hash_folds(labels):
                 raise ConfigError(
                     f"{path}: made for other labels or folds; remedy: run pipeline.train_encoder"
                 )
             continue
-        scores = {teacher: tuple(values) for teacher, values in row["scores"].items()}
-        found.append(PseudoLabel(row["text"], row["parent"], scores))
+        try:
+            scores = {teacher: tuple(values) for teacher, values in row["scores"].items()}
+            found.append(PseudoLabel(row["text"], row["parent"], scores))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"{path}: line {number}: {type(error).__name__}: {error}; remedy: run pipeline.train_encoder"
+            ) from None
     return found
 
 
@@ -140,15 +145,30 @@ def spread(expected: Sequence[float]) -> npt.NDArray[np.float32]:
     )
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open() as lines:
-        for number, text in enumerate(lines, 1):
-            try:
-                yield number, json.loads(text)
-            except ValueError as error:
-                raise ConfigError(
-                    f"{path}: line {number}: {error}; remedy: give one JSON object a line"
-                ) from None
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects of a JSONL file, compressed or not, with their line's number. Raises ConfigError naming it."""
+    try:
+        with (
+            lzma.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".xz"
+            else path.open(encoding="utf-8") as lines
+        ):
+            for number, text in enumerate(lines, 1):
+                yield number, _object(path, number, text)
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); remedy: give a JSONL(.xz) file") from None
+
+
+def _object(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        fault: object = error
+    else:
+        if isinstance(row, dict):
+            return row
+        fault = f"holds {type(row).__name__}"
+    raise ConfigError(f"{path}: line {number}: {fault}; remedy: give one JSON object a line")
 
 
 def _label(row: dict[str, Any]) -> Label:

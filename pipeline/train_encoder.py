@@ -27,7 +27,7 @@ from configs.contract import DOMAINS
 from configs.loader import ConfigError
 from filters import taggers
 from filters.encoder import Shape, readable
-from filters.encoder_tagger import MEAN, SCALE, TOKENIZER, WEIGHTS, load_tokenizer, standardise
+from filters.encoder_tagger import MEAN, SCALE, TOKENIZER, WEIGHTS, standardise
 from filters.tagger_scores import Numbers
 from filters.tagger_statistics import statistics
 from pipeline.fit_encoder import (
@@ -50,6 +50,7 @@ from pipeline.tagger_labels import (
     hash_folds,
     hash_labels,
     read_labels,
+    read_rows,
     split_folds,
 )
 from pipeline.train_taggers import describe, fitted_cuts, write_card
@@ -84,9 +85,7 @@ class Teacher:
     """A checkpoint, the documents as its token ids, and their measurements."""
 
     def __init__(self, base: Path, labels: list[Label]) -> None:
-        self.tokenizer = load_tokenizer(base / TOKENIZER)
-        marks = (self.tokenizer.token_to_id("[CLS]"), self.tokenizer.token_to_id("[SEP]"))
-        weights, self.shape = read_base(base, *marks)
+        self.tokenizer, weights, self.shape = read_base(base)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.base: Weights = {name: value.to(device) for name, value in weights.items()}
         self.labels = labels
@@ -130,9 +129,6 @@ def run(
 ) -> dict[str, object]:
     """Cross-validate, train, write the folder and the pseudo-labels. Raises ConfigError on unusable input."""
     labels = read_labels(labels_path)
-    for name in ("model.safetensors", "config.json", TOKENIZER):
-        if not (base / name).is_file():
-            raise ConfigError(f"--base: no {name} in {base}; remedy: give a BERT checkpoint's folder")
     teacher = Teacher(base, labels)
     unlabelled = _Unlabelled(teacher, texts)
     agreement = {}
@@ -188,9 +184,11 @@ class _Unlabelled:
     """Texts without labels and what each student said of them."""
 
     def __init__(self, teacher: Teacher, path: Path | None) -> None:
-        # Not splitlines: a text may hold other line breaks than the one that JSON escapes.
-        lines = path.read_text(encoding="utf-8").split("\n") if path is not None else []
-        self.rows = [json.loads(line) for line in lines if line]
+        self.rows = []
+        for number, row in read_rows(path) if path is not None else ():
+            if not isinstance(row.get("text"), str):
+                raise ConfigError(f"{path}: line {number}: no text; remedy: give text in every line")
+            self.rows.append(row)
         texts = [row["text"] for row in self.rows]
         self.ids = teacher.tokenise(texts)
         self.measured = np.array([statistics(text) for text in texts])

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import torch
 
 from filters.encoder import Shape, encode, pack
-from filters.encoder_tagger import TOKENIZER, load_tokenizer
 from pipeline.fit_encoder import Weights, read_base
 
 Vectors = dict[str, npt.NDArray[np.float32]]
@@ -33,8 +32,7 @@ def word_vectors(counts: Mapping[str, int], base: Path, dim: int) -> Vectors:
 
 def _embed(words: list[str], base: Path) -> npt.NDArray[np.float64]:
     """[words, h], each of length 1."""
-    tokenizer = load_tokenizer(base / TOKENIZER)
-    loaded, shape = read_base(base, tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]"))
+    tokenizer, loaded, shape = read_base(base)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     weights = {name: value.to(device) for name, value in loaded.items()}
     pieces = [one.ids[:MAX_PIECES] for one in tokenizer.encode_batch(words, add_special_tokens=False)]

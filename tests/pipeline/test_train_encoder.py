@@ -104,3 +104,17 @@ def test_a_base_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     labels = write(tmp_path / "labels.jsonl.xz", label_rows(60))
     with pytest.raises(ConfigError, match=r"no model\.safetensors in .*remedy"):
         train_encoder.run(labels, tmp_path, tmp_path / "out", None, None)
+
+
+def test_a_damaged_base_and_texts_without_text_are_refused(tmp_path: Path) -> None:
+    labels = write(tmp_path / "labels.jsonl.xz", label_rows(60))
+    base = write_base(tmp_path / "base")
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "a"}\n{"parent": ""}\n')
+    with pytest.raises(ConfigError, match=r"texts\.jsonl: line 2: no text; remedy"):
+        train_encoder.run(labels, base, tmp_path / "out", texts, None)
+    for name in ("tokenizer.json", "config.json", "model.safetensors"):
+        damaged = write_base(tmp_path / name)
+        (damaged / name).write_bytes(b"{")
+        with pytest.raises(ConfigError, match=rf"--base: .*{name}: \w+: .*remedy"):
+            train_encoder.run(labels, damaged, tmp_path / "out", None, None)

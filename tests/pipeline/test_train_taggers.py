@@ -23,6 +23,7 @@ from pipeline.tagger_labels import (
     independent_unit,
     read_labels,
     read_pseudo_labels,
+    read_rows,
     spread,
 )
 from pipeline.train_taggers import SETTINGS
@@ -205,3 +206,38 @@ def test_too_few_labels_and_no_file(tmp_path: Path) -> None:
         read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(10)))
     with pytest.raises(ConfigError, match="no file"):
         read_labels(tmp_path / "absent.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"\xff\xfe", r"cannot be read \('utf-8' codec"),
+        (b'{"folds": 1}\n[1]\n', r"line 2: holds list"),
+        (b"[" * 100_000, r"line 1: .*recursion"),
+        (b"{", r"line 1: Expecting"),
+        (None, r"cannot be read \(.*No such file"),
+    ],
+    ids=["no UTF-8", "a list", "deep", "cut", "absent"],
+)
+def test_rows_that_cannot_be_read_stop_with_file_and_line(
+    tmp_path: Path, data: bytes | None, fault: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ConfigError, match=rf"rows\.jsonl: {fault}.*; remedy"):
+        list(read_rows(path))
+
+
+def test_a_cut_xz_file_stops_with_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.jsonl.xz", label_rows(60))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ConfigError, match=r"labels\.jsonl\.xz: cannot be read .*; remedy"):
+        read_labels(path)
+
+
+def test_a_pseudo_label_without_scores_stops_with_its_line(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
+    rows: list[dict[str, object]] = [{"folds": hash_folds(labels)}, {"text": "a", "parent": ""}]
+    with pytest.raises(ConfigError, match=r"line 2: KeyError: 'scores'; remedy"):
+        read_pseudo_labels(write(tmp_path / "pseudo.jsonl.xz", rows), labels)

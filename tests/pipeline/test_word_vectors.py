@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from filters.encoder import encode
-from filters.encoder_tagger import load_tokenizer
 from pipeline.fit_encoder import read_base
 from pipeline.word_vectors import word_vectors
 from tests.pipeline.test_train_encoder import write_base
@@ -23,8 +22,7 @@ def test_vectors_are_the_principal_components_of_what_the_encoder_says(tmp_path:
     assert matrix.shape == (40, 3)
     assert np.mean(matrix**2) == pytest.approx(1.0, abs=1e-5)
 
-    tokenizer = load_tokenizer(base / "tokenizer.json")
-    weights, shape = read_base(base, 1, 2)
+    tokenizer, weights, shape = read_base(base)
     said = []
     for word in counts:
         ids = torch.tensor([[1, *tokenizer.encode(word, add_special_tokens=False).ids, 2]])
