@@ -10,7 +10,7 @@
 4. Write models, card.json, CARD.md and card.svg.
 Labels follow the rubric: domain, and quality, knowledge_density, reasoning_depth from 0 to 5. Pseudo-labels
 come from pipeline.train_encoder; every fold trains on those of its own teacher. No text goes into the card;
-the models hold single words, each of several documents. Cost: four minutes on two cores for 1,829 labels and
+the models hold single words, each of several documents. Cost: three minutes on two cores for 1,829 labels and
 18,208 pseudo-labels (11 fits).
 
 By document, on four folds (domain, quality, density, depth): fastText's own training .70, .70, .79, .78; its
