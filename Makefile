@@ -53,7 +53,7 @@ jre:
 
 .PHONY: demo
 demo: setup ## set up, then configs/tiny from the shipped corpus to a trained model and its report
-	@$(PYTHON) -m pipeline.demo --preset configs/tiny --output runs/tiny
+	@$(PYTHON) -m pipeline.run_all --preset configs/tiny --output runs/tiny
 
 .PHONY: test
 test: setup ## set up, then run all tests

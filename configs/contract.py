@@ -119,7 +119,7 @@ TEXT_STATS = pa.schema(
         pa.field("duplicate_10_gram_char_fraction", _FLOAT, nullable=False),
     ]
 )
-"""Columns of `filters.stats.TextStats`, same names and order (a test compares them)."""
+"""Columns of `filters.measure.stats.TextStats`, same names and order (a test compares them)."""
 
 
 def _plus(schema: pa.Schema, *fields: pa.Field) -> pa.Schema:

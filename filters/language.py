@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import fasttext
 
-from filters.spans import find_spans, without_spans
+from filters.measure.spans import find_spans, without_spans
 
 # Ours: the score no longer moves after a few kB, and the time does. The beginning is not special to lid.176.
 _MAX_CHARS = 5_000

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import re2
 
-from filters.spans import find_spans
+from filters.measure.spans import find_spans
 from filters.urls import has_public_suffix
 
 EMAIL_MASK = "<EMAIL>"

@@ -1,7 +1,7 @@
 """The decision: the first rule of a preset that a document breaks, or none."""
 
+from filters.measure.stats import TextStats
 from filters.presets import Thresholds
-from filters.stats import TextStats
 
 _ENGLISH = ("en", "und")
 # Ours: Chinese manuals full of English terms have 0.15 and more (of all characters, spaces included).

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from filters.spans import find_spans, without_spans
+from filters.measure.spans import find_spans, without_spans
 
 SHIPPED_WORDS = tuple(
     str.split(

@@ -4,7 +4,7 @@
 2. Near-duplicate pairs among distinct texts, verified by exact Jaccard (near_duplicates.py).
 3. Clusters; in each, what stays and what each removed row duplicates (decide_clusters.py).
 4. A source that would lose too much stops the job before anything is written (find_duplicates.py).
-Where --input is a folder of any Parquet with doc_id, url and text, the same is done to it (dedup_parquet.py).
+Where --input is a folder of any Parquet with doc_id, url and text, the same is done to it (any_parquet.py).
 Cost: the texts are read three times, and shuffled three times.
 """
 
@@ -18,12 +18,12 @@ from configs import tables
 from configs.command import Place, main
 from configs.contract import DEDUPED, EXCERPT_CHARS, REJECTS, Manifest
 from configs.loader import load
-from pipeline import dedup_parquet
-from pipeline.dedup_config import DedupConfig
-from pipeline.find_duplicates import MODULES as SHARED_MODULES
-from pipeline.find_duplicates import find_duplicates
-from pipeline.session import spark_session
-from pipeline.tables import Job, part_shards, read_table, write_rows
+from pipeline.dedup import any_parquet
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.find_duplicates import MODULES as SHARED_MODULES
+from pipeline.dedup.find_duplicates import find_duplicates
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job, part_shards, read_table, write_rows
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Deduplicate `filtered` over all sources, or any Parquet; None on a dry run."""
     started = time.monotonic()
     config = load(place.preset, "dedup", DedupConfig)
-    if dedup_parquet.is_plain(place):
-        return dedup_parquet.run(spark, place, config, started)
+    if any_parquet.is_plain(place):
+        return any_parquet.run(spark, place, config, started)
     filtered = tables.open_table(place.input, "filtered")
     job = Job("dedup", "deduped", config, {"filtered": filtered.manifest.digest}, MODULES)
     done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))

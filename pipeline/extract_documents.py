@@ -16,14 +16,14 @@ from configs import tables
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.loader import Config, load
-from pipeline.extract_row import BATCH, extract_row, worker_guard
-from pipeline.refuse_table import refuse
-from pipeline.session import spark_session
-from pipeline.tables import Job, Shard, map_shards, part_shards
+from pipeline.extraction.extract_row import BATCH, extract_row, worker_guard
+from pipeline.spark.refuse_table import refuse
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job, Shard, map_shards, part_shards
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.extract_documents", "pipeline.extract_row", "pipeline.extraction")
+MODULES = ("pipeline.extract_documents", "pipeline.extraction.extract_row", "pipeline.extraction")
 _FAULTS_OF_OURS = ("timeout", "out_of_memory", "extractor_crashed", "extractor_error")
 
 

@@ -22,20 +22,20 @@ from configs.loader import Config, ConfigError, load
 from filters.decontaminate import Index, contaminated_by
 from filters.language import Language, identify, model_path
 from filters.licences import licence_of
+from filters.measure.stats import TextStats, measure
 from filters.pii import mask_pii
 from filters.presets import preset
 from filters.rules import is_mathematical, is_mostly_code, reject_reason
-from filters.stats import TextStats, measure
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
-from pipeline.index_problems import ProblemConfig, index_problems
-from pipeline.read_lists import read_url_lists, read_words
-from pipeline.session import spark_session
-from pipeline.tables import Job, Shard, map_shards, part_shards
+from pipeline.reading.lists import read_url_lists, read_words
+from pipeline.reading.problems import ProblemConfig, index_problems
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job, Shard, map_shards, part_shards
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.filter_documents", "pipeline.index_problems", "pipeline.read_lists", "filters")
+MODULES = ("pipeline.filter_documents", "pipeline.reading.problems", "pipeline.reading.lists", "filters")
 BATCH = pa.schema(
     [
         *(field.with_nullable(True) for field in FILTERED),

@@ -16,23 +16,23 @@ from configs import tables
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.loader import Config, ConfigError, load
-from pipeline.list_inputs import FileShard, list_shards
-from pipeline.raw_rows import BATCH
-from pipeline.read_files import WHOLE_FILE_KINDS, read_file
-from pipeline.read_warc import is_warc
-from pipeline.refuse_table import refuse
-from pipeline.session import spark_session
-from pipeline.tables import Job, map_shards, read_table
+from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
+from pipeline.reading.list_inputs import FileShard, list_shards
+from pipeline.reading.raw_row import BATCH
+from pipeline.reading.warc import is_warc
+from pipeline.spark.refuse_table import refuse
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job, map_shards, read_table
 
 logger = logging.getLogger(__name__)
 
 MODULES = (
     "pipeline.ingest_sources",
-    "pipeline.read_files",
-    "pipeline.read_warc",
-    "pipeline.read_http",
-    "pipeline.content_kinds",
-    "pipeline.raw_rows",
+    "pipeline.reading.files",
+    "pipeline.reading.warc",
+    "pipeline.reading.http_body",
+    "pipeline.reading.content_kinds",
+    "pipeline.reading.raw_row",
 )
 
 Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]

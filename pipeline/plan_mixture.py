@@ -22,21 +22,21 @@ from configs.command import Place, main
 from configs.contract import MIXTURE, Manifest
 from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, Positive, StageConfig
-from pipeline.buckets import open_inputs, train_documents
-from pipeline.mixture_ranges import Boundary, count_chunks, find_boundaries
-from pipeline.mixture_summary import summarise
-from pipeline.mixture_weights import Bucket, Draws, plan_draws, split_buckets, weights
-from pipeline.session import spark_session
-from pipeline.tables import Job
-from pipeline.tokenizer_table import TokenizerFacts, open_tokenizer
+from pipeline.mixture.buckets import open_inputs, train_documents
+from pipeline.mixture.ranges import Boundary, count_chunks, find_boundaries
+from pipeline.mixture.summary import summarise
+from pipeline.mixture.weights import Bucket, Draws, plan_draws, split_buckets, weights
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job
+from pipeline.tokens.tokenizer import TokenizerFacts, open_tokenizer
 
 logger = logging.getLogger(__name__)
 
 MODULES = (
     "pipeline.plan_mixture",
-    "pipeline.mixture_weights",
-    "pipeline.mixture_ranges",
-    "pipeline.buckets",
+    "pipeline.mixture.weights",
+    "pipeline.mixture.ranges",
+    "pipeline.mixture.buckets",
 )
 
 

@@ -16,9 +16,9 @@ from configs.contract import Manifest
 from configs.loader import Config, ConfigError, load
 from configs.recipe import Positive
 from filters import taggers
-from pipeline.session import spark_session
-from pipeline.tables import Job, Shard, map_shards, part_shards
-from pipeline.tokenizer_table import TokenizerFacts, encode, encoder, open_tokenizer
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job, Shard, map_shards, part_shards
+from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder, open_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ SHIPPED = "shipped"
 
 MODULES = (
     "pipeline.score_documents",
-    "pipeline.tokenizer_table",
+    "pipeline.tokens.tokenizer",
     "filters",
 )
 

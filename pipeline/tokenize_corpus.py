@@ -2,7 +2,7 @@
 
 1. Count documents and tokens of each bucket and hash its texts: a bucket whose hash is known is left alone.
 2. Cut large buckets into shards, intervals of positions; pack shards into tasks of about equal size.
-3. One shuffle brings each shard's documents, in order, to its task, which writes it (pipeline.token_shards).
+3. One shuffle brings each shard's documents, in order, to its task, which writes it (pipeline.tokens.shards).
 4. Join each bucket's shards and commit it. `tokens_index` names the buckets of this corpus.
 """
 
@@ -21,20 +21,17 @@ from configs.command import Place, main
 from configs.contract import Manifest
 from configs.loader import Config, load
 from configs.recipe import MixtureConfig, NonNegative, Positive
-from pipeline.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
-from pipeline.session import spark_session
-from pipeline.tables import Job
-from pipeline.token_shards import BucketWork, finished_shards, join_shards, write_shards
-from pipeline.tokenizer_table import TokenizerFacts, open_tokenizer
+from pipeline.mixture.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job
+from pipeline.tokens.shards import BucketWork, finished_shards, join_shards, write_shards
+from pipeline.tokens.tokenizer import TokenizerFacts, open_tokenizer
 
 logger = logging.getLogger(__name__)
 
 INDEX = "tokens_index"
 
-MODULES = tuple(
-    f"pipeline.{name}"
-    for name in ("tokenize_corpus", "token_shards", "megatron_format", "tokenizer_table", "buckets")
-)
+MODULES = tuple(f"pipeline.{name}" for name in ("tokenize_corpus", "tokens", "mixture.buckets"))
 
 
 class TokensConfig(Config):

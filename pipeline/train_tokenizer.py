@@ -21,10 +21,10 @@ from configs.command import Place, main
 from configs.contract import ContractError, Manifest
 from configs.loader import Config, ConfigError, load
 from configs.recipe import NonNegative, Positive
-from pipeline.buckets import order_position
-from pipeline.session import spark_session
-from pipeline.tables import Job, read_table
-from pipeline.tokenizer_table import FILE
+from pipeline.mixture.buckets import order_position
+from pipeline.spark.session import spark_session
+from pipeline.spark.tables import Job, read_table
+from pipeline.tokens.tokenizer import FILE
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def run(spark: SparkSession, place: Place) -> Manifest:
     if config.path:
         taken = read_tokenizer(config.path)
         inputs = {"path": tables.hash_bytes(taken)}
-    modules = ("pipeline.train_tokenizer", "pipeline.buckets")
+    modules = ("pipeline.train_tokenizer", "pipeline.mixture.buckets")
     job = Job("train_tokenizer", "tokenizer", config, inputs, modules)
     mark = job.fingerprint(inputs)
     done = None if place.overwrite else tables.finished(place.output, "tokenizer", mark)

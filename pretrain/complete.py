@@ -17,14 +17,14 @@ from configs import tables
 from configs.command import configure_logging, place_of, refusals_in_one_line, run_command
 from configs.loader import ConfigError, load
 from configs.recipe import ModelConfig, StageConfig
-from pretrain import launch
-from pretrain.acceptance import MAX_DRAFTS, compare
-from pretrain.finished import finished_model, finished_stages, whole_model
-from pretrain.generate import Generation, generate
-from pretrain.heldout import read_tokenizer
+from pretrain.decoding.acceptance import MAX_DRAFTS, compare
+from pretrain.decoding.generate import Generation, generate
 from pretrain.import_hf import load_folder
-from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel
+from pretrain.model.mimo import MimoModel
+from pretrain.run import launch
+from pretrain.run.finished import finished_model, finished_stages, whole_model
+from pretrain.run.heldout import read_tokenizer
+from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 

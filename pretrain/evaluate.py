@@ -20,11 +20,12 @@ from configs.command import Place, main
 from configs.contract import CONTRACT_VERSION
 from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
-from pretrain import acceptance, launch
-from pretrain.finished import finished_model, finished_stages
-from pretrain.heldout import GROUPS, Sample, heldout_samples, score
-from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel
+from pretrain.decoding import acceptance
+from pretrain.model.mimo import MimoModel
+from pretrain.run import launch
+from pretrain.run.finished import finished_model, finished_stages
+from pretrain.run.heldout import GROUPS, Sample, heldout_samples, score
+from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from configs.command import Place, main
 from configs.contract import ContractError, Manifest, Part
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
-from pretrain import launch
-from pretrain.finished import finished_model, finished_stages
-from pretrain.hf_layout import dtype_name, hf_config, hf_tensors
-from pretrain.launch import TrainConfig
+from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
+from pretrain.run import launch
+from pretrain.run.finished import finished_model, finished_stages
+from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def run(place: Place) -> Manifest | None:
     inputs = {f"checkpoints/stage{stage}": checkpoint_digest, "tokenizer": tokenizer.manifest.digest}
     config = {"model": model_config.model_dump(), "stage": trained.model_dump()}
     mark = tables.fingerprint(
-        "export", config, inputs, ("pretrain.export_hf", "pretrain.hf_layout", "pretrain.hf")
+        "export", config, inputs, ("pretrain.export_hf", "pretrain.hf.layout", "pretrain.hf")
     )
     done = tables.finished(place.output, "export", mark)
     if done is not None and not place.overwrite:

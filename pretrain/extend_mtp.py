@@ -25,26 +25,23 @@ from configs.command import Place, main
 from configs.contract import Manifest, Part
 from configs.loader import ConfigError, load
 from configs.recipe import Recipe, StageConfig, load_recipe
-from pretrain import checkpoint, launch
-from pretrain.acceptance import compare, decode_all
+from pretrain.decoding.acceptance import compare, decode_all
 from pretrain.export_hf import write_model, write_tokenizer
-from pretrain.finished import finished_model, finished_stages
-from pretrain.heldout import NUM_ROWS_IN_TRAINING, Sample, heldout_samples, overlap, predict
-from pretrain.hf_layout import dtype_name, hf_config, hf_tensors, num_mtp_layers
-from pretrain.launch import TrainConfig
-from pretrain.model import MimoModel
-from pretrain.mtp import append_copies, shift_within_documents
-from pretrain.tune_copies import ExtendConfig, targets, tune
-from pretrain.tuning_state import TuningState
+from pretrain.hf.layout import dtype_name, hf_config, hf_tensors, num_mtp_layers
+from pretrain.model.mimo import MimoModel
+from pretrain.model.mtp import append_copies, shift_within_documents
+from pretrain.mtp_copies.state import TuningState
+from pretrain.mtp_copies.tune import ExtendConfig, targets, tune
+from pretrain.run import checkpoint, launch
+from pretrain.run.finished import finished_model, finished_stages
+from pretrain.run.heldout import NUM_ROWS_IN_TRAINING, Sample, heldout_samples, overlap, predict
+from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 
 MODULES = tuple(
     f"pretrain.{name}"
-    for name in (
-        *("extend_mtp", "tune_copies", "data", "loss", "model", "mtp", "attention", "compat"),
-        *("heldout", "acceptance", "generate", "kv_cache", "hf_layout", "hf"),
-    )
+    for name in (*("extend_mtp", "mtp_copies", "run.samples", "run.heldout", "model", "decoding", "hf"),)
 )
 """What the result depends on."""
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from configs import tables
 from configs.contract import ContractError
-from pretrain.hf_layout import from_hf, num_mtp_layers
-from pretrain.model import MimoModel
-from pretrain.mtp import append_copies
+from pretrain.hf.layout import from_hf, num_mtp_layers
+from pretrain.model.mimo import MimoModel
+from pretrain.model.mtp import append_copies
 
 
 def read_folder(folder: str) -> dict[str, Tensor]:

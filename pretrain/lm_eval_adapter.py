@@ -26,9 +26,9 @@ from configs import tables
 from configs.command import configure_logging, place_of, refusals_in_one_line, run_command
 from configs.loader import ConfigError
 from pretrain.complete import load_last
-from pretrain.generate import generate, one_document
-from pretrain.heldout import TOKENS_PER_FORWARD, predict
-from pretrain.model import MimoModel
+from pretrain.decoding.generate import generate, one_document
+from pretrain.model.mimo import MimoModel
+from pretrain.run.heldout import TOKENS_PER_FORWARD, predict
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from configs.command import Place, main
 from configs.contract import ContractError
 from configs.loader import load
 from configs.recipe import Recipe, load_recipe
-from pretrain import schedule
-from pretrain.launch import TrainConfig, ranks_per_model
-from pretrain.preflight_checks import Source, check_data, check_disk, check_heldout, check_layout
-from pretrain.sizes import PEAK_FLOPS, Convention, Layout, flops_per_token, memory_per_gpu, parameters
+from pretrain.plan import schedule
+from pretrain.plan.checks import Source, check_data, check_disk, check_heldout, check_layout
+from pretrain.plan.sizes import PEAK_FLOPS, Convention, Layout, flops_per_token, memory_per_gpu, parameters
+from pretrain.run.launch import TrainConfig, ranks_per_model
 
 logger = logging.getLogger(__name__)
 

@@ -26,19 +26,20 @@ from configs.command import Place, configure_logging, place_of, refusals_in_one_
 from configs.contract import ContractError
 from configs.loader import load
 from configs.recipe import NUM_STAGES, Recipe, load_recipe
-from pretrain import checkpoint, launch, schedule, spikes
-from pretrain.checkpoint import Position
-from pretrain.checkpoint_writer import CheckpointWriter
-from pretrain.data import Rows, StageData, micro_batches, open_stage
-from pretrain.fingerprints import stage_fingerprints
-from pretrain.heldout import HeldOut, open_heldout
-from pretrain.launch import STOP, TrainConfig
-from pretrain.lineage import documents_of_samples
-from pretrain.loss import forward_step, global_counts, reduce_losses
-from pretrain.model import build_model, set_rotary
-from pretrain.optimizer import build_optimizer, gradient_norm, set_learning_rate
-from pretrain.schedule import Step
-from pretrain.training_log import TrainingLog
+from pretrain.model.loss import forward_step, global_counts, reduce_losses
+from pretrain.model.mimo import build_model, set_rotary
+from pretrain.plan import schedule, spikes
+from pretrain.plan.schedule import Step
+from pretrain.run import checkpoint, launch
+from pretrain.run.checkpoint import Position
+from pretrain.run.checkpoint_writer import CheckpointWriter
+from pretrain.run.fingerprints import stage_fingerprints
+from pretrain.run.heldout import HeldOut, open_heldout
+from pretrain.run.launch import STOP, TrainConfig
+from pretrain.run.lineage import documents_of_samples
+from pretrain.run.optimizer import build_optimizer, gradient_norm, set_learning_rate
+from pretrain.run.samples import Rows, StageData, micro_batches, open_stage
+from pretrain.run.training_log import TrainingLog
 
 logger = logging.getLogger(__name__)
 

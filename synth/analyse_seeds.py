@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from configs.tables import hash_json
+from synth.endpoint.ask import Prompt, ask, read_prompt
 from synth.rows import ANALYSIS_REASONING_DEPTH, Example, Reject, doc_id
 from synth.select_seeds import Seed
 from synth.solve_problems import Solved, Workshop
-from synth.teachers import Prompt, ask, read_prompt
 
 SOURCE = "synthetic-analysis"
 

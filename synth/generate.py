@@ -9,65 +9,42 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
 from tokenizers import Tokenizer
 
 from configs import tables
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.loader import Config, ConfigError, load
+from configs.loader import ConfigError, load
 from filters.decontaminate import load_index
 from synth.analyse_seeds import analyse_shard
-from synth.journal import open_journal
-from synth.sandbox import has_bubblewrap, require_isolation
-from synth.select_seeds import SeedConfig, select_seeds
+from synth.checks.sandbox import has_bubblewrap, require_isolation
+from synth.checks.verify_math import MathVerifier
+from synth.config import SynthConfig
+from synth.endpoint.ask import api_key, read_prompt
+from synth.endpoint.journal import open_journal
+from synth.select_seeds import select_seeds
 from synth.shards import TABLE, Progress, Shard, finished_shard, write_shard
-from synth.solve_problems import ProblemConfig, Solved, Workshop, solve_shard
-from synth.teachers import EndpointConfig, api_key, read_prompt
-from synth.verify_math import MathVerifier
+from synth.solve_problems import Solved, Workshop, solve_shard
 
 logger = logging.getLogger(__name__)
 
 PROMPTS = ("solve_math", "solve_code", "analyse")
 MODULES = (
-    *("synth", "filters.decontaminate", "filters.stats", "filters.spans", "filters.words"),
     *(
-        "filters.measure_composition",
-        "filters.measure_lines",
-        "filters.measure_repetition",
-        "filters.measure_words",
+        "synth",
+        "filters.decontaminate",
+        "filters.measure.stats",
+        "filters.measure.spans",
+        "filters.measure.words",
+    ),
+    *(
+        "filters.measure.composition",
+        "filters.measure.lines",
+        "filters.measure.repetition",
+        "filters.measure.word_stats",
     ),
 )
-
-
-class LabelConfig(Config):
-    """Which documents synth.label_documents labels by the rubric."""
-
-    num_documents: Annotated[int, Ge(0)]
-    min_source_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
-    max_document_chars: Annotated[int, Gt(0)]
-    """Characters of a document that the teacher sees."""
-    num_repeated: Annotated[int, Ge(0)]
-    """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
-
-
-class SynthConfig(Config):
-    """Synthetic data [2.1]."""
-
-    seed: Annotated[int, Ge(0)]
-    teacher: Literal["symbolic", "endpoint"]
-    """symbolic: no model, worked solutions from families. endpoint: a model solves the same problems."""
-    shard_rows: Annotated[int, Gt(0)]
-    """Problems or analyses in one shard, the unit of resume."""
-    contamination_indexes: tuple[str, ...]
-    """Files of filters.decontaminate.save_index, relative to the root read; problems found are rejected."""
-    problems: ProblemConfig
-    seeds: SeedConfig
-    endpoint: EndpointConfig
-    labels: LabelConfig
 
 
 def run(place: Place) -> Manifest:

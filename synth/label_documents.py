@@ -22,9 +22,9 @@ from configs.command import Place, main
 from configs.contract import ContractError, Manifest
 from configs.loader import load
 from configs.tables import hash_json
-from synth.generate import LabelConfig, SynthConfig
-from synth.journal import Journal, open_journal
-from synth.teachers import EndpointConfig, Prompt, ask, read_prompt
+from synth.config import EndpointConfig, LabelConfig, SynthConfig
+from synth.endpoint.ask import Prompt, ask, read_prompt
+from synth.endpoint.journal import Journal, open_journal
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,10 @@ def run(place: Place) -> Manifest:
     inputs = {"filtered": table.manifest.digest, "rubric": tables.hash_bytes(read_prompt("rubric").encode())}
     settings = config.model_dump(mode="json", include={"seed", "endpoint", "labels"})
     mark = tables.fingerprint(
-        "label", settings, inputs, ("synth.label_documents", "synth.teachers", "synth.read_answer")
+        "label",
+        settings,
+        inputs,
+        ("synth.label_documents", "synth.config", "synth.endpoint"),
     )
     done = None if place.overwrite else tables.finished(place.output, TABLE, mark)
     if done is not None:

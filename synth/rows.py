@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from configs.contract import EXCERPT_CHARS, REJECTS, SYNTHETIC
 from configs.tables import hash_json
-from filters.stats import measure
+from filters.measure.stats import measure
 
 LICENCE = "Apache-2.0"  # the families and their wordings are ours
 

@@ -6,29 +6,15 @@ One pass over the table; the chosen passages are held in memory: num_seeds x max
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
-
-from annotated_types import Ge, Gt, Le
 
 from configs import tables
-from configs.loader import Config
 from configs.tables import hash_json
+from synth.config import SeedConfig
 
 COLUMNS = ("doc_id", "source", "title", "text", "licence", "domain", "reasoning_depth", "split")
 
 # [2.1] takes STEM text; these are the contract's domains that are.
 STEM_DOMAINS = ("mathematics", "code", "science", "technology")
-
-
-class SeedConfig(Config):
-    """Which documents become seeds of analyses, written by the endpoint teacher only."""
-
-    num_seeds: Annotated[int, Ge(0)]
-    """Documents analysed; 0 for none."""
-    min_reasoning_depth: Annotated[float, Ge(0.0), Le(1.0)]
-    """Only documents scored at least this."""
-    max_passage_chars: Annotated[int, Gt(0)]
-    """The passage is the document's beginning, up to this many characters."""
 
 
 @dataclass(frozen=True)

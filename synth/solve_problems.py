@@ -9,21 +9,19 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-from annotated_types import Ge, Gt, Le
 
 from configs.contract import ContractError
-from configs.loader import Config
 from configs.tables import hash_json
 from filters.decontaminate import Index, contaminated_by
-from synth.journal import Journal
-from synth.problems import Problem, boxed_answer, fenced_code, problem_id
+from synth.checks.sandbox import Author, Limits
+from synth.checks.verify_code import verify_code
+from synth.checks.verify_math import MathVerifier
+from synth.config import EndpointConfig, ProblemConfig
+from synth.endpoint.ask import Prompt, ask, read_prompt
+from synth.endpoint.journal import Journal
+from synth.families.problem import Problem, boxed_answer, fenced_code, problem_id
+from synth.families.symbolic import make_problem, write_solution
 from synth.rows import REASONING_DEPTH, Example, Reject, doc_id, split_of
-from synth.sandbox import Author, Limits
-from synth.teachers import EndpointConfig, Prompt, ask, make_problem, read_prompt, write_solution
-from synth.verify_code import verify_code
-from synth.verify_math import MathVerifier
 
 _MATH_FAULTS = {
     "equal": None,
@@ -43,23 +41,6 @@ _HEADINGS = (
     ("Exercise", "Worked solution"),
     ("Task", "Reasoning"),
 )
-
-
-class ProblemConfig(Config):
-    """Problems with checkable answers (synthetic data B of the report, [2.1])."""
-
-    num_problems: Annotated[int, Ge(0)]
-    """Problems made, those that are rejected later included."""
-    code_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share that asks for a Python function; the rest is mathematics."""
-    planted_error_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the symbolic teacher's solutions spoiled on purpose: every run shows that checking bites."""
-    heldout_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the groups (family and parameter) kept out of training."""
-    math_timeout_s: Annotated[int, Gt(0)]
-    """Seconds to parse, and again to compare, one answer."""
-    test_timeout_s: Annotated[int, Gt(0)]
-    """Seconds for one program with all its tests."""
 
 
 @dataclass(frozen=True)

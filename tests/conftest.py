@@ -13,7 +13,7 @@ def spark() -> Iterator[object]:
 
     from pyspark.sql import SparkSession
 
-    from pipeline.session import SETTINGS
+    from pipeline.spark.session import SETTINGS
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = (

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipeline.extraction import guarded
-from pipeline.extraction.html import Extraction
+from pipeline.extraction import guard_child
+from pipeline.extraction.web.html import Extraction
 
 # Sizes at which lxml or lexbor were measured to become quadratic (100k attributes: over 40 s; 60k open
 # elements: 25 s).
@@ -91,20 +91,20 @@ class Guard:
 
         Raises ValueError for an unknown kind and RuntimeError when no child can be started.
         """
-        if kind not in guarded.KINDS:
-            raise ValueError(f"unknown kind {kind!r}: one of {', '.join(guarded.KINDS)}")
+        if kind not in guard_child.KINDS:
+            raise ValueError(f"unknown kind {kind!r}: one of {', '.join(guard_child.KINDS)}")
         refused = prescan(kind, content)
         if refused is not None:
             return refused
         child = self._running_child()
         try:
-            answer = self._ask(child, guarded.pack(kind, content, url, charset))
+            answer = self._ask(child, guard_child.pack(kind, content, url, charset))
         except (BrokenPipeError, EOFError):
             return self._after_death(child)
         if answer is None:
             self.close()
             return Failure("timeout", f"over {self.timeout_s:g} s")
-        result = guarded.unpack_answer(answer)
+        result = guard_child.unpack_answer(answer)
         if isinstance(result, Extraction):
             return result
         reason, detail = result
@@ -129,7 +129,7 @@ class Guard:
         root = str(Path(__file__).resolve().parents[2])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
         child = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.extraction.guarded", str(self.max_memory_bytes)],
+            [sys.executable, "-m", "pipeline.extraction.guard_child", str(self.max_memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -138,7 +138,7 @@ class Guard:
             ready = _read_frame(child, START_TIMEOUT_S)
         except EOFError:
             ready = b""
-        if ready != guarded.READY:
+        if ready != guard_child.READY:
             child.kill()
             code = child.wait()
             raise RuntimeError(

@@ -39,11 +39,11 @@ from retypeset import retypeset  # noqa: E402
 from filters.decontaminate import Index, build_index, contaminated_by  # noqa: E402
 from filters.language import identify  # noqa: E402
 from filters.licences import licence_of  # noqa: E402
+from filters.measure.stats import measure  # noqa: E402
 from filters.minhash import shingles, signature  # noqa: E402
 from filters.pii import mask_pii  # noqa: E402
 from filters.presets import preset  # noqa: E402
 from filters.rules import reject_reason  # noqa: E402
-from filters.stats import measure  # noqa: E402
 from filters.toxicity import SHIPPED_WORDS, build_word_list, toxicity  # noqa: E402
 
 PRESETS = ("gopher", "c4", "fineweb", "dclm-rules", "dolma3", "openwebmath-rules", "bigcode", "reasonmill")

@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from filters import taggers
-from filters.fasttext_tagger import features
-from filters.tagger_statistics import statistics
-from pipeline.tagger_labels import read_labels
+from filters.taggers.fasttext import features
+from filters.taggers.statistics import statistics
+from pipeline.taggers.labels import read_labels
 
 ROUNDS = 5
 NUM_ENCODED = 20
@@ -27,7 +27,7 @@ def main() -> int:
     """Print one line per student and part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-data", type=Path, required=True)
-    parser.add_argument("--encoder", type=Path, help="folder made by pipeline.train_encoder")
+    parser.add_argument("--encoder", type=Path, help="folder made by pipeline.taggers.train_encoder")
     parser.add_argument("--peer-python", help="unused")
     options = parser.parse_args()
     labels = read_labels(options.eval_data / "quality-labels.jsonl")

@@ -25,14 +25,15 @@ from plain_mimo import PlainMimo
 
 from configs.loader import load
 from configs.recipe import Recipe, load_recipe
-from pretrain import launch, sizes
-from pretrain.attention import dense_mask
-from pretrain.data import Rows
-from pretrain.launch import TrainConfig
-from pretrain.model import build_model
-from pretrain.optimizer import build_optimizer
-from pretrain.schedule import Step
-from pretrain.spikes import History
+from pretrain.model.attention import dense_mask
+from pretrain.model.mimo import build_model
+from pretrain.plan import sizes
+from pretrain.plan.schedule import Step
+from pretrain.plan.spikes import History
+from pretrain.run import launch
+from pretrain.run.launch import TrainConfig
+from pretrain.run.optimizer import build_optimizer
+from pretrain.run.samples import Rows
 from pretrain.train import Training, train_step
 
 MEAN_DOCUMENT_TOKENS = 700

@@ -5,8 +5,8 @@ few tokens or sentences decide, which spaCy cuts otherwise. By definition: datat
 what, is said below.
 """
 
+from filters.measure.stats import TextStats
 from filters.presets import preset
-from filters.stats import TextStats
 
 # datatrove's reasons -> the beginning of our measurement's name, and which of the rule's bounds is broken.
 _SAME_RULE = {

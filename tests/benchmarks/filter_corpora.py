@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.extraction.html import extract_html
+from pipeline.extraction.web.html import extract_html
 
 _PER_CLASS = 600
 _MIN_TEXTS = 20  # fewer say nothing about a class

@@ -20,7 +20,7 @@ from configs import tables
 from configs.command import Place
 from configs.contract import RAW, Manifest
 from pipeline.extract_documents import run
-from pipeline.session import spark_session
+from pipeline.spark.session import spark_session
 
 FEW, MANY = 1, 6
 PRESET = "timeout_s = 20.0\nmax_memory_bytes = 2000000000\nmax_error_fraction = 0.02\n"

@@ -23,8 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.compare_runs import diff  # noqa: E402
-from pipeline.demo import STEPS  # noqa: E402
+from pipeline.inspection.compare import diff  # noqa: E402
+from pipeline.run_all import STEPS  # noqa: E402
 from tests.pretrain.test_train import trace  # noqa: E402
 
 PRESET = "configs/tiny"
@@ -81,7 +81,7 @@ def kill_in_step(output: Path, step: str, rng: random.Random, seconds: float) ->
 
 
 def start(output: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pipeline.demo", "--preset", PRESET, "--output", str(output)]
+    command = [sys.executable, "-m", "pipeline.run_all", "--preset", PRESET, "--output", str(output)]
     return subprocess.Popen(
         command,
         cwd=ROOT,

@@ -25,10 +25,10 @@ from configs import tables  # noqa: E402
 
 JOB = """
 import runpy
-import pretrain.acceptance
-import pretrain.tuning_state
-pretrain.acceptance.SERVED_TOKENS = 8  # so that most of the time is the tuning's
-pretrain.tuning_state.SAVE_AFTER_S = 0.5
+import pretrain.decoding.acceptance
+import pretrain.mtp_copies.state
+pretrain.decoding.acceptance.SERVED_TOKENS = 8  # so that most of the time is the tuning's
+pretrain.mtp_copies.state.SAVE_AFTER_S = 0.5
 runpy.run_module("pretrain.extend_mtp", run_name="__main__", alter_sys=True)
 """
 TIMES = ("draft_cost", "modelled_speedup", "measured_speedup", "tokens_per_second")

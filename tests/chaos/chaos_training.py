@@ -21,12 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from pretrain import checkpoint, compat  # noqa: E402
-from pretrain.checkpoint import CheckpointError  # noqa: E402
-from pretrain.model import start_single_process  # noqa: E402
+from pretrain.model import compat  # noqa: E402
+from pretrain.model.mimo import start_single_process  # noqa: E402
+from pretrain.run import checkpoint  # noqa: E402
+from pretrain.run.checkpoint import CheckpointError  # noqa: E402
 from tests.pretrain import test_train  # noqa: E402
+from tests.pretrain.run.test_checkpoint import damage, newest  # noqa: E402
 from tests.pretrain.small_run import write_run  # noqa: E402
-from tests.pretrain.test_checkpoint import damage, newest  # noqa: E402
 from tests.pretrain.test_train import interrupt, trace, train  # noqa: E402
 
 BOUNDARIES = (10, 14)

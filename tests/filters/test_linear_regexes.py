@@ -57,7 +57,7 @@ def is_slow(pattern: re.Pattern[str], unit: str) -> bool:
 
 def test_there_are_patterns_to_test() -> None:
     assert len(PATTERNS) >= 10
-    assert "filters.spans._DELIMITER" in PATTERNS
+    assert "filters.measure.spans._DELIMITER" in PATTERNS
 
 
 @pytest.mark.parametrize("name", sorted(PATTERNS))

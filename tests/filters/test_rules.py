@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from filters.measure.stats import TextStats, measure
 from filters.presets import REASONS, Rule, Thresholds, preset
 from filters.rules import reject_reason
-from filters.stats import TextStats, measure
 
 PRESETS = ("gopher", "c4", "fineweb", "dclm-rules", "dolma3", "openwebmath-rules", "bigcode", "reasonmill")
 

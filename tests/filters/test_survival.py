@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from filters.decontaminate import Index, build_index, contaminated_by
+from filters.measure.stats import measure
 from filters.presets import preset
 from filters.rules import reject_reason
-from filters.stats import measure
 from tests.benchmarks.filter_junk import junk_classes
 from tests.benchmarks.retypeset import retypeset
 

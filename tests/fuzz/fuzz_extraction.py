@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile_pages import mutated_pages, poison_pages, seed_pages
 
 from configs.reject_reasons import REJECT_REASONS
-from pipeline.extract_row import extract_row
 from pipeline.extraction.encodings import clean
-from pipeline.extraction.extraction import Extraction
+from pipeline.extraction.extract_row import extract_row
 from pipeline.extraction.guard import Failure, Guard
+from pipeline.extraction.result import Extraction
 
 # Ours: a quarter of the presets' limit, so that a page near it shows.
 TIMEOUT_S = 5.0

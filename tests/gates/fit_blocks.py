@@ -1,4 +1,4 @@
-"""Fits the weights of `pipeline/extraction/blocks.py`: `python tests/gates/fit_blocks.py --eval-data DIR`.
+"""Fit the weights of pipeline/extraction/web/blocks.py: `python tests/gates/fit_blocks.py --eval-data DIR`.
 
 Blocks that hold a wanted segment of the annotated pages are content, those that hold an unwanted one are not.
 Prints segment F1 without the model, F1 of the model under cross-validation by site (a page is scored by
@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from extraction_scores import segment_scores  # noqa: E402
 
-from pipeline.extraction import blocks as model  # noqa: E402
-from pipeline.extraction import maintext  # noqa: E402
 from pipeline.extraction.encodings import decode_source  # noqa: E402
-from pipeline.extraction.html import extract_html  # noqa: E402
-from pipeline.extraction.page import parse, take_out, title_of  # noqa: E402
-from pipeline.extraction.plain import strip_markdown  # noqa: E402
-from pipeline.extraction.tree import inventory_of  # noqa: E402
+from pipeline.extraction.tree.tree import inventory_of  # noqa: E402
+from pipeline.extraction.web import blocks as model  # noqa: E402
+from pipeline.extraction.web import maintext  # noqa: E402
+from pipeline.extraction.web.html import extract_html  # noqa: E402
+from pipeline.extraction.web.page import parse, take_out, title_of  # noqa: E402
+from tests.gates.plain_text import strip_markdown  # noqa: E402
 
 NUM_FOLDS = 10
 # Ours: swept .02 to 1, flat. The bias is not penalised.

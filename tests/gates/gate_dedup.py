@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from configs import tables
 from configs.loader import load
 from filters.minhash import band_keys, shingles, signature
-from pipeline.dedup_config import DedupConfig
+from pipeline.dedup.config import DedupConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = ROOT / "configs" / "tiny"  # the presets differ in the number of parts and in the split

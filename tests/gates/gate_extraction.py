@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from extraction_scores import Measures, documentation, formulas_and_code, segment_scores  # noqa: E402
 
-from pipeline.extraction.html import extract_html  # noqa: E402
-from pipeline.extraction.mathml import mathml_to_latex  # noqa: E402
-from pipeline.extraction.plain import strip_markdown  # noqa: E402
-from pipeline.extraction.tex_normal import normalise_tex  # noqa: E402
+from pipeline.extraction.math.mathml import mathml_to_latex  # noqa: E402
+from pipeline.extraction.math.tex_normal import normalise_tex  # noqa: E402
+from pipeline.extraction.web.html import extract_html  # noqa: E402
+from tests.gates.plain_text import strip_markdown  # noqa: E402
 
 FLOORS = Path(__file__).with_name("extraction_floors.json")
 

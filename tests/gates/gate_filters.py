@@ -27,10 +27,10 @@ from retypeset import retypeset  # noqa: E402
 from configs.loader import load  # noqa: E402
 from filters.decontaminate import build_index, contaminated_by  # noqa: E402
 from filters.language import identify  # noqa: E402
+from filters.measure.stats import measure  # noqa: E402
 from filters.pii import mask_pii  # noqa: E402
 from filters.presets import preset  # noqa: E402
 from filters.rules import reject_reason  # noqa: E402
-from filters.stats import measure  # noqa: E402
 from pipeline.filter_documents import FilterConfig, language_reason, rule_reason  # noqa: E402
 
 FLOORS = Path(__file__).with_name("filter_floors.json")

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from configs.contract import DOMAINS
 from filters import taggers
-from filters.tagger_scores import read_card
-from pipeline.tagger_agreement import interval, kappa
-from pipeline.tagger_labels import hash_labels, read_labels
+from filters.taggers.scores import read_card
+from pipeline.taggers.agreement import interval, kappa
+from pipeline.taggers.labels import hash_labels, read_labels
 
 NAMES = ("quality-labels.jsonl", "quality-labels.jsonl.xz")
 FLOORS = json.loads(Path(__file__).with_name("tagger_floors.json").read_text())

@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.contract import FILTERED, TEXT_STATS, Manifest
-from pipeline.dedup_config import DedupConfig
-from pipeline.find_duplicates import find_duplicates
-from pipeline.tables import part_shards, read_table
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.find_duplicates import find_duplicates
+from pipeline.spark.tables import part_shards, read_table
 
 CONFIG = DedupConfig(
     bands=20, rows_per_band=7, minhash_seed=1, jaccard_threshold=0.8, max_bucket_leaders=64,

@@ -15,15 +15,15 @@ from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
 from filters.minhash import jaccard, shingles
-from pipeline import decide_clusters
-from pipeline.choose_keepers import heldout_by_hash
-from pipeline.dedup_config import DedupConfig
+from pipeline.dedup import clusters
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.find_duplicates import guard_sources
+from pipeline.dedup.keepers import heldout_by_hash
+from pipeline.dedup.keys import rank_of, text_key
+from pipeline.dedup.pairs import candidate_pairs, verified
+from pipeline.dedup.signatures import keep_signatures
 from pipeline.dedup_documents import run
-from pipeline.dedup_keys import rank_of, text_key
-from pipeline.find_duplicates import guard_sources
-from pipeline.keep_signatures import keep_signatures
-from pipeline.near_duplicates import candidate_pairs, verified
-from pipeline.tables import part_shards
+from pipeline.spark.tables import part_shards
 from tests.pipeline.dedup_corpus import (
     CONFIG,
     corpus,
@@ -73,7 +73,7 @@ def test_order_partitions_and_rounds_do_not_matter(
     spark: SparkSession, tmp_path: Path, found: dict[str, dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seven parts in another order, three and four documents of a cluster in two rounds; one URL listed."""
-    monkeypatch.setattr(decide_clusters, "MAX_LISTED", 1)
+    monkeypatch.setattr(clusters, "MAX_LISTED", 1)
     shuffled = random.Random(4).sample(corpus(), len(corpus()))
     small_rounds = CONFIG.model_copy(update={"max_round_documents": 2})
     other = outcome_of(spark, tmp_path, *(shuffled[n::7] for n in range(7)), config=small_rounds)

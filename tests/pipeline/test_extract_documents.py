@@ -11,10 +11,10 @@ from configs import tables
 from configs.command import Place
 from configs.contract import RAW, ContractError, Manifest
 from pipeline.extract_documents import ExtractConfig, run, transform
-from pipeline.extract_row import extract_row
-from pipeline.extraction.extraction import Extraction
+from pipeline.extraction.extract_row import extract_row
 from pipeline.extraction.guard import Failure
-from pipeline.tables import part_shards
+from pipeline.extraction.result import Extraction
+from pipeline.spark.tables import part_shards
 
 PAGE = b"<html><head><title>Sums</title></head><body><article><h1>Sums</h1><p>" + (
     b"The sum of two even numbers is even, and so is their product. " * 6

@@ -15,12 +15,12 @@ from configs.loader import ConfigError
 from configs.reject_reasons import REJECT_REASONS
 from filters.decontaminate import build_index
 from filters.language import Language
+from filters.measure.stats import TextStats, measure
 from filters.presets import REASONS
-from filters.stats import TextStats, measure
 from filters.toxicity import SHIPPED_WORDS, build_word_list
 from filters.url_lists import build_url_list
 from pipeline.filter_documents import FilterConfig, Judge, decide, language_reason, run
-from pipeline.index_problems import ProblemConfig, index_problems
+from pipeline.reading.problems import ProblemConfig, index_problems
 
 CONFIG = FilterConfig(
     rules="reasonmill",

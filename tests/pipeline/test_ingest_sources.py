@@ -18,8 +18,8 @@ from configs import tables
 from configs.command import Place
 from configs.contract import KINDS, ContractError
 from configs.loader import ConfigError
-from pipeline.content_kinds import KIND_OF_TYPE, kind_of
 from pipeline.ingest_sources import IngestConfig, SourceConfig, plan, run, transform
+from pipeline.reading.content_kinds import KIND_OF_TYPE, kind_of
 from tests.pipeline.warc_files import compressed, record, response
 
 PRESET = """

@@ -12,7 +12,7 @@ from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
 from pipeline import plan_mixture
-from pipeline.mixture_ranges import count_chunks, find_boundaries
+from pipeline.mixture.ranges import count_chunks, find_boundaries
 from pipeline.plan_mixture import stage_order
 from tests.pipeline.scored_run import MIXTURE_TOML, Doc, write_documents, write_stages, write_tokenizer
 

@@ -10,7 +10,7 @@ from configs.command import Place
 from configs.loader import ConfigError
 from filters import taggers
 from pipeline import score_documents
-from pipeline.tokenizer_table import encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
 from tests.pipeline.scored_run import Doc, write_documents, write_tokenizer
 
 pytestmark = pytest.mark.spark

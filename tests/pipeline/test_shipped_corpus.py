@@ -14,9 +14,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from configs.command import Place
-from pipeline.compare_runs import diff
-from pipeline.demo import STEPS
-from pipeline.report import write_summary
+from pipeline.inspection.compare import diff
+from pipeline.inspection.summary import write_summary
+from pipeline.run_all import STEPS
 
 CORPUS = Path("tests/data/sample-corpus")
 JSONL = ("neardup/docs.jsonl", "text/typed_text.jsonl")

@@ -11,11 +11,12 @@ from pyspark.sql import functions as sf
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
-from pipeline import plan_mixture, token_shards, tokenize_corpus
-from pipeline.buckets import order_position
-from pipeline.token_shards import BucketWork
+from pipeline import plan_mixture, tokenize_corpus
+from pipeline.mixture.buckets import order_position
 from pipeline.tokenize_corpus import pack
-from pipeline.tokenizer_table import encode, encoder, open_tokenizer
+from pipeline.tokens import shards
+from pipeline.tokens.shards import BucketWork
+from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
 from tests.pipeline.scored_run import (
     MIXTURE_TOML,
     WORDS,
@@ -193,11 +194,11 @@ def test_counts_that_differ_from_scoring_are_refused(tmp_path: Path) -> None:
     tokenizer = open_tokenizer(str(tmp_path))
     work = BucketWork("b", "science", "low", "web", 2, 99, 1, "mark")
     rows = iter([("b", 0, "one", "?"), ("b", 0, "two", "!")])
-    assert list(token_shards.write_shards(rows, str(tmp_path), {"b": work}, tokenizer)) == [("b", 0)]
+    assert list(shards.write_shards(rows, str(tmp_path), {"b": work}, tokenizer)) == [("b", 0)]
     template = tables.read_manifest(str(tmp_path), "tokenizer")
     assert template is not None
     with pytest.raises(ContractError, match="wrote 2 documents, 4 tokens; scoring counted 2, 99"):
-        token_shards.join_shards(str(tmp_path), work, tokenizer, template)
+        shards.join_shards(str(tmp_path), work, tokenizer, template)
 
 
 def test_large_shards_are_placed_first_and_small_ones_share_a_task() -> None:

@@ -14,7 +14,7 @@ from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
 from pipeline import train_tokenizer
-from pipeline.tokenizer_table import encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
 from pipeline.train_tokenizer import TokenizerConfig, train
 from tests.pipeline.scored_run import Doc, write_documents
 

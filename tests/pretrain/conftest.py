@@ -11,8 +11,8 @@ def single_process():
     """
     import torch
 
-    from pretrain import compat
-    from pretrain.model import start_single_process
+    from pretrain.model import compat
+    from pretrain.model.mimo import start_single_process
 
     torch.set_num_threads(1)
     compat.install()
@@ -22,7 +22,7 @@ def single_process():
 @pytest.fixture(scope="session")
 def trained(single_process):
     """The model that has learnt CYCLE; whoever changes it puts it back."""
-    from tests.pretrain.test_generate import trained_model
+    from tests.pretrain.decoding.test_generate import trained_model
 
     return trained_model()
 

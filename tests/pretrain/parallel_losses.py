@@ -16,10 +16,10 @@ from megatron.core.pipeline_parallel import get_forward_backward_func
 from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 
 from configs.recipe import ModelConfig
-from pretrain import compat
-from pretrain.launch import device
-from pretrain.loss import forward_step, global_counts, make_batch, reduce_losses
-from pretrain.model import build_model
+from pretrain.model import compat
+from pretrain.model.loss import forward_step, global_counts, make_batch, reduce_losses
+from pretrain.model.mimo import build_model
+from pretrain.run.launch import device
 
 ALONE = {"alone": (1, 1, 1)}
 LAYOUTS = {"dp2": (1, 1, 1), "tp2": (2, 1, 1), "pp2": (1, 2, 1), "cp2": (1, 1, 2)}

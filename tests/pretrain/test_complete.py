@@ -8,11 +8,11 @@ import typer
 
 from pretrain import complete
 from pretrain.export_hf import write_model
-from pretrain.hf_layout import hf_config, hf_tensors
-from pretrain.mtp import append_copies
+from pretrain.hf.layout import hf_config, hf_tensors
+from pretrain.model.mtp import append_copies
+from tests.pretrain.decoding.test_generate import CYCLE, greedy
+from tests.pretrain.model.test_mimo import SMALL, small_model
 from tests.pretrain.test_export_hf import STAGE, fake_checkpoints, write_preset, write_tokenizer
-from tests.pretrain.test_generate import CYCLE, greedy
-from tests.pretrain.test_model import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
 

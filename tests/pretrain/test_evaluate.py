@@ -7,12 +7,13 @@ import torch
 
 from configs.command import Place
 from configs.contract import ContractError
-from pretrain import acceptance, evaluate
-from pretrain.heldout import GROUPS, heldout_samples
+from pretrain import evaluate
+from pretrain.decoding import acceptance
+from pretrain.run.heldout import GROUPS, heldout_samples
 from tests.pretrain import small_run
+from tests.pretrain.model.test_mimo import small_model
+from tests.pretrain.run.test_heldout import WORDS
 from tests.pretrain.test_export_hf import STAGE, fake_checkpoints, write_preset, write_tokenizer
-from tests.pretrain.test_heldout import WORDS
-from tests.pretrain.test_model import small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
 

@@ -9,14 +9,15 @@ from configs import tables
 from configs.command import Place
 from configs.contract import ContractError, Manifest
 from configs.recipe import StageConfig
-from pretrain import checkpoint, export_hf
+from pretrain import export_hf
+from pretrain.decoding.generate import one_document
 from pretrain.export_hf import shards, write_weights
-from pretrain.generate import one_document
-from pretrain.hf_layout import hf_config, to_hf
+from pretrain.hf.layout import hf_config, to_hf
 from pretrain.import_hf import load_folder, read_folder
-from pretrain.mtp import shift_within_documents
+from pretrain.model.mtp import shift_within_documents
+from pretrain.run import checkpoint
 from tests.pretrain import small_run
-from tests.pretrain.test_model import SMALL, small_model
+from tests.pretrain.model.test_mimo import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
 
@@ -156,7 +157,7 @@ def test_transformers_computes_the_same_with_the_exported_code(place):
         f"{place.output}/export", trust_remote_code=True, dtype=torch.float32
     )
     ours = small_model().eval()
-    from pretrain.model import set_rotary
+    from pretrain.model.mimo import set_rotary
 
     set_rotary(ours, STAGE.rotary_base)
     tokens = torch.randint(0, 90, (2, 40), generator=torch.Generator().manual_seed(0))

@@ -9,18 +9,21 @@ from configs import tables
 from configs.command import Place
 from configs.loader import ConfigError
 from configs.recipe import load_recipe
-from pretrain import acceptance, extend_mtp, heldout, tuning_state
-from pretrain.generate import generate
-from pretrain.heldout import make_sample
+from pretrain import extend_mtp
+from pretrain.decoding import acceptance
+from pretrain.decoding.generate import generate
 from pretrain.import_hf import load_folder
-from pretrain.loss import make_batch
-from pretrain.model import build_model
-from pretrain.mtp import append_copies
-from pretrain.tune_copies import ExtendConfig, steps, targets, tune
-from pretrain.tuning_state import TuningState
+from pretrain.model.loss import make_batch
+from pretrain.model.mimo import build_model
+from pretrain.model.mtp import append_copies
+from pretrain.mtp_copies import state as tuning_state
+from pretrain.mtp_copies.state import TuningState
+from pretrain.mtp_copies.tune import ExtendConfig, steps, targets, tune
+from pretrain.run import heldout
+from pretrain.run.heldout import make_sample
 from tests.pretrain import small_run
+from tests.pretrain.decoding.test_generate import whole_drafts
 from tests.pretrain.test_export_hf import fake_checkpoints, write_tokenizer
-from tests.pretrain.test_generate import whole_drafts
 
 pytestmark = pytest.mark.usefixtures("single_process")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from configs.contract import ContractError
-from pretrain.hf_layout import from_hf, to_hf
+from pretrain.hf.layout import from_hf, to_hf
 from pretrain.import_hf import load_folder, read_folder
-from tests.pretrain.test_model import SMALL, small_model
+from tests.pretrain.model.test_mimo import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
 

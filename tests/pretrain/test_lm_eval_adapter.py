@@ -9,9 +9,9 @@ from tokenizers import Tokenizer
 from configs.loader import ConfigError
 from pretrain import lm_eval_adapter
 from pretrain.lm_eval_adapter import adapter, continuation, known_tasks, loglikelihoods
+from tests.pretrain.decoding.test_generate import greedy, whole_pass
+from tests.pretrain.model.test_mimo import SMALL, small_model
 from tests.pretrain.test_export_hf import write_tokenizer
-from tests.pretrain.test_generate import greedy, whole_pass
-from tests.pretrain.test_model import SMALL, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
 

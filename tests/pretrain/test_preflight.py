@@ -14,7 +14,8 @@ from configs import tables
 from configs.command import Place
 from configs.contract import MIXTURE, ContractError
 from configs.loader import ConfigError
-from pretrain import preflight, preflight_checks
+from pretrain import preflight
+from pretrain.plan import checks
 from tests.pretrain.small_run import STAGE_TOKENS, documents, manifest, write_bucket, write_run
 
 MATH, CODE = "mathematics-high-web", "code-high-web"
@@ -214,7 +215,7 @@ def test_there_are_thirty_faults() -> None:
 
 def test_a_disk_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path)
-    monkeypatch.setattr(preflight_checks.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1))
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1))
     with pytest.raises(ConfigError, match=r"0\.0 GiB free, checkpoints need"):
         preflight.run(place(tmp_path))
 

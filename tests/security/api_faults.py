@@ -21,9 +21,10 @@ from unittest import mock
 import openai
 
 from configs.loader import ConfigError, load
+from synth.config import EndpointConfig
+from synth.endpoint.ask import Prompt, ask
+from synth.endpoint.journal import Journal, open_journal
 from synth.generate import SynthConfig
-from synth.journal import Journal, open_journal
-from synth.teachers import EndpointConfig, Prompt, ask
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
 from tests.synth.conftest import PROXY_VARIABLES, TINY
 

@@ -24,8 +24,8 @@ import torch
 from configs.contract import ContractError
 from configs.loader import Config, ConfigError, load
 from pipeline.train_tokenizer import Job, TokenizerConfig, _facts
-from pretrain import safe_pickle
 from pretrain.import_hf import read_folder
+from pretrain.run import safe_pickle
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
 from tests.security.evil_inputs import Case, archives, crawl_files
 

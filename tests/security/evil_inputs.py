@@ -13,9 +13,9 @@ import brotli
 import pyarrow as pa
 
 from pipeline.extraction.guard import Failure, Guard
-from pipeline.list_inputs import InputFile
-from pipeline.raw_rows import BATCH
-from pipeline.read_files import read_file
+from pipeline.reading.files import read_file
+from pipeline.reading.list_inputs import InputFile
+from pipeline.reading.raw_row import BATCH
 
 Case = tuple[str, Callable[[Path], str | None]]
 """A name, and what to try in an empty folder: it says what went wrong."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from unittest import mock
 
-from synth import verify_code
-from synth.problems import Problem
-from synth.sandbox import Limits, has_bubblewrap
-from synth.teachers import make_problem
+from synth.checks import verify_code
+from synth.checks.sandbox import Limits, has_bubblewrap
+from synth.families.problem import Problem
+from synth.families.symbolic import make_problem
 from tests.security.attempts import Attempt, Setup
 
 LIMITS = Limits(timeout_s=2)

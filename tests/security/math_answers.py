@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from synth.verify_math import MathVerifier, Verdict
+from synth.checks.verify_math import MathVerifier, Verdict
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
 
 TIMEOUT_S = 2

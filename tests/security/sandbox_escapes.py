@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from synth.sandbox import Limits, Outcome, Program, has_bubblewrap, run_programs
+from synth.checks.sandbox import Limits, Outcome, Program, has_bubblewrap, run_programs
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
 from tests.security.escape_programs import ESCAPES, FLOODS, LOOKS, PRELUDE
 

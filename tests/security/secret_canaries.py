@@ -17,8 +17,9 @@ from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
-from synth import generate, journal, label_documents
-from synth.teachers import KEY_VARIABLE
+from synth import generate, label_documents
+from synth.endpoint import journal
+from synth.endpoint.ask import KEY_VARIABLE
 from tests.security.attempts import Attempt, Setup
 from tests.synth.conftest import (
     PROXY_VARIABLES,

@@ -19,14 +19,14 @@ from configs import tables
 from configs.contract import ContractError
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
+from pretrain.decoding.generate import generate, one_document
 from pretrain.export_hf import write_model
-from pretrain.generate import generate, one_document
-from pretrain.heldout import heldout_samples
-from pretrain.hf_layout import hf_config, hf_tensors
+from pretrain.hf.layout import hf_config, hf_tensors
 from pretrain.import_hf import load_folder
-from pretrain.loss import forward_step, global_counts, make_batch
-from pretrain.model import MimoModel, build_model
-from pretrain.mtp import append_copies
+from pretrain.model.loss import forward_step, global_counts, make_batch
+from pretrain.model.mimo import MimoModel, build_model
+from pretrain.model.mtp import append_copies
+from pretrain.run.heldout import heldout_samples
 
 NUM_PROMPTS = 16
 LENGTH = 256

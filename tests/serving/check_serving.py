@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from configs.contract import ContractError
 from configs.loader import ConfigError
-from pretrain import compat
-from pretrain.model import start_single_process
+from pretrain.model import compat
+from pretrain.model.mimo import start_single_process
 from tests.serving.cases import Case, make_cases
 
 MAX_LOGIT_DIFFERENCE = {"transformers": 1e-5, "vllm": 1e-4}

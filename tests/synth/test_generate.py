@@ -19,9 +19,9 @@ from configs.contract import ContractError
 from configs.loader import ConfigError
 from filters.decontaminate import build_index, save_index
 from synth import generate, solve_problems
-from synth.problems import Problem, boxed_answer
-from synth.sandbox import has_bubblewrap
-from synth.teachers import make_problem
+from synth.checks.sandbox import has_bubblewrap
+from synth.families.problem import Problem, boxed_answer
+from synth.families.symbolic import make_problem
 
 MakePlace = Callable[..., Place]
 

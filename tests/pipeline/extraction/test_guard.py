@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from pipeline.extraction import guarded
-from pipeline.extraction.extraction import Extraction
+from pipeline.extraction import guard_child
 from pipeline.extraction.guard import Failure, Guard, prescan
+from pipeline.extraction.result import Extraction
 
 MEMORY = 2_000_000_000
 
@@ -127,4 +127,4 @@ def test_poison_pages_end_in_time(guard: Guard, name: str):
 
 
 def test_every_kind_has_an_extractor():
-    assert all(callable(guarded.extractor_of(kind)) for kind in guarded.KINDS)
+    assert all(callable(guard_child.extractor_of(kind)) for kind in guard_child.KINDS)

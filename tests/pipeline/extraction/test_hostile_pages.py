@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.extraction.extraction import Extraction
 from pipeline.extraction.guard import Failure, Guard
+from pipeline.extraction.result import Extraction
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fuzz"))
 

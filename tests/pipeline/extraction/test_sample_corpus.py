@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipeline.extraction.html import extract_html
-from pipeline.extraction.notebook import extract_notebook
-from pipeline.extraction.pdf import extract_pdf
-from pipeline.extraction.tex_normal import normalise_tex
+from pipeline.extraction.formats.notebook import extract_notebook
+from pipeline.extraction.formats.pdf import extract_pdf
+from pipeline.extraction.math.tex_normal import normalise_tex
+from pipeline.extraction.web.html import extract_html
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "gates"))
 

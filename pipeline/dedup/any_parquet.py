@@ -1,0 +1,162 @@
+"""Deduplication of any Parquet: INPUT/**/*.parquet -> OUTPUT/deduped and OUTPUT/deduped_rejects.
+
+The input has doc_id (unique), url and text; every other column passes through, and what the keeper order can
+use of them (dedup_keys.RANK_COLUMNS) it uses. `source` (a column, or a folder source=<s>) is what the guard
+counts by. Files are told apart by path, size and time of change. Cost: a file is one task of the signatures.
+"""
+
+import logging
+import time
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from configs import tables
+from configs.command import Place
+from configs.contract import EXCERPT_CHARS, ContractError, Manifest, Part
+from pipeline.dedup.clusters import OUTCOME
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.find_duplicates import MODULES as SHARED_MODULES
+from pipeline.dedup.find_duplicates import find_duplicates
+from pipeline.dedup.keys import REQUIRED_COLUMNS
+from pipeline.spark.tables import Job, Shard, Written, write_partitions
+
+logger = logging.getLogger(__name__)
+
+MODULES = ("pipeline.dedup.any_parquet", *SHARED_MODULES)
+ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
+
+
+def is_plain(place: Place) -> bool:
+    """Whether the input is a folder of Parquet rather than a run's root (which holds tables, each with its
+    manifest); a run's own root is never its plain input.
+    """
+    if place.input == place.output:
+        return False
+    fs, base = tables.filesystem(place.input)
+    entries = fs.get_file_info(pafs.FileSelector(base, allow_not_found=True))
+    folders = [f"{entry.path}/manifest.json" for entry in entries if entry.type == pafs.FileType.Directory]
+    is_root = any(info.is_file for info in (fs.get_file_info(folders) if folders else ()))
+    return not is_root and bool(_files(place.input))
+
+
+def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) -> Manifest | None:
+    """Deduplicate the files and commit both tables; None on a dry run.
+
+    Raises ContractError if the output lies in the input, or a file lacks a column or has one of ADDED.
+    """
+    if f"{place.output.rstrip('/')}/".startswith(f"{place.input.rstrip('/')}/"):
+        raise ContractError(f"{place.output}: lies in the input {place.input}; remedy: another --output")
+    shards = _shards(place.input)
+    digest = tables.hash_json([shard.digest for shard in shards])
+    job = Job("dedup", "deduped", config, {"parquet": digest}, MODULES)
+    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
+    if done and not place.overwrite:
+        logger.info("dedup: up to date, %s rows", f"{done.rows_out:,}")
+        return done
+    if place.dry_run:
+        print(f"dedup: would compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files")
+        return None
+    reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
+    documents = reader.parquet(*(shard.path for shard in shards))
+    texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
+    outcome = find_duplicates(spark, place.output, shards, texts, config)
+    return _write(documents, outcome, place.output, job, config.num_parts, started)
+
+
+def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
+    """(path in `folder`, file) of every Parquet file in it; names with _ or . in front are not data."""
+    fs, base = tables.filesystem(folder)
+    found = []
+    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
+        relative = info.path.removeprefix(base).lstrip("/")
+        is_hidden = any(piece.startswith(("_", ".")) for piece in relative.split("/"))
+        if info.is_file and relative.endswith(".parquet") and not is_hidden:
+            found.append((relative, info))
+    return sorted(found, key=lambda file: file[0])
+
+
+def _shards(folder: str) -> list[Shard]:
+    fs, _ = tables.filesystem(folder)
+    shards = []
+    for relative, info in _files(folder):
+        with fs.open_input_file(info.path) as file:
+            footer = pq.read_metadata(file)
+        path = f"{folder.rstrip('/')}/{relative}"
+        _check_columns(footer.schema.to_arrow_schema(), path)
+        mark = tables.hash_json([relative, info.size, info.mtime_ns])
+        shards.append(Shard(relative, tables.source_of(relative), path, mark, footer.num_rows))
+    return shards
+
+
+def _check_columns(schema: pa.Schema, path: str) -> None:
+    for name in REQUIRED_COLUMNS:
+        if name not in schema.names:
+            raise ContractError(f"{path}: no column {name}; remedy: add it (url may be null)")
+    for name in ("url", "text"):
+        if schema.field(name).type not in (pa.string(), pa.large_string()):
+            raise ContractError(f"{path}: {name} is {schema.field(name).type}; remedy: make it a string")
+    id_type = schema.field("doc_id").type
+    if id_type not in (pa.string(), pa.large_string()) and not pa.types.is_integer(id_type):
+        raise ContractError(f"{path}: doc_id is {id_type}; remedy: make it a string or an integer")
+    for name in ADDED:
+        if name in schema.names:
+            raise ContractError(f"{path}: has a column {name}, which dedup adds; remedy: rename or drop it")
+
+
+def _write(
+    documents: DataFrame, outcome: DataFrame, root: str, job: Job, num_parts: int, started: float
+) -> Manifest:
+    """Write kept rows and rejects and commit both.
+
+    Rows are placed by hash of doc_id and sorted by it: a part depends on the rows and `num_parts` alone.
+    """
+    folder = tables.table_path(root, job.table)
+
+    def write(part: pa.Table) -> Written:
+        return _write_part(part, folder)
+
+    rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_parts, "_id")
+    decided = F.struct(*(name for name in OUTCOME if name != "source")).alias("_outcome")
+    outcomes = outcome.select(F.col("doc_id").alias("_id"), decided).repartition(num_parts, "_id")
+    placed = rows.join(outcomes, on="_id", how="inner").sortWithinPartitions("_id").drop("_id")
+    return write_partitions(placed, write, root, job, started)
+
+
+def _write_part(rows: pa.Table, folder: str) -> Written:
+    """Write the rows of one partition: what is kept, and the rejects."""
+    started = time.monotonic()
+    outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
+    is_kept = pc.is_null(outcome["reject_reason"])
+    kept = rows.drop_columns("_outcome")
+    rejects = kept.select([name for name in ("doc_id", "source", "url") if name in kept.column_names])
+    for name in ADDED:
+        kept = kept.append_column(name, outcome[name])
+    for name in ("reject_reason", "duplicate_of", "measurements"):
+        rejects = rejects.append_column(name, outcome[name])
+    rejects = rejects.append_column("excerpt", pc.utf8_slice_codeunits(rows["text"], 0, EXCERPT_CHARS))
+    reasons = Counter(outcome["reject_reason"].drop_null().to_pylist())
+    kept = kept.filter(is_kept)
+    return Written(
+        _write_file(kept, folder),
+        _write_file(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
+        kept.num_rows,
+        dict(sorted(reasons.items())),
+        time.monotonic() - started,
+        tables.peak_memory_bytes(),
+    )
+
+
+def _write_file(rows: pa.Table, folder: str) -> tuple[Part, ...]:
+    """The part that holds the rows; none without a row."""
+    if rows.num_rows == 0:
+        return ()
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd")
+    data = sink.getvalue().to_pybytes()
+    return (tables.write_bytes(folder, f"part-{tables.hash_bytes(data)}.parquet", data, rows.num_rows),)

@@ -1,0 +1,93 @@
+"""What becomes of every document of a table or of any Parquet: the part of deduplication that both share.
+
+The driver sees numbers: two for each round of the components, one for each round of large clusters, one row
+for the worst source.
+"""
+
+import logging
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from configs.contract import ContractError
+from pipeline.dedup.clusters import decide_clusters
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.pairs import near_pairs
+from pipeline.dedup.signatures import keep_signatures
+from pipeline.spark.tables import Shard
+
+logger = logging.getLogger(__name__)
+
+MODULES = (
+    "pipeline.dedup.find_duplicates",
+    "pipeline.dedup.config",
+    "pipeline.dedup.keys",
+    "pipeline.dedup.signatures",
+    "pipeline.dedup.pairs",
+    "pipeline.dedup.components",
+    "pipeline.dedup.clusters",
+    "pipeline.dedup.keepers",
+    "filters.minhash",
+    "filters.urls",
+)
+
+
+def find_duplicates(
+    spark: SparkSession, root: str, shards: list[Shard], documents: DataFrame, config: DedupConfig
+) -> DataFrame:
+    """One row of decide_clusters.OUTCOME for each document of the `shards`, materialised.
+
+    `documents`: doc_id, text of the same documents. Signatures are kept under `root`.
+    Raises ContractError if a doc_id or text is missing, a doc_id is not unique, or a source would lose more
+    than the guard allows.
+    """
+    keys = keep_signatures(spark, root, shards, config)
+    _check_ids(keys)
+    near = near_pairs(keys, documents, config)
+    logger.info("near-duplicates: %s pairs of texts verified", f"{near.count():,}")
+    outcome = decide_clusters(keys, near, config)
+    rows, expected = outcome.count(), sum(shard.rows for shard in shards)
+    if rows != expected:
+        raise ContractError(f"dedup: {expected} rows in, {rows} decided on; remedy: report this job")
+    guard_sources(outcome, config)
+    return outcome
+
+
+def _check_ids(keys: DataFrame) -> None:
+    [found] = keys.agg(
+        F.count("*").alias("rows"),
+        F.count("doc_id").alias("ids"),
+        F.count_distinct("doc_id").alias("distinct_ids"),
+        F.count("text_key").alias("texts"),
+    ).collect()
+    if found.ids < found.rows or found.texts < found.rows:
+        raise ContractError(
+            f"dedup: {found.rows - found.ids} rows have no doc_id, {found.rows - found.texts} no text; "
+            "remedy: leave them out of the input"
+        )
+    if found.distinct_ids < found.rows:
+        [twice] = keys.groupBy("doc_id").count().where("count > 1").orderBy("doc_id").limit(1).collect()
+        raise ContractError(
+            f"dedup: {found.rows - found.distinct_ids} rows repeat a doc_id, {twice.doc_id!r} comes "
+            f"{twice['count']} times; remedy: give every document its own"
+        )
+
+
+def guard_sources(outcome: DataFrame, config: DedupConfig) -> None:
+    """Raise ContractError for the source that loses the largest share, if it is more than allowed."""
+    lost = F.count("reject_reason")
+    worst = (
+        outcome.groupBy("source")
+        .agg(F.count("*").alias("documents"), lost.alias("lost"))
+        .where(F.col("documents") >= config.min_guarded_documents)
+        .where(F.col("lost") > F.col("documents") * config.max_source_loss_fraction)
+        .orderBy(F.desc(F.col("lost") / F.col("documents")), "source")
+        .limit(1)
+        .collect()
+    )
+    for source in worst:
+        raise ContractError(
+            f"dedup: source {source.source!r} would lose {source.lost} of its {source.documents} documents, "
+            f"more than max_source_loss_fraction {config.max_source_loss_fraction}; remedy: leave it out "
+            "if it repeats another source, else look at its texts, or raise the limit in dedup.toml"
+        )

@@ -1,0 +1,272 @@
+"""An HTML (or trafilatura's XML) tree to Markdown blocks.
+
+One recursive walk: inline content gathers in a line until a block begins. Emphasis is dropped, its text
+stays. Words of `Slots` pass through like any word; they are put back when everything around them is escaped.
+"""
+
+import re
+
+from lxml import etree
+
+from pipeline.extraction.tree.slots import Slots
+from pipeline.extraction.tree.tree import class_of
+
+_HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+_INLINE = frozenset([
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "hi", "i",
+    "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "time", "tt", "u", "var",
+    "wbr", "ruby", "rb",
+])  # fmt: skip
+_SKIPPED = frozenset([
+    "script", "style", "noscript", "template", "svg", "canvas", "iframe", "object", "embed", "audio", "video",
+    "select", "textarea", "button", "input", "head", "meta", "link", "rt", "rp", "map", "graphic", "img",
+])  # fmt: skip
+_LISTS = frozenset(("ul", "ol", "menu", "dir", "list"))
+_QUOTES = frozenset(("blockquote", "quote"))
+_LINE_BREAK = "\x00"
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ère|o|a|os|as|TM|SM|®|\[?\d{0,3}[a-z]?\]?|\*+)\Z", re.I)
+_SCRIPT = re.compile(
+    r"[-+−]?[A-Za-z0-9αβγδεθλμνπρσφω]{1,3}\Z|[A-Za-z0-9](?:[+\-−*/=,][A-Za-z0-9]){1,3}\Z|[*'′]\Z"
+)
+_SCRIPT_BASE = re.compile(
+    r"(?:(?<![A-Za-z0-9])(?:[A-Za-zα-ωΑ-Ω]|10|[2-9]|[A-Z][A-Za-z]?[0-9]?|[kcmdμ]m|cm|mm|Hz|[A-Z]{2,3})|\))\Z"
+)
+# Ours: nesting that a reader could follow; what is below comes as plain text.
+MAX_DEPTH = 150
+# Ours: a longer heading is a paragraph set large.
+MAX_HEADING_CHARS = 200
+# Ours: a data table has short cells; longer ones are page layout.
+MAX_CELL_CHARS = 400
+
+
+def to_markdown(root: etree._Element, slots: Slots) -> str:
+    """Markdown of everything under `root`, with the words of `slots` still in it."""
+    return join_blocks(_Walk(slots).blocks_of(root, 0))
+
+
+def join_blocks(blocks: list[str]) -> str:
+    """Blocks with a blank line between them."""
+    return "\n\n".join(block for block in blocks if block)
+
+
+def escape_prose(text: str) -> str:
+    """One line of prose with literal `$` and `|` escaped."""
+    if "$" in text:
+        text = text.replace("\\$", "$").replace("$", "\\$")
+    return text.replace("|", "\\|") if "|" in text else text
+
+
+class _Walk:
+    """Finished blocks and the line being gathered."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.blocks: list[str] = []
+        self.line: list[str] = []
+        # The formula made last from `<sup>` or `<sub>`.
+        self.script_word = ""
+
+    def blocks_of(self, element: etree._Element, depth: int) -> list[str]:
+        self.walk(element, depth)
+        self.flush()
+        return self.blocks
+
+    def inside(self, element: etree._Element, depth: int) -> list[str]:
+        """Blocks of `element` on their own."""
+        return _Walk(self.slots).blocks_of(element, depth + 1)
+
+    def flush(self) -> None:
+        if not self.line:
+            return
+        text = "".join(self.line)
+        self.line = []
+        if _LINE_BREAK not in text:
+            text = " ".join(text.split())
+            if text:
+                self.blocks.append(escape_prose(text))
+            return
+        paragraph: list[str] = []
+        for part in text.split(_LINE_BREAK):
+            part = " ".join(part.split())
+            if part:
+                paragraph.append(escape_prose(part))
+            elif paragraph:
+                self.blocks.append("\n".join(paragraph))
+                paragraph = []
+        if paragraph:
+            self.blocks.append("\n".join(paragraph))
+
+    def walk(self, element: etree._Element, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self.line.append(" ".join(element.itertext()))
+            return
+        line = self.line
+        if element.text:
+            line.append(element.text)
+        for child in element:
+            tag = child.tag
+            if tag in _INLINE:
+                if tag != "a" or "headerlink" not in class_of(child):
+                    self.walk(child, depth + 1)
+            elif tag == "br" or tag == "lb":
+                self.line.append(_LINE_BREAK)
+            elif tag == "sup" or tag == "sub":
+                self._script(child, depth)
+            elif tag in _SKIPPED or not isinstance(tag, str):
+                pass
+            else:
+                self.flush()
+                self._block(child, tag, depth)
+                self.flush()
+            if child.tail:
+                self.line.append(child.tail)
+
+    def _block(self, element: etree._Element, tag: str, depth: int) -> None:
+        if tag in _HEADINGS or tag == "head":
+            level = _HEADINGS.get(tag) or _HEADINGS.get(element.get("rend", ""), 2)
+            text = " ".join(" ".join(self.inside(element, depth)).split())
+            if len(text) > MAX_HEADING_CHARS:
+                self.blocks.append(text)
+            elif text:
+                self.blocks.append(f"{'#' * level} {text}")
+        elif tag in _LISTS:
+            self._list(element, depth)
+        elif tag == "table":
+            self._table(element, depth)
+        elif tag in _QUOTES:
+            self.blocks.extend(quoted(self.inside(element, depth), self.slots))
+        elif tag == "hr":
+            pass
+        else:
+            self.walk(element, depth + 1)
+
+    def _list(self, element: etree._Element, depth: int) -> None:
+        lines: list[str] = []
+        number = (
+            int(element.get("start", "1"))
+            if element.get("start", "1").isdecimal() and len(element.get("start", "1")) < 9
+            else 1
+        )
+        ordered = element.tag == "ol"
+        for child in element:
+            if not isinstance(child.tag, str) or child.tag in _SKIPPED:
+                continue
+            if child.tag in _LISTS:
+                lines.extend(_indented(block, self.slots) for block in self.inside_list(child, depth))
+                continue
+            blocks = self.inside(child, depth)
+            if not blocks:
+                continue
+            bullet = f"{number}. " if ordered else "- "
+            number += 1
+            for place, block in enumerate(blocks):
+                if self.slots.is_block(block):
+                    lines.append(f"\n{block}\n")
+                elif place == 0:
+                    lines.append(bullet + block.replace("\n", "\n  "))
+                else:
+                    lines.append(_indented(block, self.slots))
+        if lines:
+            self.blocks.append(re.sub(r"\n\n\n+", "\n\n", "\n".join(lines)).strip("\n"))
+
+    def inside_list(self, element: etree._Element, depth: int) -> list[str]:
+        walk = _Walk(self.slots)
+        walk._list(element, depth + 1)
+        return walk.blocks
+
+    def _table(self, table: etree._Element, depth: int) -> None:
+        rows = [line for line in table.iter("tr", "row") if next(line.iterancestors("table"), None) is table]
+        cells = [[cell for cell in line if cell.tag in ("td", "th", "cell")] for line in rows]
+        caption = table.find("caption")
+        if caption is not None:
+            self.blocks.extend(self.inside(caption, depth))
+        width = max((len(line) for line in cells), default=0)
+        nested = table.find(".//table") is not None or table.find(".//pre") is not None
+        if not nested and width > 1:
+            texts = [[self.inside(cell, depth) for cell in line] for line in cells]
+            if _is_data(texts, self.slots):
+                self._pipe_table([[" ".join(blocks) for blocks in line] for line in texts], width)
+                return
+            self.blocks.extend(block for line in texts for blocks in line for block in blocks)
+            return
+        if not cells:
+            self.walk(table, depth + 1)
+        for line in cells:
+            for cell in line:
+                self.blocks.extend(self.inside(cell, depth))
+
+    def _pipe_table(self, texts: list[list[str]], width: int) -> None:
+        lines = []
+        for line in texts:
+            if not any(line):
+                continue
+            padded = [text.replace("\n", " ") for text in line] + [""] * (width - len(line))
+            lines.append(f"| {' | '.join(padded)} |")
+            if len(lines) == 1:
+                lines.append(f"|{' --- |' * width}")
+        if lines:
+            self.blocks.append("\n".join(lines))
+
+    def _script(self, element: etree._Element, depth: int) -> None:
+        """`x<sup>2</sup>` as `$x^2$`; ordinals, footnote marks and anything long stay glued text."""
+        text = "".join(element.itertext()).strip().replace("−", "-")
+        mark = "_" if element.tag == "sub" else "^"
+        script = f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}"
+        before = "".join(self.line[-3:])[-24:]
+        is_script = bool(text) and bool(_SCRIPT.match(text)) and element.find(".//a") is None
+        if is_script and self.line and self.line[-1] == self.script_word:
+            # A second script on the same base: `a_1^2`.
+            number = self.slots.numbers(self.script_word)[0]
+            self.slots.pieces[number] = f"{self.slots.pieces[number][:-1]}{script}$"
+            return
+        base = _SCRIPT_BASE.search(before)
+        ordinal = (
+            mark == "^" and _ORDINAL.match(text) is not None and not (base is not None and text.isdigit())
+        )
+        if not is_script or base is None or ordinal or self.slots.mark in before:
+            self.walk(element, depth + 1)
+            return
+        joined = "".join(self.line)
+        self.script_word = self.slots.add(f"${base[0]}{script}$", "math")
+        self.line = [joined[: len(joined) - len(base[0])], self.script_word]
+
+
+def quoted(blocks: list[str], slots: Slots) -> list[str]:
+    """Blocks as one `>` quote; code and displayed formulas inside stay as they are, unquoted."""
+    out: list[str] = []
+    run: list[str] = []
+    for block in blocks:
+        if slots.is_block(block):
+            if run:
+                out.append("\n>\n".join(run))
+            run = []
+            out.append(block)
+        else:
+            run.append("\n".join(_quoted_line(line, slots) for line in block.split("\n")))
+    return [*out, "\n>\n".join(run)] if run else out
+
+
+def _quoted_line(line: str, slots: Slots) -> str:
+    if slots.is_block(line.strip()):
+        return line.strip()
+    return f"> {line}" if line else ">"
+
+
+def _indented(block: str, slots: Slots) -> str:
+    """A block under a list item; code keeps the margin, for its lines must stay exact."""
+    return "\n".join(
+        line if not line or slots.is_block(line.strip()) else f"  {line}" for line in block.split("\n")
+    )
+
+
+def _is_data(texts: list[list[list[str]]], slots: Slots) -> bool:
+    """Whether cells hold values (short, few blocks each) and not the page's layout."""
+    if sum(1 for line in texts if sum(bool(blocks) for blocks in line) > 1) < 2:
+        return False
+    return all(
+        len(blocks) <= 3
+        and sum(map(len, blocks)) <= MAX_CELL_CHARS
+        and not any(slots.is_code(block) or block.startswith("#") for block in blocks)
+        for line in texts
+        for blocks in line
+    )

@@ -1,0 +1,39 @@
+"""A web page to Markdown: main text, formulas and code.
+
+Formulas and code are taken out of the tree first (`math`, `code`, `delimiters`), a main-content core finds
+the text, and what was taken out is put back where the core left it. The core is ours (`maintext`); where it
+is not sure of itself, or loses formulas or code, a second engine reads the same page, and the better result
+is kept. `engine` says whose it is.
+"""
+
+from pipeline.extraction.encodings import clean, decode_source
+from pipeline.extraction.formats.forum import thread_blocks
+from pipeline.extraction.result import Extraction
+from pipeline.extraction.tree.tree import inventory_of
+from pipeline.extraction.web import engines
+from pipeline.extraction.web.page import parse, take_out, title_of
+
+__all__ = ["Extraction", "extract_html"]
+
+
+def extract_html(html: bytes, url: str | None = None, charset: str | None = None) -> Extraction:
+    """Main content of a page as Markdown; `charset` is the HTTP header's. An empty page gives text ""."""
+    page = decode_source(html, charset)
+    tree = parse(page)
+    if tree is None:
+        return Extraction("", "", 0, 0, 0, 0, "none")
+    title = title_of(tree)
+    inventory = inventory_of(tree)
+    slots = take_out(tree, page, inventory)
+    thread = thread_blocks(tree, page, inventory, slots)
+    text, numbers, engine = (*thread, "forum") if thread else engines.best_text(tree, page, title, slots)
+    kept = [slots.kinds[number] for number in set(numbers)]
+    return Extraction(
+        text=clean(slots.restore(text)).strip(),
+        title=clean(title),
+        code_seen=slots.seen("code"),
+        code_kept=kept.count("code"),
+        math_seen=slots.seen("math", "display"),
+        math_kept=kept.count("math") + kept.count("display"),
+        engine=engine,
+    )

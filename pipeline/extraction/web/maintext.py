@@ -1,0 +1,248 @@
+"""Main content of a page: what remains when navigation, banners, related links and the like are taken away.
+
+Five steps over one tree: (1) elements that never hold text are dropped; (2) every element is measured once:
+its characters, those in links, and its mass, the characters of its running text; (3) elements whose names say
+boilerplate go, unless they hold much of the mass; (4) from the body down, the content is the smallest element
+that still holds most of the mass, without its blocks of links; (5) blocks in it that are
+unlikely to be content by their look and place go (`blocks`).
+"""
+
+import re
+from dataclasses import dataclass
+
+from lxml import etree
+
+from pipeline.extraction.web.blocks import BlockModel, drop_unlikely
+from pipeline.extraction.web.names import is_annotation, is_boilerplate, is_marginal, is_teaser
+from pipeline.extraction.web.sizes import MIN_RUNNING_CHARS, Block, Measured, drop, measure
+
+_NEVER = (
+    "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas", "nav", "footer",
+    "dialog", "select", "textarea", "button", "input", "audio", "video", "map", "link", "meta", "head",
+    "source", "picture",
+)  # fmt: skip
+# The content is never one paragraph, list or piece of a line.
+_TEXT_TAGS = frozenset([
+    "p", "li", "blockquote", "ul", "ol", "span", "dl", "dd", "h1", "h2", "pre", "figcaption", "font", "b",
+    "em", "strong", "i", "u",
+])  # fmt: skip
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_EARLIER_HEADINGS = etree.XPath("preceding::h1")
+_NUMBERED = re.compile(
+    r"\s*(?:fig(?:ure|\.)?|table|tab\.|listing|algorithm|scheme|abb(?:ildung|\.)?|tabelle)\s{0,3}\d", re.I
+)
+# A heading, quotation or article is what it is, whatever its class.
+_NOT_BY_NAME = _HEADINGS | {"article", "main", "blockquote"}
+# Boilerplate as a rule, unless it holds much of the text.
+_BY_TAG = frozenset(("form", "aside"))
+_SLOT = etree.XPath("boolean(descendant::p[@class='slot'])")
+# Ours: an element named like boilerplate stays when it holds more than this part of the mass. Swept .3 to .7.
+MAX_BOILERPLATE_MASS = 0.5
+# Ours: a line about the text (date, credit, category) is no longer than this. Swept 60 to 300.
+MAX_MARGINAL_CHARS = 120
+# The next four lines: each value was halved and doubled, or moved by .2, and F1 moved by .001 at most.
+# Ours: a teaser with more of its text in links leads elsewhere, unless it holds that part of the mass.
+MAX_TEASER_LINKS, MAX_TEASER_MASS = 0.3, 0.2
+# Ours: beside the content, a part with more of its text in links is a menu; what follows is suspected sooner.
+MAX_LINKS_BEFORE, MAX_LINKS_AFTER = 0.5, 0.3
+# Ours: in the content, a block with more of its text in links is a list of links, unless it has a sentence or
+# two of running text, or is so long that it is the content (an index), which is mostly but not all links.
+MAX_BLOCK_LINKS, MAX_LINKED_MASS, MIN_INDEX_CHARS, MAX_INDEX_LINKS = 0.7, 80, 2000, 0.8
+# Ours: a paragraph that is nothing but a link, of more than a word, leads elsewhere.
+MAX_PARAGRAPH_LINKS, MAX_LINKED_WORD_CHARS = 0.9, 8
+# Ours: a child is descended into while it holds this part of its parent's mass. Swept .6 to .95.
+MIN_DESCENT_MASS = 0.8
+# Ours: a page with less text than this is asked about. Swept 50 to 250: F1 falls below 100, costs rise above
+# 150.
+MIN_CONFIDENT_CHARS = 150
+
+
+@dataclass(frozen=True)
+class Page:
+    """A measured tree."""
+
+    root: etree._Element
+    sizes: dict[etree._Element, Measured]
+    blocks: list[Block]
+    mass: int
+
+
+def main_content(tree: etree._Element, title: str, mark: str) -> etree._Element:
+    """The element that holds the main content, pruned in place; `mark` starts the words that stand for code
+    and formulas.
+    """
+    page = measured(tree)
+    content = content_by_rules(page)
+    drop_unlikely(content, BlockModel(page.blocks, title, page.mass), page.sizes, mark)
+    return content
+
+
+def measured(tree: etree._Element) -> Page:
+    """Steps 1 and 2."""
+    body = tree.find("body")
+    root = body if body is not None else tree
+    etree.strip_elements(root, *_NEVER, with_tail=False)
+    sizes: dict[etree._Element, Measured] = {}
+    blocks: list[Block] = []
+    return Page(root, sizes, blocks, measure(root, sizes, blocks).mass)
+
+
+def content_by_rules(page: Page) -> etree._Element:
+    """Steps 3 and 4; what is dropped leaves the tree."""
+    root, sizes = page.root, page.sizes
+    _prune_by_name(root, sizes, page.mass)
+    heart = _descend(root, sizes)
+    content = _surroundings(heart, root)
+    _prune_siblings(heart, content, sizes)
+    _prune_captions(content, sizes)
+    _prune_links(content, sizes)
+    return content
+
+
+def _prune_by_name(root: etree._Element, sizes: dict[etree._Element, Measured], total: int) -> None:
+    for element in list(root.iterdescendants(etree.Element)):
+        names = _names_of(element)
+        style = element.get("style")
+        hidden = (
+            style is not None
+            and "display" in style
+            and "none" in style
+            and "display:none" in style.replace(" ", "")
+        )
+        if not names and not hidden and element.tag not in _BY_TAG:
+            continue
+        size = sizes.get(element)
+        if size is None or (element.tag in _NOT_BY_NAME and not hidden):
+            continue
+        by_tag = element.tag in _BY_TAG and not (element.tag == "aside" and is_annotation(names))
+        if hidden or by_tag or (element.tag != "p" and is_boilerplate(names)):
+            # Code and displayed formulas are content wherever an author put them.
+            if size.mass <= MAX_BOILERPLATE_MASS * total and (hidden or not _SLOT(element)):
+                drop(element, sizes)
+        elif (size.chars <= MAX_MARGINAL_CHARS and is_marginal(names)) or (
+            size.links > MAX_TEASER_LINKS * size.chars
+            and size.mass <= MAX_TEASER_MASS * total
+            and is_teaser(names)
+        ):
+            drop(element, sizes)
+
+
+def _names_of(element: etree._Element) -> str:
+    """Class, id and role; not an id that only repeats the heading below it, as documentation generators write
+    them.
+    """
+    names = element.get("class") or ""
+    if (identifier := element.get("id")) is not None:
+        generated = names in ("", "section") and (element.tag == "section" or names == "section")
+        heading = (
+            next((child for child in element[:3] if child.tag in _HEADINGS), None) if generated else None
+        )
+        text = "" if heading is None else "".join(heading.itertext()).lower()
+        if heading is None or not all(word in text for word in re.findall("[a-z]+", identifier.lower())):
+            names = f"{names} {identifier}"
+    if (role := element.get("role")) is not None:
+        names = f"{names} {role}"
+    return names
+
+
+def _descend(root: etree._Element, sizes: dict[etree._Element, Measured]) -> etree._Element:
+    element = root
+    while True:
+        mass = sizes[element].mass
+        heaviest = max(element, key=lambda child: sizes[child].mass if child in sizes else 0, default=None)
+        if (
+            heaviest is None
+            or heaviest not in sizes
+            or mass == 0
+            or sizes[heaviest].mass < MIN_DESCENT_MASS * mass
+        ):
+            return element
+        if heaviest.tag in _TEXT_TAGS:
+            return element
+        element = heaviest
+
+
+def _surroundings(heart: etree._Element, root: etree._Element) -> etree._Element:
+    """The element to read: the article that `heart` is part of, else what `heart` and the page's `<h1>`
+    share.
+    """
+    article = next(
+        (ancestor for ancestor in (heart, *heart.iterancestors()) if ancestor.tag == "article"), heart
+    )
+    if heart is root or article.find(".//h1") is not None:
+        return article
+    headings = [
+        heading for heading in _EARLIER_HEADINGS(heart) if len("".join(heading.itertext()).strip()) > 3
+    ]
+    if not headings:
+        return article
+    above = {article, *article.iterancestors()}
+    common = next((ancestor for ancestor in headings[-1].iterancestors() if ancestor in above), article)
+    return article if common is root else common
+
+
+def _prune_siblings(
+    heart: etree._Element, content: etree._Element, sizes: dict[etree._Element, Measured]
+) -> None:
+    """Of what stands beside the way from `content` down to `heart`, drop what is neither heading nor running
+    text.
+    """
+    inner = heart
+    while inner is not content:
+        outer = inner.getparent()
+        if outer is None:
+            return
+        before = True
+        for child in list(outer):
+            if child is inner:
+                before = False
+                continue
+            size = sizes.get(child)
+            if size is None or (child.tag == "h1" and before):
+                continue
+            linked = size.links > MAX_LINKS_BEFORE * size.chars
+            if (
+                before
+                and not linked
+                and (size.mass or child.find(".//h1") is not None or content.tag == "article")
+            ):
+                continue
+            if (
+                not before
+                and size.links <= MAX_LINKS_AFTER * size.chars
+                and (size.mass >= MIN_RUNNING_CHARS or content.tag == "article")
+            ):
+                continue
+            drop(child, sizes)
+        inner = outer
+
+
+def _prune_captions(content: etree._Element, sizes: dict[etree._Element, Measured]) -> None:
+    """Captions that name their figure stay; the others are credits and lines under press photographs."""
+    for caption in list(content.iter("figcaption")):
+        if caption in sizes and not _NUMBERED.match("".join(caption.itertext())):
+            drop(caption, sizes)
+
+
+def _prune_links(content: etree._Element, sizes: dict[etree._Element, Measured]) -> None:
+    """Drop blocks below `content` that are mostly links."""
+    for element in list(content.iter("ul", "ol", "div", "section", "table", "dl", "header", "p")):
+        if element is content or element not in sizes:
+            continue
+        size = sizes[element]
+        if element.tag == "p":
+            if size.links > MAX_PARAGRAPH_LINKS * size.chars and size.chars > MAX_LINKED_WORD_CHARS:
+                drop(element, sizes)
+            continue
+        if (
+            size.chars
+            and size.links > MAX_BLOCK_LINKS * size.chars
+            and size.mass < MAX_LINKED_MASS
+            and not (size.chars > MIN_INDEX_CHARS and size.links < MAX_INDEX_LINKS * size.chars)
+        ):
+            drop(element, sizes)
+
+
+def is_confident(text: str) -> bool:
+    """Whether the text is long enough to need no second opinion."""
+    return len(text) >= MIN_CONFIDENT_CHARS

@@ -1,0 +1,48 @@
+"""A page as a tree, with its formulas and code taken out."""
+
+from lxml import etree
+
+from pipeline.extraction.code.blocks import take_out_code
+from pipeline.extraction.math.delimiters import take_out_delimited
+from pipeline.extraction.math.formulas import take_out_math
+from pipeline.extraction.tree.slots import Slots
+from pipeline.extraction.tree.tree import Inventory
+
+# What XML, and so lxml, refuses in text that is set; HTML parsers let it pass.
+_CONTROLS = bytes(code for code in [*range(32), 127] if code not in b"\t\n\r")
+
+
+def parse(page: str) -> etree._Element | None:
+    """The tree of a page, None when there is no element in it."""
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    try:
+        return etree.fromstring(page.encode("utf-8", "replace").translate(None, _CONTROLS), parser)
+    except etree.ParserError:
+        return None
+    except etree.XMLSyntaxError:
+        return None
+
+
+def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
+    """Replace formulas and code in `tree` (of the source `page`) by words; rendered formulas first, they may
+    stand in code.
+    """
+    slots = Slots(page)
+    take_out_math(tree, inventory, slots)
+    etree.strip_elements(tree, "script", "style", "noscript", "template", with_tail=False)
+    take_out_code(tree, inventory, slots)
+    take_out_delimited(tree, page, slots)
+    return slots
+
+
+def title_of(tree: etree._Element) -> str:
+    """The page's title: `og:title`, else `<title>`, else the first `<h1>`."""
+    for meta in tree.iter("meta"):
+        if meta.get("property") == "og:title" and meta.get("content", "").strip():
+            return " ".join(meta.get("content", "").split())
+    for tag in ("title", "h1"):
+        for element in tree.iter(tag):
+            text = " ".join("".join(element.itertext()).split())
+            if text:
+                return text
+    return ""

@@ -1,0 +1,21 @@
+"""trafilatura as second engine: its tree of the main content, written by our own Markdown writer."""
+
+from lxml import etree
+from trafilatura import bare_extraction
+
+from pipeline.extraction.tree.markdown import to_markdown
+from pipeline.extraction.tree.slots import Slots
+
+
+def trafilatura_text(page: etree._Element | str, slots: Slots) -> str:
+    """Markdown of the main content of `page` (a tree with words of `slots`, or source), "" where there is
+    none.
+    """
+    source = page if isinstance(page, str) else etree.tostring(page, method="html", encoding="unicode")
+    document = bare_extraction(
+        source, include_comments=True, include_tables=True, include_formatting=False, with_metadata=False
+    )
+    if document is None:
+        return ""
+    bodies = [body for body in (document.body, document.commentsbody) if isinstance(body, etree._Element)]
+    return "\n\n".join(filter(None, (to_markdown(body, slots) for body in bodies)))

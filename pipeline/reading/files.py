@@ -1,0 +1,193 @@
+"""Input files of every configured format as rows of `raw`: one page, file or line is one row."""
+
+import json
+from collections.abc import Iterator
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.tables import filesystem, hash_bytes
+from pipeline.reading.content_kinds import kind_of
+from pipeline.reading.http_body import BodyError, decode_body, parse_response
+from pipeline.reading.list_inputs import InputFile
+from pipeline.reading.raw_row import RawRow
+from pipeline.reading.warc import WarcRecord, read_warc
+
+WHOLE_FILE_KINDS = {
+    "pdf": "pdf",
+    "notebook": "notebook",
+    "code": "code",
+    "latex": "latex",
+    "html": "html",
+    "text": "text",
+}
+"""Formats where a file is one document, and its kind."""
+
+
+class SourceFields(Protocol):
+    """What readers need of a source's configuration."""
+
+    format: str
+    text_field: str
+    id_field: str
+    url_field: str
+
+
+class Limits(Protocol):
+    """What readers need of the job's configuration."""
+
+    max_content_bytes: int
+    max_expansion: int
+
+
+def read_file(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
+    """Rows of one file; a file that cannot be read (further) gives one reject row for what is lost."""
+    readers = {"warc": _read_warc, "jsonl": _read_jsonl, "parquet": _read_parquet}
+    reader = readers.get(source.format, _read_whole)
+    try:
+        yield from reader(file, source, limits)
+    except (OSError, EOFError, pa.ArrowException) as error:
+        key = f"{file.name}\nunreadable"
+        yield RawRow(key, file.origin, 0, 0, reject_reason="file_unreadable", detail=str(error)[:500])
+
+
+def _read_warc(file: InputFile, _: SourceFields, limits: Limits) -> Iterator[RawRow]:
+    for record in read_warc(file.path, limits.max_content_bytes):
+        yield _row_of_record(record, file, limits)
+
+
+def _row_of_record(record: WarcRecord, file: InputFile, limits: Limits) -> RawRow:
+    """The page in a WARC record, or why there is none."""
+    place = (file.origin, record.offset, record.length)
+    key = record.record_id or f"{file.name}\n{record.offset}\n{record.fault}"
+    about = {"url": record.url, "fetched_at": record.fetched_at}
+    if record.fault:
+        return RawRow(key, *place, **about, reject_reason=record.fault, detail=record.detail)
+    if record.type == "revisit":
+        return RawRow(key, *place, **about, reject_reason="warc_revisit")
+    if record.type in ("resource", "conversion"):
+        content_type, content = record.content_type, record.content
+    elif record.type == "response":
+        response = parse_response(record.content)
+        if response is None:
+            return RawRow(key, *place, **about, reject_reason="warc_not_a_page", detail="no HTTP response")
+        content_type = response.headers.get("content-type")
+        about["content_type"] = content_type
+        if response.status != 200:
+            detail = f"status {response.status}"
+            return RawRow(key, *place, **about, reject_reason="http_error_status", detail=detail)
+        try:
+            content = decode_body(response, limits.max_content_bytes, limits.max_expansion)
+        except BodyError as error:
+            return RawRow(key, *place, **about, reject_reason=error.reason, detail=error.detail)
+    else:
+        return RawRow(key, *place, **about, reject_reason="warc_not_a_page", detail=record.type[:100])
+    about["content_type"] = content_type
+    if not content.strip():
+        return RawRow(key, *place, **about, reject_reason="empty_content")
+    kind = kind_of(content_type, record.url, content)
+    if kind is None:
+        detail = (content_type or "no content type")[:100]
+        return RawRow(key, *place, **about, reject_reason="unsupported_content_type", detail=detail)
+    if not record.record_id:
+        key = f"{record.url}\n{record.fetched_at}\n{hash_bytes(content)}"
+    return RawRow(key, *place, **about, kind=kind, content=content)
+
+
+def _read_whole(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
+    fs, local = filesystem(file.path)
+    with fs.open_input_file(local) as stream:
+        size = stream.size()
+        content = stream.read(limits.max_content_bytes + 1)
+    row = RawRow(f"{file.name}\n{hash_bytes(content)}", file.origin, 0, size, WHOLE_FILE_KINDS[source.format])
+    yield _checked(row, content, limits)
+
+
+def _read_jsonl(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
+    """Lines of a JSONL file, compressed ones included; `offset` counts decompressed bytes."""
+    fs, local = filesystem(file.path)
+    offset = 0
+    with fs.open_input_stream(local, compression="detect", buffer_size=1 << 20) as stored:
+        for number, line in enumerate(_lines(stored, 2 * limits.max_content_bytes), 1):
+            if line.strip():
+                yield _row_of_line(line, number, offset, file, source, limits)
+            offset += len(line)
+
+
+def _lines(stream: pa.NativeFile, max_line_bytes: int) -> Iterator[bytes]:
+    """Lines with their ends; a line above the limit comes in pieces, which are no valid JSON."""
+    rest = b""
+    while block := stream.read(1 << 20):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+        if len(rest) > max_line_bytes:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
+
+
+def _row_of_line(
+    line: bytes, number: int, offset: int, file: InputFile, source: SourceFields, limits: Limits
+) -> RawRow:
+    place = (file.origin, offset, len(line))
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        detail = f"line {number}: {str(error)[:200]}"
+        key = f"{file.name}\n{number}\nmalformed"
+        return RawRow(key, *place, content=line[:8000], reject_reason="malformed_line", detail=detail)
+    if not isinstance(values, dict):
+        values = {}
+    return _row_of_values(values, str(number), place, file, source, limits)
+
+
+def _read_parquet(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
+    fs, local = filesystem(file.path)
+    wanted = [name for name in (source.text_field, source.id_field, source.url_field) if name]
+    number = 0
+    with fs.open_input_file(local) as stream:
+        parquet = pq.ParquetFile(stream)
+        columns = [name for name in wanted if name in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(batch_size=256, columns=columns):
+            for values in batch.to_pylist():
+                yield _row_of_values(values, str(number), (file.origin, number, 1), file, source, limits)
+                number += 1
+
+
+def _row_of_values(
+    values: dict[str, object],
+    number: str,
+    place: tuple[str, int, int],
+    file: InputFile,
+    source: SourceFields,
+    limits: Limits,
+) -> RawRow:
+    """The row of one JSON object or table row; `number` stands in where it has no id."""
+    text = values.get(source.text_field)
+    native_id = values.get(source.id_field) if source.id_field else None
+    name = f"{file.name}\n{number if native_id is None else native_id}"
+    if not isinstance(text, str):
+        detail = f"row {number}: {source.text_field!r} is {type(text).__name__}, not a string"
+        return RawRow(f"{name}\nmalformed", *place, reject_reason="malformed_line", detail=detail)
+    content = text.encode("utf-8", "replace")
+    url = values.get(source.url_field) if source.url_field else None
+    # JSON can spell lone surrogates, tables cannot hold them.
+    url = url.encode("utf-8", "replace").decode() if isinstance(url, str) and url else None
+    row = RawRow(
+        f"{name}\n{hash_bytes(content)}", *place, "text", url, content_type="text/plain; charset=utf-8"
+    )
+    return _checked(row, content, limits)
+
+
+def _checked(row: RawRow, content: bytes, limits: Limits) -> RawRow:
+    """The row with its content, or the reject of an empty or too large one."""
+    about = vars(row) | {"content": content}
+    if len(content) > limits.max_content_bytes:
+        detail = f"{max(len(content), row.length)} bytes"
+        return RawRow(**about | {"content": None, "reject_reason": "too_large", "detail": detail})
+    if not content.strip():
+        return RawRow(**about | {"reject_reason": "empty_content"})
+    return RawRow(**about)

@@ -1,0 +1,58 @@
+"""Lists that the filter takes by path: domains and URLs to block or forget, and words.
+
+Read once per run in the driver; the workers get hashes. Cost: 1 s per million domains, 10 s per million URLs.
+"""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from configs.loader import ConfigError
+from configs.tables import filesystem, hash_json
+from filters.toxicity import SHIPPED_WORDS, WordList, build_word_list
+from filters.url_lists import UrlList, build_url_list
+from pipeline.reading.list_inputs import list_shards
+
+# A category of UT1 is a folder with two lists; what else lies in it (usage, expressions) is not one.
+_UT1_LISTS = ("domains", "urls")
+
+
+def read_url_lists(key: str, paths: Iterable[str]) -> tuple[UrlList, str]:
+    """The lists and a hash of what they say; a list is called by its last folder and its file.
+
+    A path is a file, a folder or a glob. Of the files that it names those called `domains` or `urls` are read
+    if there are any (so a folder of UT1 can be named as it is), else all. `key` is the configuration's name
+    for them. Raises ConfigError for a path without files and a line that is no domain and no URL.
+    """
+    lists: dict[str, list[str]] = {}
+    for path in paths:
+        files = _files(key, path)
+        for file in [file for file in files if _stem(file) in _UT1_LISTS] or files:
+            lists.setdefault("/".join(PurePosixPath(file).parts[-2:]), []).extend(_lines(file))
+    try:
+        return build_url_list(lists), hash_json(lists)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from None
+
+
+def read_words(key: str, paths: Iterable[str]) -> tuple[WordList, str]:
+    """The words of all files together, or without any the shipped ones; and a hash. Raises ConfigError."""
+    words = [line for path in paths for file in _files(key, path) for line in _lines(file)]
+    try:
+        return build_word_list(words or SHIPPED_WORDS), hash_json(words or SHIPPED_WORDS)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from None
+
+
+def _files(key: str, path: str) -> list[str]:
+    return [shard.path for shard in list_shards(key, path, (), 1)]
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[-1].split(".")[0]
+
+
+def _lines(path: str) -> list[str]:
+    fs, local = filesystem(path)
+    with fs.open_input_stream(local, compression="detect") as stream:
+        data: bytes = stream.read()
+    return data.decode("utf-8", "replace").splitlines()

@@ -1,0 +1,93 @@
+"""A preset end to end: Spark jobs in one driver, the other rooms' jobs as child processes, in order.
+
+Every step skips work whose manifest matches, so a killed run continues and a second run does nothing.
+Ends with ten lines and the path of the report; writes summary.json.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from configs.command import Place, main
+from configs.loader import ConfigError
+from pipeline import (
+    dedup_documents,
+    extract_documents,
+    filter_documents,
+    ingest_sources,
+    plan_mixture,
+    score_documents,
+    tokenize_corpus,
+    train_tokenizer,
+)
+from pipeline.inspection.summary import summarise, summary_lines
+from pipeline.spark.session import spark_session
+
+logger = logging.getLogger(__name__)
+
+SparkJob = Callable[[SparkSession, Place], object]
+
+STEPS: tuple[tuple[str, SparkJob | str], ...] = (
+    ("ingest", ingest_sources.run),
+    ("extract", extract_documents.run),
+    ("filter", filter_documents.run),
+    ("dedup", dedup_documents.run),
+    ("tokenizer", train_tokenizer.run),
+    ("score", score_documents.run),
+    ("synth", "synth.generate"),
+    ("plan", plan_mixture.run),
+    ("tokenize", tokenize_corpus.run),
+    ("preflight", "pretrain.preflight"),
+    ("stages 1-3", "pretrain.train"),
+    ("export", "pretrain.export_hf"),
+    ("evaluate", "pretrain.evaluate"),
+    ("report", "pipeline.report"),
+)
+"""A function runs in this driver; a string is a module run as a child process."""
+
+
+def run(place: Place) -> None:
+    """Run every step, then print and write the summary. Raises ConfigError where a step refuses."""
+    started = time.monotonic()
+    spark = spark_session("demo")
+    seconds: dict[str, float] = {}
+    for number, (name, step) in enumerate(STEPS, 1):
+        print(f"[{number:2}/{len(STEPS)}] {name} ...", flush=True)
+        before = time.monotonic()
+        if isinstance(step, str):
+            if name == "preflight":  # no Spark job follows: give its memory to the trainer
+                spark.stop()
+            _run_module(step, place)
+        else:
+            step(spark, place)
+        seconds[name] = round(time.monotonic() - before, 1)
+        print(f"[{number:2}/{len(STEPS)}] {name}: {seconds[name]} s", flush=True)
+    summary = summarise(place.output) | {"seconds_of_this_run": seconds}
+    path = Path(place.output) / "summary.json"
+    path.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    print("\n".join(["", *summary_lines(summary)]))
+    print(
+        f"{time.monotonic() - started:.0f} s; summary: {path}; report: {Path(place.output) / 'report.html'}"
+    )
+
+
+def _run_module(module: str, place: Place) -> None:
+    """Run a job as its own process; its refusal (one line, exit code 2) ends this run the same way."""
+    options = ["--preset", str(place.preset), "--input", place.input, "--output", place.output]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *options, *(["--overwrite"] if place.overwrite else [])]
+    )
+    if done.returncode == 2:
+        raise SystemExit(2)
+    if done.returncode:
+        raise ConfigError(f"{module}: ended with exit code {done.returncode}; remedy: see its output above")
+
+
+if __name__ == "__main__":
+    main(run)

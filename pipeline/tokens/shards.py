@@ -1,0 +1,192 @@
+"""Write the shards of buckets inside Spark tasks, and join them to the tables `tokens/<bucket>`.
+
+A shard is an interval of positions of one bucket: `<bucket>_<shard>.bin`, its .idx, and in `shards/` its
+spans and a record; one without documents has no files. The record is written last and states the fingerprint,
+so a killed run keeps whole shards.
+Cost: one shard's tokens in memory, 2 or 4 bytes each.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate, groupby
+from operator import itemgetter
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from configs import tables
+from configs.contract import SPANS, ContractError, Manifest, Part
+from pipeline.tokens.megatron_format import encode_bin, encode_idx
+from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder
+
+SPANS_FILE = "spans.parquet"
+
+Row = tuple[str, int, str, str]
+"""bucket, shard, doc_id, text"""
+
+
+@dataclass(frozen=True)
+class BucketWork:
+    """One bucket to tokenise: what is known of it before, and the mark of its result."""
+
+    name: str
+    domain: str
+    band: str
+    source: str
+    num_documents: int
+    num_tokens: int
+    """As counted when the documents were scored, ends included."""
+    num_shards: int
+    fingerprint: str
+
+    @property
+    def table(self) -> str:
+        """Name of its table."""
+        return f"tokens/{self.name}"
+
+    def prefix(self, shard: int) -> str:
+        """File name of a shard, without .bin or .idx."""
+        return f"{self.name.split('/')[-1]}_{shard:05d}"
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What `shards/<number>.json` says of a whole shard."""
+
+    fingerprint: str
+    parts: tuple[Part, Part]
+    num_documents: int
+    num_tokens: int
+
+
+def write_shards(
+    rows: Iterator[Row], root: str, works: dict[str, BucketWork], tokenizer: TokenizerFacts
+) -> Iterator[tuple[str, int]]:
+    """Write the shards that `rows` hold, in order of bucket, shard, position; gives their names."""
+    for (bucket, shard), documents in groupby(rows, key=itemgetter(0, 1)):
+        _write_shard(root, works[bucket], shard, documents, tokenizer)
+        yield bucket, shard
+
+
+def finished_shards(root: str, work: BucketWork) -> set[int]:
+    """Numbers of the shards whose files a killed run left whole."""
+    records = ((shard, _read_record(root, work, shard)) for shard in range(work.num_shards))
+    return {shard for shard, record in records if record is not None}
+
+
+def join_shards(root: str, work: BucketWork, tokenizer: TokenizerFacts, template: Manifest) -> Manifest:
+    """Join the shards' spans and commit the bucket. Raises ContractError if documents are missing."""
+    records = {shard: _read_record(root, work, shard) for shard in range(work.num_shards)}
+    whole = {shard: record for shard, record in records.items() if record is not None}
+    num_documents = sum(record.num_documents for record in whole.values())
+    num_tokens = sum(record.num_tokens for record in whole.values())
+    if (num_documents, num_tokens) != (work.num_documents, work.num_tokens):
+        raise ContractError(
+            f"{root}/{work.table}: wrote {num_documents} documents, {num_tokens} tokens; scoring counted "
+            f"{work.num_documents}, {work.num_tokens}; remedy: run score_documents again with --overwrite"
+        )
+    folder = tables.table_path(root, work.table)
+    parts = (*(part for record in whole.values() for part in record.parts), _join_spans(folder, whole))
+    manifest = replace(
+        template,
+        table=work.table,
+        fingerprint=work.fingerprint,
+        digest=tables.digest_of(parts),
+        parts=parts,
+        rows_in=num_documents,
+        rows_out=num_documents,
+        facts={
+            "prefixes": [work.prefix(shard) for shard in whole],
+            "vocab_size": tokenizer.vocab_size,
+            "eod_id": tokenizer.eod_id,
+            "tokenizer_hash": tokenizer.hash,
+            "num_documents": num_documents,
+            "num_tokens": num_tokens,
+            "domain": work.domain,
+            "band": work.band,
+            "source": work.source,
+        },
+        num_bytes=sum(part.num_bytes for part in parts),
+    )
+    tables.commit(root, manifest)
+    fs, base = tables.filesystem(f"{folder}/shards")
+    if fs.get_file_info(base).type == pafs.FileType.Directory:
+        fs.delete_dir(base)
+    return manifest
+
+
+def _write_shard(
+    root: str, work: BucketWork, shard: int, documents: Iterator[Row], tokenizer: TokenizerFacts
+) -> None:
+    chunks: list[bytes] = []
+    lengths: list[int] = []
+    doc_ids: list[str] = []
+    for batch in _batched(documents, 64):
+        encoded = encode(encoder(tokenizer), [row[3] for row in batch])
+        tokens = [[*ids, tokenizer.eod_id] for ids in encoded]
+        chunks.append(encode_bin(tokens, tokenizer.vocab_size))
+        lengths += [len(document) for document in tokens]
+        doc_ids += [row[2] for row in batch]
+    folder = tables.table_path(root, work.table)
+    ends = list(accumulate(lengths))
+    starts = [end - length for end, length in zip(ends, lengths, strict=True)]
+    spans = pa.Table.from_pydict({"token_start": starts, "token_end": ends, "doc_id": doc_ids}, schema=SPANS)
+    sink = io.BytesIO()
+    pq.write_table(spans, sink, compression="zstd")
+    parts = (
+        tables.write_bytes(folder, f"{work.prefix(shard)}.bin", b"".join(chunks), ends[-1]),
+        tables.write_bytes(folder, f"{work.prefix(shard)}.idx", encode_idx(lengths, tokenizer.vocab_size)),
+    )
+    tables.write_bytes(folder, f"shards/{shard:05d}.parquet", sink.getvalue())
+    record = ShardRecord(work.fingerprint, parts, len(lengths), ends[-1])
+    tables.write_bytes(folder, f"shards/{shard:05d}.json", json.dumps(asdict(record)).encode())
+
+
+def _batched(documents: Iterator[Row], size: int) -> Iterator[Sequence[Row]]:
+    batch: list[Row] = []
+    for document in documents:
+        batch.append(document)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _read_record(root: str, work: BucketWork, shard: int) -> ShardRecord | None:
+    """The record of a shard that this job's fingerprint wrote and whose files are there."""
+    folder = tables.table_path(root, work.table)
+    try:
+        values = json.loads(tables.read_bytes(folder, f"shards/{shard:05d}.json"))
+    except (FileNotFoundError, ValueError):
+        return None
+    if values["fingerprint"] != work.fingerprint:
+        return None
+    values["parts"] = tuple(Part(**part) for part in values["parts"])
+    record = ShardRecord(**values)
+    fs, base = tables.filesystem(folder)
+    infos = fs.get_file_info([f"{base}/{part.path}" for part in record.parts])
+    is_whole = all(
+        info.is_file and info.size == part.num_bytes for info, part in zip(infos, record.parts, strict=True)
+    )
+    return record if is_whole else None
+
+
+def _join_spans(folder: str, records: dict[int, ShardRecord]) -> Part:
+    """The shards' spans in one file, counted over the bucket."""
+    sink = io.BytesIO()
+    num_rows = 0
+    with pq.ParquetWriter(sink, SPANS, compression="zstd") as writer:
+        offset = 0
+        for shard, record in records.items():
+            spans = pq.read_table(pa.BufferReader(tables.read_bytes(folder, f"shards/{shard:05d}.parquet")))
+            columns = {name: spans[name] for name in SPANS.names}
+            for name in ("token_start", "token_end"):
+                columns[name] = pa.compute.add(columns[name], pa.scalar(offset, pa.int64()))
+            writer.write_table(pa.Table.from_pydict(columns, schema=SPANS))
+            offset += record.num_tokens
+            num_rows += record.num_documents
+    return tables.write_bytes(folder, SPANS_FILE, sink.getvalue(), num_rows)

@@ -1,0 +1,180 @@
+"""Causal self-attention that stops at document boundaries, on torch's own kernels.
+
+A sample is packed from several documents; a token attends to earlier tokens of its own document only.
+Three implementations of the same function, chosen from the tensors at run time:
+- `dense`: scaled_dot_product_attention with a [b, 1, s, s] mask. CPU; s is short there (256: 64 KiB a row).
+- `varlen`: flash attention over cumulative lengths. CUDA in bf16; memory linear in s, used at 8k and 32k.
+- `flex`: compiled block masks, CUDA in fp32, where flash has no kernel.
+Where every row is one document, all of them become plain causal attention without a mask. Under context
+parallelism a rank's queries are a part of the row, so there is always a mask: `dense`, or `flex` on CUDA.
+While decoding, keys and values of the text before come from a cache (kv_cache.py).
+"""
+
+import inspect
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from megatron.core.packed_seq_params import PackedSeqParams
+from megatron.core.transformer.enums import AttnMaskType
+from megatron.core.transformer.module import MegatronModule
+from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.varlen import varlen_attn
+
+from pretrain.model import context_parallel
+from pretrain.model.kv_cache import KeyValueCache
+
+
+@dataclass
+class Documents(PackedSeqParams):
+    """Where documents begin in a micro-batch, in the shape that megatron-core hands down to attention.
+
+    The layout stays [s, b, ...] (`qkv_format="sbhd"`); cumulative lengths count over b-major tokens.
+    `mask` is what the chosen implementation needs, made once for all layers; None is plain causal.
+    """
+
+    implementation: str = "dense"
+    starts: Tensor | None = None
+    """[b, s] of this rank's positions."""
+    mask: Tensor | BlockMask | None = None
+    cache: KeyValueCache | None = None
+    """While decoding: of the text before this chunk, which begins at position `first`."""
+    first: int = 0
+
+
+def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Documents:
+    """Describe the documents of a micro-batch to the attention layers.
+
+    starts: [b, s] bool, True at a document's first token and at position 0 of each row.
+    cu_seqlens: int32 [documents + 1], cumulative lengths over the b-major flattened tokens.
+    """
+    batch, length = starts.shape
+    implementation = choose(starts.device, dtype)
+    is_plain = cu_seqlens.numel() == batch + 1 and context_parallel.size() == 1
+    mask = None
+    if not is_plain and implementation == "dense":
+        mask = dense_mask(starts)
+    elif not is_plain and implementation == "flex":
+        mask = block_mask(starts)
+    return Documents(
+        qkv_format="sbhd",
+        cu_seqlens_q=cu_seqlens,
+        cu_seqlens_kv=cu_seqlens,
+        max_seqlen_q=length,  # megatron-core sizes its rotary table with it: the row, not the document
+        max_seqlen_kv=length,
+        implementation="dense" if is_plain else implementation,
+        starts=context_parallel.local(starts, 1),
+        mask=mask if not is_plain else None,
+    )
+
+
+def choose(device: torch.device, dtype: torch.dtype) -> str:
+    """Name of the implementation for tensors of this device and type."""
+    if device.type != "cuda":
+        return "dense"
+    is_whole = context_parallel.size() == 1
+    return "varlen" if dtype in (torch.bfloat16, torch.float16) and is_whole else "flex"
+
+
+def dense_mask(starts: Tensor) -> Tensor:
+    """[b, s] document starts -> [b, 1, s, s] bool, True where a query (row) may see a key (column).
+
+    Under context parallelism the rows are this rank's queries.
+    """
+    document = starts.cumsum(-1)  # [b, s]
+    same = document[:, None, :, None] == document[:, None, None, :]
+    return context_parallel.local(same.tril(), 2)
+
+
+def block_mask(starts: Tensor) -> BlockMask:
+    """[b, s] document starts -> the same mask in flex attention's blocks; memory s*s/128/128."""
+    document = starts.cumsum(-1)
+    batch, length = starts.shape
+    places = context_parallel.local(torch.arange(length, device=starts.device), 0)
+
+    def visible(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        place = places[query]
+        return (place >= key) & (document[b, place] == document[b, key])
+
+    return create_block_mask(visible, batch, None, len(places), length, device=starts.device)
+
+
+@cache
+def _compiled_flex():
+    return torch.compile(flex_attention, dynamic=False)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, documents: Documents | None, scale: float) -> Tensor:
+    """Attention in documents: [s, b, heads, d], key and value with fewer heads -> [s, b, heads*d].
+
+    Under context parallelism query has this rank's positions, key and value have the row's.
+    """
+    length, batch, heads, head_dim = query.shape
+    if documents is not None and documents.implementation == "varlen":
+        return _varlen(query, key, value, documents, scale)
+    # [s, b, n, d] -> [b, n, s, d]
+    q, k, v = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
+    mask = None if documents is None else documents.mask
+    grouped = heads != key.size(2)
+    if isinstance(mask, BlockMask):
+        flex = _compiled_flex() if q.is_cuda else flex_attention
+        out = flex(q, k, v, block_mask=mask, scale=scale, enable_gqa=grouped)
+    else:
+        out = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=mask is None and length > 1, scale=scale, enable_gqa=grouped
+        )
+    return out.permute(2, 0, 1, 3).reshape(length, batch, heads * head_dim)
+
+
+def _varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documents, scale: float) -> Tensor:
+    length, batch, heads, head_dim = query.shape
+    # [s, b, n, d] -> [b*s, n, d]; a view for b = 1
+    q, k, v = (tensor.transpose(0, 1).flatten(0, 1) for tensor in (query, key, value))
+    options = {"scale": scale, "window_size": (-1, 0)}  # all before, none after
+    if "enable_gqa" in inspect.signature(varlen_attn).parameters:
+        options["enable_gqa"] = True
+    else:  # torch 2.11: every query head wants its own key head
+        k, v = (tensor.repeat_interleave(heads // key.size(2), dim=1) for tensor in (k, v))
+    lengths, longest = documents.cu_seqlens_q, documents.max_seqlen_q
+    out = varlen_attn(q, k, v, lengths, lengths, longest, longest, **options)
+    return out.view(batch, length, heads * head_dim).transpose(0, 1)
+
+
+class DocumentAttention(MegatronModule):
+    """Core attention of megatron-core's layer specs, computed by `attend`."""
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        layer_number: int,
+        attn_mask_type: AttnMaskType,
+        attention_type: str,
+        attention_dropout: float | None = None,
+        softmax_scale: float | None = None,
+        cp_comm_type: str | None = None,
+        pg_collection: object = None,
+    ) -> None:
+        super().__init__(config=config)
+        assert attn_mask_type == AttnMaskType.causal, attn_mask_type
+        self.scale = softmax_scale or config.kv_channels**-0.5
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        attn_mask_type: AttnMaskType | None = None,
+        attention_bias: Tensor | None = None,
+        packed_seq_params: Documents | None = None,
+    ) -> Tensor:
+        """[s, b, heads, d] each -> [s, b, heads*d]; the mask comes from `packed_seq_params` alone."""
+        assert attention_mask is None
+        assert attention_bias is None
+        if packed_seq_params is not None and packed_seq_params.cache is not None:
+            key, value = packed_seq_params.cache.extend(self, packed_seq_params.first, key, value)
+        key, value = context_parallel.gather(key), context_parallel.gather(value)
+        return attend(query, key, value, packed_seq_params, self.scale)

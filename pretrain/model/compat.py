@@ -1,0 +1,110 @@
+"""What megatron-core needs on a machine without CUDA, and nothing else.
+
+megatron-core has no CPU path: it asks torch.cuda for the device, the random state and the stream, and spells
+`device="cuda"` out. `install` answers those questions for the CPU. With CUDA it changes nothing.
+Every place patched was found by removing the patches one at a time; a test holds that the pinned
+version has no other.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import megatron.core
+import megatron.core.distributed.param_and_grad_buffer as buffers
+import torch
+from megatron.core.tensor_parallel import random as megatron_random
+
+from configs.loader import ConfigError
+
+MEGATRON_VERSION = "0.16.1"
+
+
+class _CudaToCpu(torch.overrides.TorchFunctionMode):
+    """Sends every tensor that is asked for with device="cuda..." to the CPU."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if kwargs and str(kwargs.get("device", "")).startswith("cuda"):
+            kwargs = {**kwargs, "device": "cpu"}
+        return func(*args, **(kwargs or {}))
+
+
+def install() -> None:
+    """Prepare this process for megatron-core; call once, in the main thread, before building a model.
+
+    Raises ConfigError for any version of megatron-core but the pinned one.
+    """
+    if megatron.core.__version__ != MEGATRON_VERSION:
+        raise ConfigError(
+            f"megatron-core {megatron.core.__version__}: this code was tested with {MEGATRON_VERSION} only; "
+            f"remedy: pip install megatron-core=={MEGATRON_VERSION}"
+        )
+    if torch.cuda.is_available() or torch.cuda.current_device is _current_device:
+        return
+    torch.cuda.current_device = _current_device
+    torch.cuda.synchronize = _synchronize
+    torch.cuda.manual_seed = _manual_seed
+    torch.cuda.get_rng_state = _get_rng_state
+    torch.cuda.set_rng_state = _set_rng_state
+    megatron_random._get_cuda_rng_state = _get_rng_state
+    megatron_random._set_cuda_rng_state = _set_rng_state
+    torch.Tensor.cuda = _stay
+    torch.Tensor.type = _type
+    buffers.dist_all_gather_func = _unless_alone(buffers.dist_all_gather_func)
+    buffers.dist_reduce_scatter_func = _unless_alone(buffers.dist_reduce_scatter_func)
+    _CudaToCpu().__enter__()
+
+
+def plain_functions() -> AbstractContextManager[object]:
+    """Switches the redirection of device="cuda" off, where none is asked for: it costs 3 us a torch call."""
+    return nullcontext() if torch.cuda.is_available() else torch._C.DisableTorchFunction()
+
+
+def _unless_alone(collective: Callable[..., object]) -> Callable[..., object]:
+    """The same collective, but a lone rank whose result lies in place already does not copy it onto itself.
+
+    Gloo does: 5 % of a tiny step.
+    """
+
+    def exchange(
+        output: torch.Tensor, given: torch.Tensor, *arguments: object, group: object = None, **options: object
+    ) -> object:
+        if torch.distributed.get_world_size(group) == 1 and output.data_ptr() == given.data_ptr():
+            return None
+        return collective(output, given, *arguments, group=group, **options)
+
+    return exchange
+
+
+_torch_type = torch.Tensor.type
+
+
+def _current_device() -> torch.device:
+    return torch.device("cpu")
+
+
+def _synchronize(device: object = None) -> None:
+    """Nothing runs asynchronously on the CPU."""
+
+
+def _manual_seed(seed: int) -> None:
+    torch.default_generator.manual_seed(seed)
+
+
+def _get_rng_state(device: object = "cuda", clone: bool = False, graph_safe: bool = False) -> torch.Tensor:
+    return torch.get_rng_state()
+
+
+def _set_rng_state(state: torch.Tensor, device: object = -1, graph_safe: bool = False) -> None:
+    torch.set_rng_state(state)
+
+
+def _stay(tensor: torch.Tensor, device: object = None, non_blocking: bool = False) -> torch.Tensor:
+    return tensor
+
+
+def _type(tensor: torch.Tensor, dtype: object = None, non_blocking: bool = False) -> torch.Tensor | str:
+    """`torch.Tensor.type`, naming CPU tensors as megatron-core's optimizers compare them."""
+    if dtype is not None:
+        return _torch_type(tensor, dtype, non_blocking)
+    name = _torch_type(tensor)  # through the mode above, which calls this function once more
+    return name if name.startswith("torch.cuda.") else name.replace("torch.", "torch.cuda.", 1)

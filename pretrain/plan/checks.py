@@ -1,0 +1,180 @@
+"""What preflight refuses: layouts that do not divide, plans and tokens that do not fit, a disk too small.
+
+Every check raises ConfigError or ContractError with one line: file, value, remedy. No GPU, no model.
+"""
+
+import shutil
+from dataclasses import dataclass
+from itertools import pairwise
+
+from configs import tables
+from configs.contract import ContractError
+from configs.loader import ConfigError
+from configs.recipe import NUM_STAGES, SYNTHETIC_BAND, ModelConfig, Recipe
+from pretrain.model.mimo import check_split
+from pretrain.plan.sizes import parameters
+from pretrain.run import checkpoint
+from pretrain.run.heldout import GROUPS
+from pretrain.run.launch import TrainConfig, check_heldout_layout, ranks_per_model
+from pretrain.run.samples import open_shard, open_stage
+
+WEIGHT_SUM_TOLERANCE = 1e-6
+EPOCH_TOLERANCE = 0.05
+"""Ours: the tiny sample cuts ranges to within 3 % of what was asked."""
+MIN_CHECKPOINTS = NUM_STAGES + 1
+"""Room that a run needs: one a stage and one being written."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one stage draws from one source of the plan."""
+
+    stage: int
+    source: str
+    tokens: int
+    epochs: float
+
+
+def check_layout(recipe: Recipe, config: TrainConfig) -> None:
+    """Refuse a model or batches that the layout cannot split evenly. Raises ConfigError."""
+    check_split(recipe.model, config.tensor_parallel, config.pipeline_parallel)
+    check_heldout_layout(config)
+    for number, stage in enumerate(recipe.stages, 1):
+        if stage.sequence_length % (2 * config.context_parallel):
+            raise ConfigError(
+                f"stage{number}.toml: sequence_length {stage.sequence_length} cannot be cut into twice "
+                f"context_parallel {config.context_parallel} chunks; remedy: make it a multiple"
+            )
+    split = ranks_per_model(config)
+    if config.num_gpus % split:
+        raise ConfigError(
+            f"train.toml: num_gpus is {config.num_gpus}, not a multiple of tensor x pipeline x "
+            f"context_parallel {split}; remedy: choose one"
+        )
+    ranks = config.num_gpus // split
+    ramp = recipe.schedule.batch_warmup
+    batches = [
+        (f"stage{n}.toml: global_batch_size", s.global_batch_size) for n, s in enumerate(recipe.stages, 1)
+    ]
+    if ramp.tokens:
+        batches += [
+            ("schedule.toml: batch_warmup.start", ramp.start),
+            ("schedule.toml: batch_warmup.increment", ramp.increment),
+        ]
+    for name, batch in batches:
+        if batch % ranks:
+            raise ConfigError(
+                f"{name} {batch} is not a multiple of {ranks} data-parallel ranks; remedy: make it one"
+            )
+
+
+def check_data(root: str, recipe: Recipe) -> list[Source]:
+    """The sources, once plans and tokens fit model and schedule. Raises ConfigError or ContractError."""
+    sources: dict[tuple[int, str], Source] = {}
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    epochs: dict[str, float] = {}
+    eods, hashes = set(), set()
+    for number, stage in enumerate(recipe.stages, 1):
+        plan = tables.open_table(root, f"mixtures/stage{number}")
+        rows = tables.read(plan)
+        listed = [] if rows is None else rows.to_pylist()
+        _check_weights(plan.path, listed)
+        budget = plan.manifest.facts["budget_tokens"]
+        if budget != stage.tokens:
+            raise ContractError(
+                f"{plan.path}: planned for {budget} tokens, stage{number}.toml asks for {stage.tokens}; "
+                "remedy: run make plan again"
+            )
+        for row in listed:
+            facts = _check_bucket(root, row, recipe.model)
+            eods.add(facts["eod_id"])
+            hashes.add(facts["tokenizer_hash"])
+            ranges.setdefault(row["bucket"], []).append((row["document_start"], row["document_end"]))
+            drawn = round(row["weight"] * stage.tokens)
+            before = sources.get((number, row["source"]), Source(number, row["source"], 0, 0.0))
+            passes = drawn / row["tokens"]
+            most = max(before.epochs, passes)
+            sources[number, row["source"]] = Source(number, row["source"], before.tokens + drawn, most)
+            if row["band"] != SYNTHETIC_BAND:
+                epochs[row["bucket"]] = max(epochs.get(row["bucket"], 0.0), passes)
+        open_stage(root, number, recipe.schedule.seed)
+    if len(eods) > 1 or len(hashes) > 1:
+        raise ContractError(
+            f"{root}/tokens: buckets of {len(hashes)} tokenizers with EOD {sorted(eods)}; "
+            "remedy: run make tokenize again with --overwrite"
+        )
+    for bucket, taken in ranges.items():
+        if any(after[0] < before[1] for before, after in pairwise(sorted(taken))):
+            raise ContractError(
+                f"{root}/mixtures: two stages take the same documents of {bucket}; "
+                "remedy: run make plan again"
+            )
+    _check_epochs(root, epochs, recipe)
+    return list(sources.values())
+
+
+def _check_weights(path: str, rows: list[dict]) -> None:
+    weights = [row["weight"] for row in rows]
+    if abs(sum(weights) - 1.0) > WEIGHT_SUM_TOLERANCE or any(weight <= 0.0 for weight in weights):
+        raise ContractError(
+            f"{path}: weights from {min(weights, default=0.0)} up sum to {sum(weights)}, not to 1; "
+            "remedy: run make plan again"
+        )
+    buckets = [row["bucket"] for row in rows]
+    if len(set(buckets)) < len(buckets):
+        raise ContractError(f"{path}: a bucket is planned twice; remedy: run make plan again")
+
+
+def _check_epochs(root: str, epochs: dict[str, float], recipe: Recipe) -> None:
+    """Natural documents are seen at most mixture.toml's number of times (each stage has its own)."""
+    most = max(epochs, key=lambda bucket: epochs[bucket], default=None)
+    # A plan cuts between documents, so a stage's last document may be drawn a little over the cap.
+    if most is not None and epochs[most] > recipe.mixture.max_natural_epochs * (1 + EPOCH_TOLERANCE):
+        raise ContractError(
+            f"{root}/mixtures: {most} is drawn {epochs[most]:.2f} times, mixture.toml allows "
+            f"{recipe.mixture.max_natural_epochs:g}; remedy: run make plan again"
+        )
+
+
+def check_heldout(root: str) -> None:
+    """Refuse a run that wants to measure on held-out text that is not there. Raises ContractError."""
+    for group in GROUPS:
+        for name in tables.open_table(root, f"tokens/heldout/{group}").manifest.facts["prefixes"]:
+            open_shard(f"{root}/tokens/heldout/{group}/{name}")
+
+
+def _check_bucket(root: str, row: dict, model: ModelConfig) -> dict:
+    """One bucket's manifest and indexes against the plan's row and the model's vocabulary."""
+    table = tables.open_table(root, f"tokens/{row['bucket']}")
+    facts = table.manifest.facts
+    if facts["vocab_size"] != model.vocab_size:
+        raise ConfigError(
+            f"model.toml: vocab_size is {model.vocab_size}, {table.path} was made with "
+            f"{facts['vocab_size']}; remedy: set vocab_size to the tokenizer's"
+        )
+    if not 0 <= facts["eod_id"] < facts["vocab_size"]:
+        raise ContractError(
+            f"{table.path}: EOD {facts['eod_id']} is no token; remedy: run make tokenizer tokenize again"
+        )
+    documents = sum(len(open_shard(f"{table.path}/{name}").starts) - 1 for name in facts["prefixes"])
+    if documents != facts["num_documents"] or row["document_end"] > documents:
+        raise ContractError(
+            f"{table.path}: {documents} documents in its shards, {facts['num_documents']} in its manifest, "
+            f"{row['document_end']} planned; remedy: run make plan tokenize again"
+        )
+    return facts
+
+
+def check_disk(root: str, model: ModelConfig) -> None:
+    """Refuse a file system too small for MIN_CHECKPOINTS checkpoints of 14 bytes a parameter (bf16 weights,
+    fp32 master weights and moments). Raises ConfigError.
+    """
+    needed = MIN_CHECKPOINTS * 14 * parameters(model)[0]
+    folder = checkpoint.folder(root, 1).parent.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConfigError(
+            f"{folder}: {free / 2**30:.1f} GiB free, checkpoints need {needed / 2**30:.1f}; "
+            "remedy: free or mount more"
+        )

@@ -1,0 +1,239 @@
+"""Held-out text, cut and packed, and what a model makes of it: bits per byte, and how good its draft head is.
+
+- bits_per_byte: main head, nats of the predicted tokens / ln 2 / bytes of their text. A document's first
+  token and its end marker are not predicted.
+- main_accuracy, mtp_accuracy: most probable word is the text's next / next but one.
+- agreement: on the text, the draft for x_{t+2} is the main head's own most probable word there.
+- sampling_overlap: on the text, sum over words of min(p, q) for x_{t+2}, p the main head's and q the draft's
+  probability: how often a drawn draft would stand. High while both know little; only evaluate.py asks for it.
+- greedy_acceptance: the same on the model's own greedy continuations of held-out prompts.
+evaluate.py measures finished stages with it, train.py the running model.
+"""
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from megatron.core.datasets.indexed_dataset import IndexedDataset
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from configs import tables
+from configs.recipe import Recipe
+from pretrain.decoding.generate import draft_chunk, read_chunk
+from pretrain.model.kv_cache import KeyValueCache
+from pretrain.model.loss import Batch, make_batch, mtp_targets
+from pretrain.model.mimo import MimoModel
+from pretrain.model.mtp import shift_within_documents
+from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
+from pretrain.run.launch import TrainConfig, check_heldout_layout
+
+logger = logging.getLogger(__name__)
+
+GROUPS = ("math", "code", "prose")
+NUM_ROWS_IN_TRAINING = 8
+"""Rows of stage 1's sequence length a group is measured on while training. Ours: a quarter of evaluate.py's,
+because it is done again and again."""
+TOKENS_PER_FORWARD = 8192
+NUM_PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 8, 32, 24
+"""Continuations for greedy_acceptance. Ours: 8 x 24 drafts a group resolve about 7 points (two sigma)."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Held-out text of one group, cut and packed for the model."""
+
+    batches: tuple[Batch, ...]
+    prompts: Tensor
+    """[prompts, PROMPT_TOKENS] int64: beginnings of documents."""
+    num_bytes: int
+    """UTF-8 bytes of the text of all predicted tokens."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One checkpoint on one group; fractions in [0, 1], None where nothing could be counted."""
+
+    bits_per_byte: float
+    main_accuracy: float
+    mtp_accuracy: float | None
+    agreement: float | None
+    greedy_acceptance: float | None
+    num_tokens: int
+    num_bytes: int
+    sampling_overlap: float | None = None
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The fixed samples that a running model is measured on."""
+
+    samples: dict[str, Sample]
+
+    def measure(self, model: MimoModel) -> dict[str, float]:
+        """`heldout/<group>/<measurement>` of every sample. Called by all ranks; each computes the same."""
+        was_training = model.training
+        model.eval()
+        found = {
+            f"heldout/{group}/{name}": value
+            for group, sample in self.samples.items()
+            for name, value in asdict(score(model, sample)).items()
+            if value is not None and not name.startswith("num_")
+        }
+        model.train(was_training)
+        return found
+
+
+def open_heldout(root: str, recipe: Recipe, config: TrainConfig) -> HeldOut:
+    """Samples of every held-out group, of stage 1's length.
+
+    Raises ConfigError if the layout splits rows or layers.
+    """
+    check_heldout_layout(config)
+    return HeldOut(heldout_samples(root, recipe.stages[0].sequence_length, NUM_ROWS_IN_TRAINING))
+
+
+def heldout_samples(root: str, length: int, num_rows: int) -> dict[str, Sample]:
+    """Up to `num_rows` rows of every held-out group, and prompts; a group without a document is left out."""
+    tokenizer = read_tokenizer(root)
+    found = {}
+    for group in GROUPS:
+        table = tables.open_table(root, f"tokens/heldout/{group}")
+        documents = list(_documents(table, limit=num_rows * length))
+        if documents:
+            found[group] = make_sample(documents, tokenizer, length)
+        else:
+            logger.warning("held-out %s: no document of two tokens; not evaluated", group)
+    return found
+
+
+def read_tokenizer(root: str) -> Tokenizer:
+    """The run's own."""
+    return Tokenizer.from_str(
+        tables.read_bytes(tables.table_path(root, "tokenizer"), "tokenizer.json").decode()
+    )
+
+
+def _documents(table: tables.Table, limit: int) -> Iterator[list[int]]:
+    """Documents' tokens without their end marker, until `limit` of them can be predicted."""
+    total = 0
+    for prefix in table.manifest.facts["prefixes"]:
+        dataset = IndexedDataset(f"{table.path}/{prefix}")
+        for tokens in (dataset[number] for number in range(len(dataset))):
+            text = tokens[:-1].tolist()[: limit - total + 1]
+            if total >= limit:
+                return
+            if len(text) > 1:
+                total += len(text) - 1
+                yield text
+
+
+def make_sample(documents: Sequence[Sequence[int]], tokenizer: Tokenizer, length: int) -> Sample:
+    """Pack documents (without end markers) one after the other into rows of `length`; the rest is padding."""
+    inputs, labels, starts, num_bytes = [], [], [], 0
+    for text in documents:
+        inputs += text[:-1]
+        labels += text[1:]
+        starts += [True] + [False] * (len(text) - 2)
+        num_bytes += _num_bytes(tokenizer, text) - _num_bytes(tokenizer, text[:1])
+    padding = -len(inputs) % length
+    mask = [True] * len(inputs) + [False] * padding
+    columns = (inputs + [0] * padding, labels + [0] * padding, mask, starts + [True] * padding)
+    rows = [torch.tensor(column).view(-1, length) for column in columns]
+    per_forward = max(1, TOKENS_PER_FORWARD // length)
+    batches = tuple(make_batch(*parts) for parts in zip(*(r.split(per_forward) for r in rows), strict=True))
+    prompts = [text[:PROMPT_TOKENS] for text in documents if len(text) >= PROMPT_TOKENS][:NUM_PROMPTS]
+    return Sample(batches, torch.tensor(prompts, dtype=torch.int64), num_bytes)
+
+
+def _num_bytes(tokenizer: Tokenizer, tokens: Sequence[int]) -> int:
+    return len(tokenizer.decode(list(tokens), skip_special_tokens=False).encode())
+
+
+@torch.no_grad()
+def score(model: MimoModel, sample: Sample, with_overlap: bool = False) -> Scores:
+    """Every figure of one model on one group; the sampling overlap costs both heads once more."""
+    device = next(model.parameters()).device
+    has_draft = model.mtp_process
+    # nats, main right, tokens, MTP right, agreeing, drafts, overlap
+    sums = torch.zeros(7, dtype=torch.float64)
+    for batch in (batch.to(device) for batch in sample.batches):
+        states = model(batch)
+        nats, best = predict(model, states.hidden, batch.labels)
+        mask = batch.loss_mask
+        sums[:3] += torch.stack([nats[mask].sum(), (best == batch.labels)[mask].sum(), mask.sum()]).cpu()
+        if has_draft:
+            following = shift_within_documents(batch.tokens, batch.document_starts)
+            targets, valid = mtp_targets(batch)
+            drafted = model.draft(states, following)
+            _, drafts = predict(model, drafted, targets)
+            said = shift_within_documents(best, batch.document_starts)
+            right, agree = (drafts == targets)[valid].sum(), (drafts == said)[valid].sum()
+            sums[3:6] += torch.stack([right, agree, valid.sum()]).cpu()
+            if with_overlap:
+                sums[6] += overlap(model, states.hidden, drafted)[valid].sum().cpu()
+    nats_sum, main_right, tokens, mtp_right, agreeing, drafts_checked, overlaps = sums.tolist()
+    return Scores(
+        bits_per_byte=nats_sum / math.log(2) / max(sample.num_bytes, 1),
+        main_accuracy=main_right / tokens,
+        mtp_accuracy=mtp_right / drafts_checked if drafts_checked else None,
+        agreement=agreeing / drafts_checked if drafts_checked else None,
+        greedy_acceptance=greedy_acceptance(model, sample.prompts.to(device)) if has_draft else None,
+        num_tokens=int(tokens),
+        num_bytes=sample.num_bytes,
+        sampling_overlap=overlaps / drafts_checked if with_overlap and drafts_checked else None,
+    )
+
+
+def predict(model: MimoModel, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """[s, b, h] -> nats of the labels and most probable words, [b, s] each; logits exist chunk by chunk."""
+    length, batch, _ = hidden.shape
+    nats, best = [], []
+    flat_labels = labels.t().flatten()
+    for part, label in zip(
+        hidden.flatten(0, 1).split(HEAD_CHUNK_TOKENS), flat_labels.split(HEAD_CHUNK_TOKENS), strict=True
+    ):
+        logits = model.logits(part).float()
+        nats.append(torch.nn.functional.cross_entropy(logits, label, reduction="none"))
+        best.append(logits.argmax(-1))
+    return torch.cat(nats).view(length, batch).t(), torch.cat(best).view(length, batch).t()
+
+
+def overlap(model: MimoModel, hidden: Tensor, drafted: Tensor, places: int = 1) -> Tensor:
+    """Sum over words of min(p, q), [b, s], p the main head's `places` on from where the draft's q was made.
+
+    hidden, drafted: [s, b, h], of the two heads. 0 at the row's last `places` positions.
+    """
+    length, batch, _ = hidden.shape
+    found = []
+    for main, draft in zip(
+        hidden[places:].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
+        drafted[:-places].flatten(0, 1).split(HEAD_CHUNK_TOKENS),
+        strict=True,
+    ):
+        p, q = (model.logits(part).float().softmax(-1) for part in (main, draft))
+        found.append(torch.minimum(p, q).sum(-1))
+    return torch.nn.functional.pad(torch.cat(found).view(length - places, batch).t(), (0, places))
+
+
+@torch.no_grad()
+def greedy_acceptance(model: MimoModel, prompts: Tensor) -> float | None:
+    """Fraction of drafts for x_{t+2}, t+1 a generated token, that the main head then says greedily.
+
+    prompts: [n, p]; None if there is none.
+    """
+    if not prompts.numel():
+        return None
+    tokens, new = prompts, prompts
+    cache, read = KeyValueCache(prompts.size(1) + NEW_TOKENS), []
+    for _ in range(NEW_TOKENS):
+        states = read_chunk(model, cache, new, tokens.size(1) - new.size(1))
+        read.append(states.for_draft)
+        new = model.logits(states.hidden[-1]).argmax(-1, keepdim=True)
+        tokens = torch.cat([tokens, new], dim=1)
+    first = prompts.size(1) - 1  # its next token is the first generated one
+    hidden = draft_chunk(model, cache, torch.cat(read), tokens[:, 1:], 0)[first:-1]
+    drafts = model.logits(hidden).argmax(-1).t()  # [n, NEW_TOKENS - 1]
+    return float((drafts == tokens[:, first + 2 :]).float().mean())

@@ -1,0 +1,43 @@
+"""From a training sample back to its documents: sample -> bucket -> tokens -> spans.parquet -> doc_id.
+
+Cost: one read of a bucket's spans for each bucket asked for; nothing of it happens while training goes well.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from configs import tables
+from configs.contract import ContractError
+from pretrain.run.samples import StageData
+
+
+def documents_of_samples(
+    root: str, data: StageData, first: int, count: int, drawn: npt.NDArray[np.int64], sequence_length: int
+) -> dict[str, list[str]]:
+    """Bucket -> ids of the documents that samples first .. first + count - 1 of a stage touch, in order.
+
+    `drawn` is the state before the first of them (StageData.drawn(first)); it is not changed.
+    """
+    drawn = drawn.copy()
+    places: dict[int, list[npt.NDArray[np.int64]]] = {}
+    for choice in data.choices(first, count).tolist():
+        places.setdefault(choice, []).append(
+            data.streams[choice].places(int(drawn[choice]), sequence_length)[:-1]
+        )
+        drawn[choice] += 1
+    return {
+        data.streams[choice].bucket: _doc_ids(root, data.streams[choice].bucket, np.concatenate(found))
+        for choice, found in sorted(places.items())
+    }
+
+
+def _doc_ids(root: str, bucket: str, places: npt.NDArray[np.int64]) -> list[str]:
+    """Ids of the documents that hold these token offsets of a bucket. Raises ContractError if spans lack."""
+    path = tables.table_path(root, f"tokens/{bucket}")
+    try:
+        [batch] = list(tables.read_part(f"{path}/spans.parquet", batch_rows=1 << 31))
+    except (FileNotFoundError, ValueError) as error:
+        raise ContractError(f"{path}/spans.parquet: {error}; remedy: run make tokenize again") from None
+    spans = batch.to_pydict()
+    numbers = np.unique(np.searchsorted(np.asarray(spans["token_end"]), places, side="right"))
+    return [spans["doc_id"][number] for number in numbers.tolist()]

@@ -1,0 +1,123 @@
+"""What a run says of itself: train/metrics.jsonl, train/incidents.jsonl, TensorBoard. On the last rank.
+
+A line of metrics.jsonl is a function of the seed but for what stands under `time/`; on resume the file is cut
+back to the checkpoint, so an interrupted run logs what an unbroken one does. incidents.jsonl names the steps
+that were skipped, rolled back or passed over, and the documents that were in them.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from configs.loader import ConfigError
+from configs.recipe import ModelConfig
+from configs.tables import peak_memory_bytes
+from pretrain.plan import sizes
+from pretrain.plan.schedule import Step
+from pretrain.run.checkpoint import Position
+
+logger = logging.getLogger("pretrain.train")
+
+LINES_EVERY_STEPS = 10
+"""A line on the terminal so often. Ours."""
+
+
+class TrainingLog:
+    """The open files of one run."""
+
+    def __init__(self, root: str, position: Position, model: ModelConfig, wandb_project: str) -> None:
+        folder = Path(root.removeprefix("file://")) / "train"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model = model
+        self.metrics_path, self.incidents_path = folder / "metrics.jsonl", folder / "incidents.jsonl"
+        _start_wandb(wandb_project, folder)
+        self.cut(position.step)
+        _cut(self.incidents_path, position.step)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=position.tokens_seen + 1)
+        self.started = time.monotonic()
+
+    def cut(self, step: int) -> None:
+        """Forget the metrics of every step after `step`."""
+        _cut(self.metrics_path, step)
+
+    def step(self, step: Step, position: Position, values: Mapping[str, float], num_ranks: int) -> None:
+        """One line for the step that ended at `position`; the time since the last line is the step's."""
+        seconds = time.monotonic() - self.started
+        self.started = time.monotonic()
+        values = {
+            **{name: value for name, value in values.items() if math.isfinite(value)},
+            "train/learning_rate": step.learning_rate,
+            "train/mtp_loss_weight": step.mtp_loss_weight,
+            "train/batch_tokens": step.tokens,
+            "train/sequence_length": step.sequence_length,
+            "train/rotary_base": step.rotary_base,
+        }
+        clock = self._clock(step, seconds, num_ranks)
+        where = {"step": position.step, "stage": step.stage, "tokens_seen": position.tokens_seen}
+        _append(self.metrics_path, where | values | clock)
+        for name, value in (values | clock).items():
+            self.board.add_scalar(name, value, position.tokens_seen)
+        if position.step % LINES_EVERY_STEPS == 1 and "train/loss_nats" in values:
+            logger.info(
+                "stage %d step %d: %s tokens, loss %.4f, MTP loss %.4f, %.0f tokens/s",
+                step.stage, position.step, f"{position.tokens_seen:,}", values["train/loss_nats"],
+                values["train/mtp_loss_nats"], clock["time/tokens_per_second"],
+            )  # fmt: skip
+
+    def incident(self, position: Position, what: str, why: str, documents: Mapping[str, list[str]]) -> None:
+        """Record a skipped step or a rollback, and which documents of which bucket were in the batch."""
+        where = {"step": position.step, "stage": position.stage, "tokens_seen": position.tokens_seen}
+        _append(self.incidents_path, where | {"what": what, "why": why, "documents": documents})
+        named = [name for names in documents.values() for name in names]
+        logger.warning(
+            "step %d %s: %s; %d documents, first %s", position.step, what, why, len(named), named[:3]
+        )
+
+    def close(self) -> None:
+        """Flush TensorBoard."""
+        self.board.close()
+
+    def _clock(self, step: Step, seconds: float, num_ranks: int) -> dict[str, float]:
+        """Rate and memory; on GPUs also the share of their peak, attention counted half and in full."""
+        rate = step.tokens / seconds
+        found = {"time/tokens_per_second": round(rate, 1), "time/peak_memory_bytes": peak_memory_bytes()}
+        if torch.cuda.is_available():
+            found["time/peak_memory_bytes"] = torch.cuda.max_memory_allocated()
+            for convention in ("causal", "full"):
+                work = sizes.flops_per_token(self.model, step.sequence_length, True, convention)
+                found[f"time/mfu_{convention}"] = round(work * rate / num_ranks / sizes.PEAK_FLOPS, 4)
+        return found
+
+
+def _start_wandb(project: str, folder: Path) -> None:
+    """Let Weights & Biases mirror what TensorBoard gets. Raises ConfigError without its package."""
+    if not project:
+        return
+    try:
+        import wandb
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"train.toml: wandb_project is {project!r}, but wandb is not installed; "
+            'remedy: pip install wandb, or set it to ""'
+        ) from None
+    wandb.init(project=project, dir=str(folder), sync_tensorboard=True)
+
+
+def _append(path: Path, row: Mapping[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _cut(path: Path, step: int) -> None:
+    """Keep the whole lines of steps up to `step`."""
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []:
+        if line.endswith("\n") and json.loads(line)["step"] <= step:
+            kept.append(line)
+    path.write_text("".join(kept), encoding="utf-8")

@@ -1,0 +1,54 @@
+"""The symbolic teacher: makes problem `index` of a seed and writes its worked solution, without a model."""
+
+import random
+
+from synth.families import (
+    algebra,
+    arithmetic,
+    combinatorics,
+    number_theory,
+    python,
+    python_algorithms,
+    python_lists,
+)
+from synth.families.problem import LEVELS, Problem, flawed_answer
+
+MATH_FAMILIES = (*arithmetic.FAMILIES, *algebra.FAMILIES, *number_theory.FAMILIES,
+                 *combinatorics.FAMILIES)  # fmt: skip
+CODE_FAMILIES = (
+    *python.FAMILIES,
+    *python_lists.FAMILIES,
+    *python_algorithms.FAMILIES,
+)
+
+# Ours: all tests are run, three are printed; more would be lists of numbers rather than reasoning.
+SHOWN_TESTS = 3
+
+
+def make_problem(seed: int, index: int, code_fraction: float) -> Problem:
+    """Problem number `index` of a seed: the same in every run, whatever was made before."""
+    rng = random.Random(f"problem:{seed}:{index}")
+    family = rng.choice(CODE_FAMILIES if rng.random() < code_fraction else MATH_FAMILIES)
+    return family(rng, rng.choice(LEVELS))
+
+
+def write_solution(problem: Problem, seed: int, index: int, is_flawed: bool) -> str:
+    """The symbolic teacher's solution in Markdown: steps, then a boxed answer or code with its tests.
+
+    `is_flawed` plants an error: the wrong last number, or the code with a bug.
+    """
+    rng = random.Random(f"solution:{seed}:{index}")
+    if problem.is_code:
+        steps = "\n".join(f"{n}. {step}" for n, step in enumerate(problem.steps, 1))
+        lead = rng.choice(["The idea:", "How it works:", "Reasoning step by step:", "Plan:"])
+        code = problem.flawed_code if is_flawed else problem.code
+        shown = rng.sample(problem.tests, min(SHOWN_TESTS, len(problem.tests)))
+        checks = "\n".join(f"assert {test.call} == {test.expected}" for test in shown)
+        closing = rng.choice(["These checks hold:", "Tests:", "It passes these tests:", "Checked on:"])
+        return f"{lead}\n\n{steps}\n\n```python\n{code}```\n\n{closing}\n\n```python\n{checks}\n```"
+    steps = rng.choice(["\n\n", "\n"]).join(problem.steps)
+    answer = flawed_answer(problem.answer, rng) if is_flawed else problem.answer
+    closing = rng.choice(
+        ["The answer is", "Hence the result:", "So the answer is", "Final answer:", "Therefore, in short,"]
+    )
+    return f"{steps}\n\n{closing} $\\boxed{{{answer}}}$."

@@ -1,0 +1,170 @@
+"""Nothing in a WARC is lost silently: each record, or what is left of it, comes out once."""
+
+import gzip
+import random
+from pathlib import Path
+
+import pytest
+
+from pipeline.reading.warc import WarcRecord, is_warc, read_warc
+from tests.pipeline.warc_files import compressed, record, response
+
+RECORDS = [response(name) for name in ("a", "b", "c")]
+LIMIT = 1_000_000
+
+
+def read(path: Path, data: bytes, limit: int = LIMIT) -> list[WarcRecord]:
+    path.write_bytes(data)
+    return list(read_warc(str(path), limit))
+
+
+def outcome(records: list[WarcRecord]) -> list[tuple[str | None, str | None]]:
+    """(name, fault) of each record."""
+    return [(r.record_id[10:-1] if r.record_id else None, r.fault) for r in records]
+
+
+WHOLE = [("a", None), ("b", None), ("c", None)]
+
+
+@pytest.mark.parametrize(
+    "pack", [b"".join, lambda rs: compressed(*rs), lambda rs: gzip.compress(b"".join(rs))]
+)
+def test_whole_files_give_every_record(tmp_path: Path, pack) -> None:
+    data = pack(RECORDS)
+    records = read(tmp_path / "x.warc", data)
+    assert outcome(records) == WHOLE
+    assert records[1].content.endswith(b"\r\n\r\n<html><p>hello</p></html>")
+    assert records[1].url == "https://site.example/b"
+    assert records[1].fetched_at.isoformat() == "2026-01-02T03:04:05+00:00"
+
+
+def test_offsets_and_lengths_cut_each_record_out_of_the_file(tmp_path: Path) -> None:
+    for data in (b"".join(RECORDS), compressed(*RECORDS)):
+        records = read(tmp_path / "x.warc", data)
+        assert [r.offset for r in records] == [0, len(data) // 3, 2 * len(data) // 3]
+        pieces = [data[r.offset : r.offset + r.length] for r in records]
+        assert b"".join(pieces) == data
+        assert outcome(read(tmp_path / "one.warc", pieces[1])) == [("b", None)]
+
+
+def test_truncated_last_record(tmp_path: Path) -> None:
+    plain = read(tmp_path / "plain", b"".join(RECORDS)[:-20])
+    assert outcome(plain) == [("a", None), ("b", None), ("c", "warc_truncated_record")]
+    zipped = read(tmp_path / "zipped", compressed(*RECORDS)[:-30])
+    assert outcome(zipped)[:2] == WHOLE[:2]
+    assert zipped[2].fault == "warc_truncated_record"
+
+
+def test_file_cut_inside_a_record_header(tmp_path: Path) -> None:
+    plain = b"".join(RECORDS)
+    at = len(RECORDS[0]) + 30
+    assert outcome(read(tmp_path / "plain", plain[:at])) == [("a", None), (None, "warc_truncated_record")]
+    member = len(compressed(RECORDS[0]))
+    assert outcome(read(tmp_path / "zipped", compressed(*RECORDS)[: member + 30])) == [
+        ("a", None),
+        (None, "warc_truncated_record"),
+    ]
+
+
+def test_corrupt_gzip_member_costs_only_itself(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    noisy = [response(name, rng.randbytes(5_000)) for name in ("a", "b", "c")]
+    data = bytearray(compressed(*noisy))
+    first = len(compressed(noisy[0]))
+    data[first + 1_000] ^= 0xFF
+    records = read(tmp_path / "x", bytes(data))
+    assert outcome(records) == [("a", None), ("b", "warc_malformed_record"), ("c", None)]
+    assert (records[1].offset, records[1].offset + records[1].length) == (first, records[2].offset)
+    assert records[1].content == b""
+
+
+def test_wrong_checksum_is_noticed_although_the_content_is_whole(tmp_path: Path) -> None:
+    data = bytearray(compressed(*RECORDS))
+    data[len(data) // 3 - 6] ^= 0xFF
+    assert outcome(read(tmp_path / "x", bytes(data))) == [
+        ("a", "warc_malformed_record"),
+        ("b", None),
+        ("c", None),
+    ]
+
+
+def test_content_length_that_swallows_the_next_records(tmp_path: Path) -> None:
+    long = response("a", content_length=1_000_000 - 1)
+    assert outcome(read(tmp_path / "x", long + RECORDS[1] + RECORDS[2])) == [
+        ("a", "warc_truncated_record"),
+        ("b", None),
+        ("c", None),
+    ]
+
+
+def test_content_length_that_is_no_number(tmp_path: Path) -> None:
+    bad = response("b", content_length="x62")
+    expected = [("a", None), ("b", "warc_malformed_record"), (None, "warc_malformed_record"), ("c", None)]
+    assert outcome(read(tmp_path / "plain", RECORDS[0] + bad + RECORDS[2])) == expected
+    assert outcome(read(tmp_path / "zipped", compressed(RECORDS[0], bad, RECORDS[2]))) == expected
+
+
+def test_garbage_between_records(tmp_path: Path) -> None:
+    junk = b"junk" * 100
+    plain = read(tmp_path / "plain", RECORDS[0] + junk + b"\r\n\r\n" + RECORDS[1])
+    assert outcome(plain) == [("a", None), (None, "warc_malformed_record"), ("b", None)]
+    zipped = read(tmp_path / "zipped", compressed(RECORDS[0]) + junk + compressed(RECORDS[1]))
+    assert outcome(zipped) == [("a", None), (None, "warc_malformed_record"), ("b", None)]
+
+
+def test_a_file_that_stops_being_a_warc(tmp_path: Path) -> None:
+    expected = [("a", None), (None, "warc_unreadable")]
+    plain = read(tmp_path / "plain", RECORDS[0] + b"junk" * 100)
+    assert outcome(plain) == expected
+    assert (plain[1].offset, plain[1].length) == (len(RECORDS[0]), 400)
+    assert outcome(read(tmp_path / "zipped", compressed(RECORDS[0]) + b"junk" * 100)) == expected
+
+
+def test_large_records_are_skipped_not_held(tmp_path: Path) -> None:
+    large = response("b", b"x" * 50_000)
+    expected = [("a", None), ("b", "too_large"), ("c", None)]
+    for pack in (b"".join, lambda rs: compressed(*rs)):
+        records = read(tmp_path / "x", pack([RECORDS[0], large, RECORDS[2]]), limit=10_000)
+        assert outcome(records) == expected
+        assert records[1].content == b""
+
+
+def test_every_bit_flip_leaves_a_trace(tmp_path: Path) -> None:
+    """Of 40 records a flipped bit may cost the one it hits; that one still has a row."""
+    rng = random.Random(7)
+    rows = [record(f"n{n}", rng.randbytes(400), record_type="metadata") for n in range(40)]
+    data = compressed(*rows)
+    for _ in range(60):
+        flipped = bytearray(data)
+        flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        records = read(tmp_path / "x", bytes(flipped))
+        good = {r.record_id for r in records if not r.fault}
+        assert len(good) >= 39
+        assert len(good) == 40 or any(r.fault for r in records)
+        assert sum(r.length for r in records) == len(data)
+
+
+def test_is_warc_looks_at_the_first_bytes_only(tmp_path: Path) -> None:
+    cases = {
+        "plain": (RECORDS[0], True),
+        "zipped": (compressed(RECORDS[0]), True),
+        "html": (b"<html>", False),
+        "zipped_html": (gzip.compress(b"<html>" * 99), False),
+        "empty": (b"", False),
+        "damaged_later": (compressed(RECORDS[0]) + b"junk", True),
+    }
+    for name, (data, expected) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        assert is_warc(str(tmp_path / name)) is expected, name
+
+
+def test_damage_in_a_plain_file_keeps_every_byte_in_some_row(tmp_path: Path) -> None:
+    rng = random.Random(9)
+    data = b"".join(record(f"n{n}", rng.randbytes(100), record_type="metadata") for n in range(20))
+    for _ in range(60):
+        damaged = bytearray(data)
+        at = rng.randrange(len(data))
+        damaged[at : at + 20] = rng.randbytes(20)
+        records = read(tmp_path / "x", bytes(damaged))
+        assert sum(r.length for r in records) == len(data)
+        assert len({r.record_id for r in records if not r.fault}) >= 18
