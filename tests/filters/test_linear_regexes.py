@@ -33,7 +33,7 @@ def compiled(value: object) -> Iterator[re.Pattern[str]]:
 
 PATTERNS = {
     f"{module.name}.{name}": pattern
-    for module in pkgutil.iter_modules(filters.__path__, "filters.")
+    for module in pkgutil.walk_packages(filters.__path__, "filters.")
     for name, value in vars(importlib.import_module(module.name)).items()
     for pattern in compiled(value)
 }
