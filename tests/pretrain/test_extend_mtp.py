@@ -148,7 +148,7 @@ def test_a_killed_tuning_goes_on_to_the_same_weights(small, tmp_path, monkeypatc
     data[-1] ^= 1
     state.write_bytes(data)
     assert is_the_straight_one()
-    assert "not the file that was written; tuning begins again" in caplog.text
+    assert "the hash differs from that of the written file; tuning begins again" in caplog.text
     caplog.clear()
     tuned(small, tmp_path / "killed", fingerprint="another")
     assert "continuing" not in caplog.text

@@ -145,7 +145,7 @@ def _write(folder: Path, case: Case, model: MimoModel, prompts: list[list[int]],
         "num_new": num_new,
         "mtp_layers": len(model.mtp.layers),
         "tokens": [text.tokens for text in texts],
-        "checked": sum(text.checked[0] for text in texts),
+        "checked": sum(text.verified[0] for text in texts),
         "accepted": sum(text.accepted[0] for text in texts),
     }
     (place / "case.json").write_text(json.dumps(values))
