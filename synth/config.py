@@ -1,4 +1,8 @@
-"""synth.toml: synthetic data [2.1: problems solved by a reasoning model, analyses; no numbers given]."""
+"""The configuration of synthetic data, synth.toml.
+
+Section 2.1 of the MiMo-7B report (arXiv:2505.07608) names problems solved by a reasoning model and analyses
+of documents; it gives no numbers. [2.1] below refers to it.
+"""
 
 import ipaddress
 import urllib.parse
@@ -12,60 +16,70 @@ from configs.loader import SECRET, Config
 
 
 class ProblemConfig(Config):
-    """Problems with checkable answers (synthetic data B of the report, [2.1])."""
+    """Problems with answers that can be checked: the report's solved problems [2.1], our synthetic kind B."""
 
     num_problems: Annotated[int, Ge(0)]
-    """Problems made, those that are rejected later included."""
+    """Number of problems that are made, including those that are rejected later."""
     code_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share that asks for a Python function; the rest is mathematics."""
+    """Fraction of the problems that ask for a Python function; the others are mathematics."""
     planted_error_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the symbolic teacher's solutions spoiled on purpose: every run shows that checking bites."""
+    """Fraction of the symbolic teacher's solutions with a planted error.
+
+    They test the checks in every run.
+    """
     heldout_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the groups (family and parameter) kept out of training."""
+    """Fraction of the groups (family and parameter) that are held out from training."""
     math_timeout_s: Annotated[int, Gt(0)]
-    """Seconds to parse, and again to compare, one answer."""
+    """Time limit in seconds for parsing one answer, and again for comparing it."""
     test_timeout_s: Annotated[int, Gt(0)]
-    """Seconds for one program with all its tests."""
+    """Time limit in seconds for one program with all its tests."""
 
 
 class SeedConfig(Config):
-    """Which documents become seeds of analyses, written by the endpoint teacher only."""
+    """Which documents become seeds of analyses. Only the endpoint teacher writes analyses."""
 
     num_seeds: Annotated[int, Ge(0)]
-    """Documents analysed; 0 for none."""
+    """Number of documents that are analysed."""
     min_reasoning_depth: Annotated[float, Ge(0.0), Le(1.0)]
-    """Only documents scored at least this."""
+    """Documents with a lower `reasoning_depth` score are not analysed."""
     max_passage_chars: Annotated[int, Gt(0)]
-    """The passage is the document's beginning, up to this many characters."""
+    """Characters of a document, from its beginning, that the teacher sees."""
 
 
 class EndpointConfig(Config):
-    """A model behind an OpenAI-compatible endpoint; unused by the symbolic teacher."""
+    """A model behind an OpenAI-compatible endpoint. The symbolic teacher does not use it."""
 
     base_url: str
-    """e.g. http://localhost:8000/v1. Link-local addresses are refused, redirects not followed."""
+    """Address such as http://localhost:8000/v1.
+
+    Link-local addresses are refused; redirects are not followed.
+    """
     model: str
+    """Name of the model, as the endpoint knows it."""
     needs_key: bool
-    """Take the key from REASONMILL_API_KEY, and stop if it is not set. It is never written anywhere."""
+    """True: read the API key from REASONMILL_API_KEY, and stop if it is not set. The key is never written."""
     max_concurrent: Annotated[int, Gt(0)]
-    """Requests in flight."""
+    """Largest number of requests at a time."""
     requests_per_minute: Annotated[float, Gt(0.0)]
-    """Requests sent in a minute; after a pause up to max_concurrent leave at once."""
+    """Largest number of requests per minute; after a pause, up to max_concurrent are sent at once."""
     timeout_s: Annotated[float, Gt(0.0)]
-    """Seconds for one request."""
+    """Time limit in seconds for one request."""
     max_attempts: Annotated[int, Gt(0)]
-    """Requests for one prompt, over all runs that share the journal."""
+    """Largest number of requests per prompt, over all runs that share the journal."""
     backoff_s: Annotated[float, Ge(0.0)]
-    """Wait before the second attempt; doubles each time."""
+    """Seconds before the second attempt; the wait doubles with every further attempt."""
     max_requests: Annotated[int, Gt(0)]
-    """Budget of requests, over all runs that share the journal."""
+    """Largest number of requests in total, over all runs that share the journal."""
     price_per_million_prompt_tokens: Annotated[float, Ge(0.0)]
-    """In any currency; 0 for a server of one's own."""
+    """Price in any currency; 0 for your own server."""
     price_per_million_completion_tokens: Annotated[float, Ge(0.0)]
+    """Price in the same currency."""
     max_output_tokens: Annotated[int, Gt(0)]
+    """Largest number of tokens per answer; a longer answer counts as a failure."""
     temperature: Annotated[float, Ge(0.0)]
+    """Sampling temperature."""
     samples_per_problem: Annotated[int, Gt(0)]
-    """Solutions asked for each problem; the share of right ones is its pass_rate."""
+    """Number of solutions requested per problem; the fraction of correct ones is its pass_rate."""
 
     @field_validator("base_url")
     @classmethod
@@ -74,7 +88,7 @@ class EndpointConfig(Config):
         if parsed.scheme not in ("http", "https") or not parsed.hostname:
             raise ValueError("must be an http or https address")
         if "@" in parsed.netloc or parsed.query:
-            raise PydanticCustomError(SECRET, "must hold no user, password or query: manifests repeat it")
+            raise PydanticCustomError(SECRET, "must not hold a user, password or query: manifests contain it")
         try:
             address = ipaddress.ip_address(parsed.hostname)
         except ValueError:
@@ -85,27 +99,32 @@ class EndpointConfig(Config):
 
 
 class LabelConfig(Config):
-    """Which documents synth.label_documents labels by the rubric."""
+    """Which documents synth.label_documents labels with the rubric."""
 
     num_documents: Annotated[int, Ge(0)]
+    """Number of documents that are labelled."""
     min_source_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
+    """Fraction of the sample that is divided evenly among the sources; the rest follows their sizes."""
     max_document_chars: Annotated[int, Gt(0)]
-    """Characters of a document that the teacher sees."""
+    """Characters of a document, from its beginning, that the teacher sees."""
     num_repeated: Annotated[int, Ge(0)]
-    """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
+    """Number of documents that are labelled twice, to measure how well the teacher agrees with itself."""
 
 
 class SynthConfig(Config):
-    """Synthetic data [2.1]."""
+    """The keys of synth.toml [2.1]."""
 
     seed: Annotated[int, Ge(0)]
+    """Seed of the problems, their solutions and held-out groups, and of the choice of documents."""
     teacher: Literal["symbolic", "endpoint"]
-    """symbolic: no model, worked solutions from families. endpoint: a model solves the same problems."""
+    """symbolic: worked solutions of the families, no model. endpoint: a model solves the same problems."""
     shard_rows: Annotated[int, Gt(0)]
-    """Problems or analyses in one shard, the unit of resume."""
+    """Problems or analyses per shard. A killed run repeats only its unfinished shards."""
     contamination_indexes: tuple[str, ...]
-    """Files of filters.decontaminate.save_index, relative to the root read; problems found are rejected."""
+    """Files of filters.decontaminate.save_index, relative to the input root.
+
+    Matching problems are rejected.
+    """
     problems: ProblemConfig
     seeds: SeedConfig
     endpoint: EndpointConfig
