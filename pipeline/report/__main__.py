@@ -1,9 +1,10 @@
-"""One self-contained HTML page per run: what went in, what was dropped and why, what was learned.
+"""Write a report of a run as one self-contained HTML page: documents, rejects, scores, mixtures, training.
 
     python -m pipeline.report --preset configs/tiny    ->  runs/tiny/report.html, runs/tiny/summary.json
 
-Works on a run that is not finished and says what is missing. No JVM, no network, no script in the page.
-Cost: manifests, plus one pass over at most MAX_PARTS parts of each table for scores, sums and samples.
+The report also works on a run that is not finished; it then says what is missing. It needs no JVM and no
+network, and the page contains no script.
+Cost: reading all manifests, and one pass over at most MAX_PARTS parts per table for scores, sums and samples.
 """
 
 import logging
@@ -19,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 def run(place: Place) -> str:
-    """Write report.html and summary.json of the run at `place.input`; returns the page's path."""
+    """Write report.html and summary.json of the run at `place.input`. Returns the path of the page.
+
+    Raises ContractError if the run has no table.
+    """
     where = f"{place.output.rstrip('/')}/report.html"
     if place.dry_run:
         logger.info("would write %s", where)
@@ -34,7 +38,7 @@ def run(place: Place) -> str:
 
 
 def report(place: Place) -> None:
-    """The job of the command line."""
+    """Run the job for the command line, which expects no return value."""
     run(place)
 
 

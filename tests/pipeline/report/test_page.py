@@ -117,7 +117,7 @@ def test_page_shows_every_part_of_the_run(page: str, root: str) -> None:
     assert "sampling overlap, code</td><td class='num'>0.625" in page
     figures = ("2", "0.750 -", "1.75", "0.12", "1.40", "1.30", "321", "0.00")
     cells = "".join(f"<td class='num'>{figure}</td>" for figure in figures)
-    assert f"<td>as trained</td><td>math</td><td>drawn</td>{cells}" in page
+    assert f"<td>as trained</td><td>math</td><td>sampled</td>{cells}" in page
     assert page.count('<svg class="histogram"') == 3 * 4
     assert page.count('<svg class="lines"') == 2
     assert "<msubsup>" in page or "<munderover>" in page
