@@ -8,6 +8,7 @@ counts by. Files are told apart by path, size and time of change. Cost: a file i
 import logging
 import time
 from collections import Counter
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,18 +18,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place
 from configs.contract import EXCERPT_CHARS, ContractError, Manifest, Part
+from configs.job import Job, Record, finished, run_job
 from pipeline.dedup.clusters import OUTCOME
 from pipeline.dedup.config import DedupConfig
-from pipeline.dedup.find_duplicates import MODULES as SHARED_MODULES
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
-from pipeline.spark.tables import Job, Shard, Written, write_partitions
+from pipeline.spark.tables import PartShard, write_partitions
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.dedup.any_parquet", *SHARED_MODULES)
 ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
 
 
@@ -54,19 +55,17 @@ def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) 
         raise ContractError(f"{place.output}: lies in the input {place.input}; remedy: another --output")
     shards = _shards(place.input)
     digest = tables.hash_json([shard.digest for shard in shards])
-    job = Job("dedup", "deduped", config, {"parquet": digest}, MODULES)
-    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
-    if done and not place.overwrite:
-        logger.info("dedup: up to date, %s rows", f"{done.rows_out:,}")
-        return done
-    if place.dry_run:
-        print(f"dedup: would compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files")
-        return None
-    reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
-    documents = reader.parquet(*(shard.path for shard in shards))
-    texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
-    outcome = find_duplicates(spark, place.output, shards, texts, config)
-    return _write(documents, outcome, place.output, job, config.num_parts, started)
+    job = Job("dedup", "deduped", code_hash(__name__), config.model_dump(mode="json"), {"parquet": digest})
+
+    def work() -> Manifest:
+        reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
+        documents = reader.parquet(*(shard.path for shard in shards))
+        texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
+        outcome = find_duplicates(spark, place.output, shards, texts, config)
+        return _write(documents, outcome, place.output, job, config.num_parts, started)
+
+    what = f"compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files"
+    return run_job(place, "dedup", what, partial(finished, place, job), work)
 
 
 def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
@@ -81,7 +80,7 @@ def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
     return sorted(found, key=lambda file: file[0])
 
 
-def _shards(folder: str) -> list[Shard]:
+def _shards(folder: str) -> list[PartShard]:
     fs, _ = tables.filesystem(folder)
     shards = []
     for relative, info in _files(folder):
@@ -90,7 +89,7 @@ def _shards(folder: str) -> list[Shard]:
         path = f"{folder.rstrip('/')}/{relative}"
         _check_columns(footer.schema.to_arrow_schema(), path)
         mark = tables.hash_json([relative, info.size, info.mtime_ns])
-        shards.append(Shard(relative, tables.source_of(relative), path, mark, footer.num_rows))
+        shards.append(PartShard(relative, tables.source_of(relative), path, mark, footer.num_rows))
     return shards
 
 
@@ -118,7 +117,7 @@ def _write(
     """
     folder = tables.table_path(root, job.table)
 
-    def write(part: pa.Table) -> Written:
+    def write(part: pa.Table) -> Record:
         return _write_part(part, folder)
 
     rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_parts, "_id")
@@ -128,7 +127,7 @@ def _write(
     return write_partitions(placed, write, root, job, started)
 
 
-def _write_part(rows: pa.Table, folder: str) -> Written:
+def _write_part(rows: pa.Table, folder: str) -> Record:
     """Write the rows of one partition: what is kept, and the rejects."""
     started = time.monotonic()
     outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
@@ -142,13 +141,14 @@ def _write_part(rows: pa.Table, folder: str) -> Written:
     rejects = rejects.append_column("excerpt", pc.utf8_slice_codeunits(rows["text"], 0, EXCERPT_CHARS))
     reasons = Counter(outcome["reject_reason"].drop_null().to_pylist())
     kept = kept.filter(is_kept)
-    return Written(
+    return Record(
+        "",
         _write_file(kept, folder),
         _write_file(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
         kept.num_rows,
         dict(sorted(reasons.items())),
-        time.monotonic() - started,
-        tables.peak_memory_bytes(),
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=tables.peak_memory_bytes(),
     )
 
 

@@ -14,26 +14,13 @@ from pipeline.dedup.clusters import decide_clusters
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.pairs import near_pairs
 from pipeline.dedup.signatures import keep_signatures
-from pipeline.spark.tables import Shard
+from pipeline.spark.tables import PartShard
 
 logger = logging.getLogger(__name__)
 
-MODULES = (
-    "pipeline.dedup.find_duplicates",
-    "pipeline.dedup.config",
-    "pipeline.dedup.keys",
-    "pipeline.dedup.signatures",
-    "pipeline.dedup.pairs",
-    "pipeline.dedup.components",
-    "pipeline.dedup.clusters",
-    "pipeline.dedup.keepers",
-    "filters.minhash",
-    "filters.urls",
-)
-
 
 def find_duplicates(
-    spark: SparkSession, root: str, shards: list[Shard], documents: DataFrame, config: DedupConfig
+    spark: SparkSession, root: str, shards: list[PartShard], documents: DataFrame, config: DedupConfig
 ) -> DataFrame:
     """One row of decide_clusters.OUTCOME for each document of the `shards`, materialised.
 

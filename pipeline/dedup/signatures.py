@@ -13,17 +13,19 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.keys import KEYS, RANK_COLUMNS, REQUIRED_COLUMNS, keys_of
-from pipeline.spark.tables import Shard
+from pipeline.spark.tables import PartShard, run_tasks
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.dedup.keys", "filters.minhash", "filters.urls")
 COLUMNS = (*REQUIRED_COLUMNS, "source", *RANK_COLUMNS)
 
 
-def keep_signatures(spark: SparkSession, root: str, shards: list[Shard], config: DedupConfig) -> DataFrame:
+def keep_signatures(
+    spark: SparkSession, root: str, shards: list[PartShard], config: DedupConfig
+) -> DataFrame:
     """KEYS of every document in `shards` (at least one); only those not yet in `root` are computed.
 
     Signatures of other inputs and settings are deleted.
@@ -31,22 +33,24 @@ def keep_signatures(spark: SparkSession, root: str, shards: list[Shard], config:
     folder = tables.table_path(root, "signatures")
     names = [f"{_mark(shard, config)}.parquet" for shard in shards]
 
-    def write_if_new(task: tuple[Shard, str]) -> int:
+    def write_if_new(task: tuple[PartShard, str]) -> int:
         shard, name = task
         if _is_whole(folder, name, shard.rows):
             return 0
         tables.write_bytes(folder, name, _signatures(shard, config))
         return 1
 
-    tasks = spark.sparkContext.parallelize(list(zip(shards, names, strict=True)), len(shards))
-    logger.info("signatures: %d of %d parts were new", tasks.map(write_if_new).sum(), len(shards))
+    made = run_tasks(spark, list(zip(shards, names, strict=True)), len(shards), write_if_new)
+    logger.info("signatures: %d of %d parts were new", sum(made), len(shards))
     _delete_all_but(folder, set(names))
     return spark.read.parquet(*(f"{folder}/{name}" for name in names))
 
 
-def _mark(shard: Shard, config: DedupConfig) -> str:
+def _mark(shard: PartShard, config: DedupConfig) -> str:
     settings = {"bands": config.bands, "rows_per_band": config.rows_per_band, "seed": config.minhash_seed}
-    return tables.fingerprint("signatures", settings, {shard.source: shard.digest}, MODULES)
+    return tables.hash_json(
+        ["signatures", settings, shard.source, shard.digest, code_hash("pipeline.dedup.keys")]
+    )
 
 
 def _is_whole(folder: str, name: str, rows: int) -> bool:
@@ -59,7 +63,7 @@ def _is_whole(folder: str, name: str, rows: int) -> bool:
         return False
 
 
-def _signatures(shard: Shard, config: DedupConfig) -> bytes:
+def _signatures(shard: PartShard, config: DedupConfig) -> bytes:
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, KEYS, compression="zstd") as writer:
         for batch in tables.read_part(shard.path, COLUMNS):

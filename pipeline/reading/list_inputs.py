@@ -9,7 +9,6 @@ import pyarrow.fs as pafs
 
 from configs.loader import ConfigError
 from configs.tables import filesystem, hash_bytes, hash_json
-from pipeline.spark.tables import Shard
 
 _HERE = Path(__file__).resolve().parents[2]
 REPOSITORY = _HERE if _HERE.is_dir() else Path.cwd()  # out of spark-submit's zip: where it was called
@@ -29,10 +28,15 @@ class InputFile:
 
 
 @dataclass(frozen=True)
-class FileShard(Shard):
-    """One large input file, or a group of small ones."""
+class FileShard:
+    """One large input file, or a group of small ones: a unit of work and of resume."""
 
-    files: tuple[InputFile, ...] = ()
+    name: str
+    source: str
+    digest: str
+    files: tuple[InputFile, ...]
+    rows: int = 0
+    """Unknown before the files are read."""
 
 
 def list_shards(source: str, path: str, exclude: tuple[str, ...], files_per_shard: int) -> list[FileShard]:
@@ -61,7 +65,6 @@ def _shard(source: str, key: str, members: list[tuple[InputFile, pafs.FileInfo]]
     return FileShard(
         name=f"{source}-{hash_json([source, key])[:16]}",
         source=source,
-        path=files[0].path,
         digest=hash_json(states),
         files=files,
     )
