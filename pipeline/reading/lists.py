@@ -44,7 +44,7 @@ def read_words(key: str, paths: Iterable[str]) -> tuple[WordList, str]:
 
 
 def _files(key: str, path: str) -> list[str]:
-    return [shard.path for shard in list_shards(key, path, (), 1)]
+    return [file.path for shard in list_shards(key, path, (), 1) for file in shard.files]
 
 
 def _stem(path: str) -> str:

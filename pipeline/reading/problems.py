@@ -35,7 +35,7 @@ def index_problems(problems: tuple[ProblemConfig, ...]) -> tuple[Index, str]:
 def _problems(problems: tuple[ProblemConfig, ...]) -> Iterator[tuple[str, str]]:
     for config in problems:
         for shard in list_shards("problems", config.path, (), 1):
-            yield from _problems_of_file(shard.path, config)
+            yield from _problems_of_file(shard.files[0].path, config)
 
 
 def _problems_of_file(path: str, config: ProblemConfig) -> Iterator[tuple[str, str]]:
