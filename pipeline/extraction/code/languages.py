@@ -54,7 +54,7 @@ _CPP = re.compile(
     rb"^\s{0,40}(?:class\s+\w+|namespace\s+\w+|template\s*<|using\s+\w+|public:|private:)|\bstd::", re.M
 )
 _PROLOG = re.compile(rb"^\s{0,40}:-\s|^[a-z]\w*\([^\n]{0,200}\)\s*:-", re.M)
-# magika's names of languages, and ours for them.
+# magika's names of languages, and our names for them.
 _MAGIKA = {
     "shell": "bash",
     "cs": "csharp",
