@@ -34,32 +34,48 @@ class Place:
     """Redo the work even if a matching manifest exists."""
     dry_run: bool = False
     """Check config and inputs, print what would be done, write nothing."""
+    accept_code: bool = False
+    """Keep finished work that other code made from the same inputs and config; both hashes are recorded."""
 
 
-def place_of(preset: Path, input: str | None, output: str | None, overwrite: bool, dry_run: bool) -> Place:
+PresetOption = Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")]
+InputOption = Annotated[str | None, typer.Option(help="root of the tables read; default runs/<preset>")]
+OutputOption = Annotated[str | None, typer.Option(help="root of the tables written; default the input")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="redo finished work")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="check and print, write nothing")]
+AcceptCodeOption = Annotated[
+    bool, typer.Option("--accept-code", help="keep finished work although the code has changed")
+]
+
+
+def place_of(
+    preset: Path,
+    input: str | None,
+    output: str | None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    accept_code: bool = False,
+) -> Place:
     """Fill in the default root: runs/<preset name>."""
     root = f"runs/{preset.resolve().name}"
     written = output or input or root
-    return Place(preset, input or written, written, overwrite, dry_run)
+    return Place(preset, input or written, written, overwrite, dry_run, accept_code)
 
 
-def main(job: Callable[[Place], None]) -> None:
-    """Parse the five options, configure logging, run `job`, and turn users' mistakes into one line."""
+def main(job: Callable[[Place], object]) -> None:
+    """Parse the options, configure logging, run `job`, and turn users' mistakes into one line."""
 
     def command(
-        preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
-        input: Annotated[
-            str | None, typer.Option(help="root of the tables read; default runs/<preset>")
-        ] = None,
-        output: Annotated[
-            str | None, typer.Option(help="root of the tables written; default the input")
-        ] = None,
-        overwrite: Annotated[bool, typer.Option("--overwrite", help="redo finished work")] = False,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, write nothing")] = False,
+        preset: PresetOption,
+        input: InputOption = None,
+        output: OutputOption = None,
+        overwrite: OverwriteOption = False,
+        dry_run: DryRunOption = False,
+        accept_code: AcceptCodeOption = False,
     ) -> None:
         configure_logging()
         with refusals_in_one_line():
-            _as_imported(job)(place_of(preset, input, output, overwrite, dry_run))
+            _as_imported(job)(place_of(preset, input, output, overwrite, dry_run, accept_code))
 
     command.__doc__ = sys.modules[job.__module__].__doc__
     run_command(command)
@@ -72,7 +88,7 @@ def run_command(command: Callable[..., None]) -> None:
     app()
 
 
-def _as_imported(job: Callable[[Place], None]) -> Callable[[Place], None]:
+def _as_imported(job: Callable[[Place], object]) -> Callable[[Place], object]:
     """The same function of its module under its own name, when that runs as `__main__`.
 
     What a job sends to Spark's workers by name must be found there, and `__main__` is another module there.
@@ -85,7 +101,7 @@ def _as_imported(job: Callable[[Place], None]) -> Callable[[Place], None]:
     else:  # spark-submit runs the file by its path
         path = Path(str(running.__file__))
         name = f"{path.parent.name}.{path.stem}"
-    imported: Callable[[Place], None] = getattr(importlib.import_module(name), job.__name__)
+    imported: Callable[[Place], object] = getattr(importlib.import_module(name), job.__name__)
     return imported
 
 

@@ -247,7 +247,8 @@ class Part:
 class Manifest:
     """`manifest.json`, written last: a table is what its manifest names, nothing else.
 
-    `fingerprint` is the hash of job, config, code and inputs; `digest` the hash of the parts' content.
+    `fingerprint` is "work-code": the hash of job, config and inputs, and the hash of the code. `digest` is
+    the hash of the parts' content. `accepted_code` names other code whose work was accepted (--accept-code).
     rows_in == rows_out + sum(rejected.values()) for every table of rows.
     """
 
@@ -262,6 +263,7 @@ class Manifest:
     inputs: dict[str, str] = field(default_factory=dict)
     config: dict[str, object] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+    accepted_code: tuple[str, ...] = ()
     git_commit: str = ""
     num_bytes: int = 0
     seconds: float = 0.0

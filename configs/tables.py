@@ -6,14 +6,12 @@ Cost: every part is hashed once while written (blake2b, about 1 GB/s) and stat-e
 """
 
 import hashlib
-import importlib.util
 import json
-import pkgutil
 import resource
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -156,6 +154,7 @@ def read_manifest(root: str, table: str) -> Manifest | None:
             f"{CONTRACT_VERSION}; remedy: delete the table and run its job again"
         )
     values["parts"] = tuple(Part(**part) for part in values["parts"])
+    values["accepted_code"] = tuple(values.get("accepted_code", ()))
     return Manifest(**values)
 
 
@@ -225,33 +224,6 @@ def read(table: Table, columns: Sequence[str] | None = None) -> pa.Table | None:
 def digest_of(parts: Iterable[Part]) -> str:
     """Content hash of a table: its parts' hashes, whatever their names and order."""
     return hash_json(sorted((source_of(part.path), part.rows, part.digest) for part in parts))
-
-
-def fingerprint(
-    job: str, config: Mapping[str, object], inputs: Mapping[str, str], modules: Sequence[str]
-) -> str:
-    """What a job's result depends on: name, resolved config, inputs' digests, its own modules' source."""
-    return hash_json([CONTRACT_VERSION, job, config, inputs, [hash_module(name) for name in modules]])
-
-
-def hash_module(name: str) -> str:
-    """Hash of a module's source; of every module in it for a package. Works from a folder and from a zip."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(name)
-    sources = [spec.loader.get_source(name) or ""]  # type: ignore[attr-defined]
-    if spec.submodule_search_locations is not None:
-        found = sorted(module.name for module in pkgutil.iter_modules(spec.submodule_search_locations))
-        sources += [hash_module(f"{name}.{module}") for module in found]
-    return hash_json(sources)
-
-
-def finished(root: str, table: str, mark: str) -> Manifest | None:
-    """The manifest if the table is committed, whole, and made by this fingerprint: work to skip."""
-    manifest = read_manifest(root, table)
-    if manifest is None or manifest.fingerprint != mark:
-        return None
-    return open_table(root, table).manifest
 
 
 def git_commit() -> str:

@@ -10,24 +10,24 @@ Cost: the texts are read three times, and shuffled three times.
 
 import logging
 import time
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import DEDUPED, EXCERPT_CHARS, REJECTS, Manifest
+from configs.job import Job, finished, run_job
 from configs.loader import load
 from pipeline.dedup import any_parquet
 from pipeline.dedup.config import DedupConfig
-from pipeline.dedup.find_duplicates import MODULES as SHARED_MODULES
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job, part_shards, read_table, write_rows
+from pipeline.spark.tables import part_shards, read_table, write_rows
 
 logger = logging.getLogger(__name__)
-
-MODULES = ("pipeline.dedup_documents", *SHARED_MODULES)
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:
@@ -37,19 +37,18 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     if any_parquet.is_plain(place):
         return any_parquet.run(spark, place, config, started)
     filtered = tables.open_table(place.input, "filtered")
-    job = Job("dedup", "deduped", config, {"filtered": filtered.manifest.digest}, MODULES)
-    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
-    if done and not place.overwrite:
-        logger.info("dedup: up to date, %s rows", f"{done.rows_out:,}")
-        return done
-    if place.dry_run:
-        print(f"dedup: would compare {filtered.manifest.rows_out} rows")
-        return None
-    documents = read_table(spark, filtered)
-    outcome = find_duplicates(
-        spark, place.output, part_shards(filtered), documents.select("doc_id", "text"), config
-    )
-    return write_rows(with_outcome(documents, outcome), place.output, job, config.num_parts, started)
+    inputs = {"filtered": filtered.manifest.digest}
+    job = Job("dedup", "deduped", code_hash(__name__), config.model_dump(mode="json"), inputs)
+
+    def work() -> Manifest:
+        documents = read_table(spark, filtered)
+        outcome = find_duplicates(
+            spark, place.output, part_shards(filtered), documents.select("doc_id", "text"), config
+        )
+        return write_rows(with_outcome(documents, outcome), place.output, job, config.num_parts, started)
+
+    what = f"compare {filtered.manifest.rows_out} rows"
+    return run_job(place, "dedup", what, partial(finished, place, job), work)
 
 
 def with_outcome(documents: DataFrame, outcome: DataFrame) -> DataFrame:

@@ -13,17 +13,17 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.job import Job, finished, run_job
 from configs.loader import Config, load
 from pipeline.extraction.extract_row import BATCH, extract_row, worker_guard
-from pipeline.spark.refuse_table import refuse
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job, Shard, map_shards, part_shards
+from pipeline.spark.tables import PartShard, map_shards, part_shards
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.extract_documents", "pipeline.extraction.extract_row", "pipeline.extraction")
 _FAULTS_OF_OURS = ("timeout", "out_of_memory", "extractor_crashed", "extractor_error")
 
 
@@ -42,30 +42,29 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Extract every row of `raw`; None on a dry run. Raises ContractError if too many documents fail."""
     config = load(place.preset, "extract", ExtractConfig)
     raw = tables.open_table(place.input, "raw")
-    job = Job("extract", "documents", config, {"raw": raw.manifest.digest}, MODULES)
-    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
-    if done and not place.overwrite:
-        logger.info("extract: up to date, %s rows", f"{done.rows_out:,}")
-        return done
+    inputs = {"raw": raw.manifest.digest}
+    job = Job("extract", "documents", code_hash(__name__), config.model_dump(mode="json"), inputs)
     shards = part_shards(raw)
-    if place.dry_run:
-        print(f"extract: would extract {raw.manifest.rows_out} rows in {len(shards)} shards")
-        return None
-    manifest = map_shards(
-        spark, place.output, job, shards, partial(transform, config=config), place.overwrite
-    )
-    num_failed = sum(manifest.rejected.get(reason, 0) for reason in _FAULTS_OF_OURS)
-    if num_failed > config.max_error_fraction * manifest.rows_in:
-        refuse(
-            place.output,
-            manifest,
+
+    def refusal(manifest: Manifest) -> str | None:
+        num_failed = sum(manifest.rejected.get(reason, 0) for reason in _FAULTS_OF_OURS)
+        if num_failed <= config.max_error_fraction * manifest.rows_in:
+            return None
+        return (
             f"{num_failed} of {manifest.rows_in} documents failed; remedy: look at documents_rejects, then "
-            "raise timeout_s, max_memory_bytes or max_error_fraction in extract.toml",
+            "raise timeout_s, max_memory_bytes or max_error_fraction in extract.toml"
         )
-    return manifest
+
+    return run_job(
+        place,
+        "extract",
+        f"extract {raw.manifest.rows_out} rows in {len(shards)} shards",
+        partial(finished, place, job),
+        lambda: map_shards(spark, place, job, shards, partial(transform, config=config), refusal),
+    )
 
 
-def transform(shard: Shard, config: ExtractConfig) -> Iterator[pa.Table]:
+def transform(shard: PartShard, config: ExtractConfig) -> Iterator[pa.Table]:
     """One document or reject for every row of a raw part, in its order."""
     guard = worker_guard(config.timeout_s, config.max_memory_bytes)
     for batch in tables.read_part(shard.path):

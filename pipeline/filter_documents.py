@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated
 
 import pyarrow as pa
@@ -16,8 +17,10 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest
+from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
 from filters.decontaminate import Index, contaminated_by
 from filters.language import Language, identify, model_path
@@ -31,11 +34,10 @@ from filters.url_lists import UrlList, listed_by
 from pipeline.reading.lists import read_url_lists, read_words
 from pipeline.reading.problems import ProblemConfig, index_problems
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job, Shard, map_shards, part_shards
+from pipeline.spark.tables import PartShard, map_shards, part_shards
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.filter_documents", "pipeline.reading.problems", "pipeline.reading.lists", "filters")
 BATCH = pa.schema(
     [
         *(field.with_nullable(True) for field in FILTERED),
@@ -100,26 +102,25 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         "opt_outs": opted_out_digest,
         "num_opt_outs": len(opted_out.hashes),
     }
-    job = Job("filter", "filtered", config, {"documents": documents.manifest.digest}, MODULES, facts)
-    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
-    if done and not place.overwrite:
-        logger.info("filter: up to date, %s rows", f"{done.rows_out:,}")
-        return done
+    inputs = {"documents": documents.manifest.digest}
+    job = Job("filter", "filtered", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(documents)
-    if place.dry_run:
-        print(f"filter: would filter {documents.manifest.rows_out} rows in {len(shards)} shards")
-        return None
     judge = Judge(config, index, words, blocked, opted_out)
-    # 16 MB, 12 bytes per window of the problems and per listed URL
-    sent = spark.sparkContext.broadcast(judge)
 
-    def transform_shard(shard: Shard) -> Iterator[pa.Table]:
-        return transform(shard, sent.value)
+    def work() -> Manifest:
+        # 16 MB, 12 bytes per window of the problems and per listed URL
+        sent = spark.sparkContext.broadcast(judge)
 
-    return map_shards(spark, place.output, job, shards, transform_shard, place.overwrite)
+        def transform_shard(shard: PartShard) -> Iterator[pa.Table]:
+            return transform(shard, sent.value)
+
+        return map_shards(spark, place, job, shards, transform_shard)
+
+    what = f"filter {documents.manifest.rows_out} rows in {len(shards)} shards"
+    return run_job(place, "filter", what, partial(finished, place, job), work)
 
 
-def transform(shard: Shard, judge: Judge) -> Iterator[pa.Table]:
+def transform(shard: PartShard, judge: Judge) -> Iterator[pa.Table]:
     """The kept row or the reject of every row of a documents part, in its order."""
     for batch in tables.read_part(shard.path):
         rows = [decide(row, judge) for row in batch.to_pylist()]

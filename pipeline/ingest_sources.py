@@ -13,27 +13,19 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
 from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
 from pipeline.reading.list_inputs import FileShard, list_shards
 from pipeline.reading.raw_row import BATCH
 from pipeline.reading.warc import is_warc
-from pipeline.spark.refuse_table import refuse
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job, map_shards, read_table
+from pipeline.spark.tables import map_shards, read_table
 
 logger = logging.getLogger(__name__)
-
-MODULES = (
-    "pipeline.ingest_sources",
-    "pipeline.reading.files",
-    "pipeline.reading.warc",
-    "pipeline.reading.http_body",
-    "pipeline.reading.content_kinds",
-    "pipeline.reading.raw_row",
-)
 
 Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]
 
@@ -82,23 +74,22 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     """
     config = load(place.preset, "ingest", IngestConfig)
     shards = plan(config)
-    job = Job("ingest", "raw", config, {shard.name: shard.digest for shard in shards}, MODULES)
-    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
-    if done and not place.overwrite:
-        logger.info("ingest: up to date, %s rows", f"{done.rows_out:,}")
-        return done
-    if place.dry_run:
-        num_files = sum(len(shard.files) for shard in shards)
-        print(f"ingest: would read {num_files} files in {len(shards)} shards into {place.output}/raw")
-        return None
-    manifest = map_shards(
-        spark, place.output, job, list(shards), partial(transform, config=config), place.overwrite
+    inputs = {shard.name: shard.digest for shard in shards}
+    job = Job("ingest", "raw", code_hash(__name__), config.model_dump(mode="json"), inputs)
+    num_files = sum(len(shard.files) for shard in shards)
+
+    def refusal(manifest: Manifest) -> str | None:
+        if not manifest.rows_out:
+            return f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
+        return _repeated_record(spark, place.output, manifest, config, shards)
+
+    return run_job(
+        place,
+        "ingest",
+        f"read {num_files} files in {len(shards)} shards into {place.output}/raw",
+        partial(finished, place, job),
+        lambda: map_shards(spark, place, job, shards, partial(transform, config=config), refusal),
     )
-    if not manifest.rows_out:
-        why = f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
-        refuse(place.output, manifest, why)
-    _refuse_repeated_records(spark, place.output, manifest, config, shards)
-    return manifest
 
 
 def plan(config: IngestConfig) -> list[FileShard]:
@@ -159,24 +150,23 @@ def _check_warcs(source: str, shards: list[FileShard]) -> None:
                 raise ConfigError(f"{file.path}: {fault}; remedy: {remedy}")
 
 
-def _refuse_repeated_records(
+def _repeated_record(
     spark: SparkSession, root: str, manifest: Manifest, config: IngestConfig, shards: list[FileShard]
-) -> None:
-    """doc_id is unique in `raw`. Only a WARC's record ids can recur in another file of the source."""
+) -> str | None:
+    """The fault if a doc_id is not unique. Only a WARC's record ids can recur in another file."""
     warc_sources = {source.name for source in config.sources if source.format == "warc"}
     num_files = {name: sum(shard.source == name for shard in shards) for name in warc_sources}
     if all(count < 2 for count in num_files.values()):
-        return
+        return None
     raw = read_table(spark, tables.Table(tables.table_path(root, "raw"), manifest))
     repeated = raw.groupBy("doc_id").agg({"*": "count", "origin": "min"}).where("`count(1)` > 1").take(1)
     if repeated:
         origin = repeated[0]["min(origin)"]
-        refuse(
-            root,
-            manifest,
+        return (
             f"the record at byte {origin['offset']} of {origin['file']} lies in a second file too; "
-            "remedy: remove one of the files from the source",
+            "remedy: remove one of the files from the source"
         )
+    return None
 
 
 def job(place: Place) -> None:

@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import MIXTURE, Manifest
+from configs.job import Job, Record, commit, finished, run_job
 from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, Positive, StageConfig
 from pipeline.mixture.buckets import open_inputs, train_documents
@@ -27,17 +29,9 @@ from pipeline.mixture.ranges import Boundary, count_chunks, find_boundaries
 from pipeline.mixture.summary import summarise
 from pipeline.mixture.weights import Bucket, Draws, plan_draws, split_buckets, weights
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job
 from pipeline.tokens.tokenizer import TokenizerFacts, open_tokenizer
 
 logger = logging.getLogger(__name__)
-
-MODULES = (
-    "pipeline.plan_mixture",
-    "pipeline.mixture.weights",
-    "pipeline.mixture.ranges",
-    "pipeline.mixture.buckets",
-)
 
 
 @dataclass(frozen=True)
@@ -62,22 +56,39 @@ class PlanConfig(Config):
     stage_tokens: tuple[Positive, ...]
 
 
-def run(spark: SparkSession, place: Place) -> tuple[Manifest, ...]:
-    """Plan the three stages and commit them, unless matching plans stand."""
-    started = time.monotonic()
+def run(spark: SparkSession, place: Place) -> Manifest | None:
+    """Plan the three stages and commit them; gives the last stage's manifest, None on a dry run."""
     config = read_config(place)
     tokenizer = open_tokenizer(place.input)
     natural, synthetic = open_inputs(place.input, tokenizer)
     inputs = {"scored": natural.manifest.digest, "tokenizer": tokenizer.digest}
     if synthetic is not None:
         inputs["synthetic"] = synthetic.manifest.digest
-    job = Job("plan_mixture", "mixtures", config, inputs, MODULES)
-    mark = job.fingerprint(inputs)
-    names = [f"mixtures/stage{number}" for number in range(1, NUM_STAGES + 1)]
-    done = [tables.finished(place.output, name, mark) for name in names]
-    if all(done) and not place.overwrite:
-        logger.info("plan_mixture: done before")
-        return tuple(manifest for manifest in done if manifest is not None)
+    resolved = config.model_dump(mode="json")
+    jobs = [
+        Job("plan", f"mixtures/stage{number}", code_hash(__name__), resolved, inputs)
+        for number in range(1, NUM_STAGES + 1)
+    ]
+
+    def work() -> Manifest:
+        started = time.monotonic()
+        plans = plan(spark, natural, synthetic, config)
+        return [
+            _commit(place.output, job, rows, tokens, config, tokenizer, started)
+            for job, rows, tokens in zip(jobs, plans, config.stage_tokens, strict=True)
+        ][-1]
+
+    def find() -> Manifest | None:
+        found = [finished(place, job) for job in jobs]
+        return found[-1] if all(found) else None
+
+    return run_job(place, "plan", f"plan {NUM_STAGES} stages of {config.stage_tokens} tokens", find, work)
+
+
+def plan(
+    spark: SparkSession, natural: tables.Table, synthetic: tables.Table | None, config: PlanConfig
+) -> list[list[Row]]:
+    """The rows of every stage. Raises ConfigError if the corpus cannot meet a budget."""
     documents = train_documents(spark, natural, synthetic, config.mixture)
     buckets, chunks = count_chunks(documents)
     draws = plan_draws(buckets, config.stage_tokens, config.mixture)
@@ -89,17 +100,10 @@ def run(spark: SparkSession, place: Place) -> tuple[Manifest, ...]:
         stage_rows(stage, buckets, boundaries, orders, draws[stage], config) for stage in range(NUM_STAGES)
     ]
     long = {name: sum(chunk.long_tokens for chunk in counted) for name, counted in chunks.items()}
-    weights_of = [{row.bucket: row.weight for row in plan} for plan in plans]
+    weights_of = [{row.bucket: row.weight for row in rows} for rows in plans]
     table = summarise(buckets, long, weights_of, config.stage_tokens)
-    logger.info("plan_mixture: tokens before, share and epochs after\n%s", table)
-    seconds = round(time.monotonic() - started, 3)
-    manifests = [
-        _manifest(job, name, plan, tokens, tokenizer, seconds)
-        for name, plan, tokens in zip(names, plans, config.stage_tokens, strict=True)
-    ]
-    if place.dry_run:
-        return tuple(manifests)
-    return tuple(_commit(place.output, made, plan) for made, plan in zip(manifests, plans, strict=True))
+    logger.info("plan: tokens before, share and epochs after\n%s", table)
+    return plans
 
 
 def read_config(place: Place) -> PlanConfig:
@@ -153,7 +157,7 @@ def stage_rows(
     return sorted(rows, key=lambda row: (-row.weight, row.bucket))
 
 
-def _facts(plan: list[Row], budget: int, job: Job, tokenizer: TokenizerFacts) -> dict[str, object]:
+def _facts(plan: list[Row], budget: int, seed: int, tokenizer: TokenizerFacts) -> dict[str, object]:
     """What the report and the launch gate want to know of a stage."""
     shares: dict[str, float] = {}
     for row in plan:
@@ -163,7 +167,7 @@ def _facts(plan: list[Row], budget: int, job: Job, tokenizer: TokenizerFacts) ->
     dense = [row for row in natural if row.domain in MATH_AND_CODE]
     return {
         "budget_tokens": budget,
-        "seed": PlanConfig.model_validate(job.config).mixture.seed,
+        "seed": seed,
         "tokenizer_hash": tokenizer.hash,
         "domain_shares": dict(sorted(shares.items())),
         "natural_math_and_code_fraction": _weight(dense) / _weight(natural) if natural else 0.0,
@@ -188,29 +192,17 @@ def _epochs(rows: list[Row], budget: int) -> dict[str, float]:
     }
 
 
-def _manifest(
-    job: Job, name: str, plan: list[Row], budget: int, tokenizer: TokenizerFacts, seconds: float
+def _commit(
+    root: str,
+    job: Job,
+    plan: list[Row],
+    budget: int,
+    config: PlanConfig,
+    tokenizer: TokenizerFacts,
+    started: float,
 ) -> Manifest:
-    facts = _facts(plan, budget, job, tokenizer)
-    logger.info("plan_mixture: %s: %d buckets, %s", name, len(plan), facts["domain_shares"])
-    return Manifest(
-        table=name,
-        job=job.name,
-        fingerprint=job.fingerprint(job.inputs),
-        digest="",
-        parts=(),
-        rows_in=len(plan),
-        rows_out=len(plan),
-        inputs=job.inputs,
-        config=job.resolved(),
-        facts=facts,
-        git_commit=tables.git_commit(),
-        seconds=seconds,
-        peak_memory_bytes=tables.peak_memory_bytes(),
-    )
-
-
-def _commit(root: str, manifest: Manifest, plan: list[Row]) -> Manifest:
+    facts = _facts(plan, budget, config.mixture.seed, tokenizer)
+    logger.info("plan: %s: %d buckets, %s", job.table, len(plan), facts["domain_shares"])
     sink = io.BytesIO()
     pq.write_table(
         pa.Table.from_pylist([asdict(row) for row in plan], schema=MIXTURE), sink, compression="zstd"
@@ -218,9 +210,9 @@ def _commit(root: str, manifest: Manifest, plan: list[Row]) -> Manifest:
     # A plan mixes sources, so its one part keeps the column; its name is its content.
     data = sink.getvalue()
     name = f"part-{tables.hash_bytes(data)[:12]}.parquet"
-    part = tables.write_bytes(tables.table_path(root, manifest.table), name, data, len(plan))
-    whole = replace(manifest, digest=tables.digest_of((part,)), parts=(part,), num_bytes=part.num_bytes)
-    return tables.commit(root, whole)
+    part = tables.write_bytes(tables.table_path(root, job.table), name, data, len(plan))
+    record = Record(job.fingerprint(), (part,), rows_out=len(plan))
+    return commit(root, job, [record], started, facts=facts)
 
 
 def job(place: Place) -> None:

@@ -11,24 +11,20 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
 from configs.recipe import Positive
 from filters import taggers
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job, Shard, map_shards, part_shards
+from pipeline.spark.tables import PartShard, map_shards, part_shards
 from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder, open_tokenizer
 
 logger = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
-
-MODULES = (
-    "pipeline.score_documents",
-    "pipeline.tokens.tokenizer",
-    "filters",
-)
 
 
 class ScoreConfig(Config):
@@ -40,8 +36,8 @@ class ScoreConfig(Config):
     """Documents scored and tokenised at a time."""
 
 
-def run(spark: SparkSession, place: Place) -> Manifest:
-    """Score what is not scored yet and commit the table."""
+def run(spark: SparkSession, place: Place) -> Manifest | None:
+    """Score what is not scored yet and commit the table; None on a dry run."""
     config = load(place.preset, "score", ScoreConfig)
     models = None if config.taggers == SHIPPED else config.taggers
     try:
@@ -50,28 +46,22 @@ def run(spark: SparkSession, place: Place) -> Manifest:
         raise ConfigError(f"{place.preset}/score.toml: taggers: {error}") from None
     deduped = tables.open_table(place.input, "deduped")
     tokenizer = open_tokenizer(place.input)
-    job = Job(
-        "score_documents",
-        "scored",
-        config,
-        {"deduped": deduped.manifest.digest, "tokenizer": tokenizer.digest},
-        MODULES,
-        {"tagger_hash": model_hash, "tokenizer_hash": tokenizer.hash},
-    )
-    done = None if place.overwrite else tables.finished(place.output, "scored", job.fingerprint(job.inputs))
-    if done is not None:
-        logger.info("score_documents: done before, %s rows", f"{done.rows_out:,}")
-        return done
+    inputs = {"deduped": deduped.manifest.digest, "tokenizer": tokenizer.digest}
+    facts = {"tagger_hash": model_hash, "tokenizer_hash": tokenizer.hash}
+    job = Job("score", "scored", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(deduped)
-    if place.dry_run:
-        logger.info("score_documents: would score %d parts", len(shards))
-        return Manifest("scored", job.name, "", "", (), 0, 0)
     score_shard = partial(transform, tokenizer=tokenizer, models=models, batch_rows=config.batch_rows)
-    return map_shards(spark, place.output, job, shards, score_shard, place.overwrite)
+    return run_job(
+        place,
+        "score",
+        f"score {deduped.manifest.rows_out} rows in {len(shards)} shards",
+        partial(finished, place, job),
+        lambda: map_shards(spark, place, job, shards, score_shard),
+    )
 
 
 def transform(
-    shard: Shard, tokenizer: TokenizerFacts, models: str | None, batch_rows: int
+    shard: PartShard, tokenizer: TokenizerFacts, models: str | None, batch_rows: int
 ) -> Iterator[pa.Table]:
     """The shard's rows with their scores; scoring rejects none. One table, so that a part stays a part."""
     batches = [

@@ -9,6 +9,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
@@ -17,21 +18,21 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.job import Job, Record, commit, finished, finished_shards, matches, run_job, work_half
 from configs.loader import Config, load
 from configs.recipe import MixtureConfig, NonNegative, Positive
 from pipeline.mixture.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job
-from pipeline.tokens.shards import BucketWork, finished_shards, join_shards, write_shards
+from pipeline.spark.tables import run_partitions, run_tasks
+from pipeline.tokens.shards import BucketWork, join_shards, write_shards
 from pipeline.tokens.tokenizer import TokenizerFacts, open_tokenizer
 
 logger = logging.getLogger(__name__)
 
 INDEX = "tokens_index"
-
-MODULES = tuple(f"pipeline.{name}" for name in ("tokenize_corpus", "tokens", "mixture.buckets"))
 
 
 class TokensConfig(Config):
@@ -43,39 +44,40 @@ class TokensConfig(Config):
     score_weights: tuple[tuple[str, float], ...]
 
 
-def run(spark: SparkSession, place: Place) -> Manifest:
-    """Tokenise the buckets whose documents changed and commit `tokens_index`."""
-    started = time.monotonic()
+def run(spark: SparkSession, place: Place) -> Manifest | None:
+    """Tokenise the buckets whose documents changed and commit `tokens_index`; None on a dry run."""
     mixture = load(place.preset, "mixture", MixtureConfig)
+    config = _tokens_config(mixture)
     tokenizer = open_tokenizer(place.input)
     natural, synthetic = open_inputs(place.input, tokenizer)
     inputs = {"scored": natural.manifest.digest, "tokenizer": tokenizer.digest}
     if synthetic is not None:
         inputs["synthetic"] = synthetic.manifest.digest
-    job = Job("tokenize_corpus", INDEX, _tokens_config(mixture), inputs, MODULES)
-    done = None if place.overwrite else _finished(place.output, job.fingerprint(inputs))
-    if done is not None:
-        logger.info("tokenize_corpus: done before, %s documents", f"{done.rows_out:,}")
-        return done
-    documents = train_documents(spark, natural, synthetic, mixture, "text").unionByName(
-        heldout_documents(spark, natural, synthetic, mixture.seed, "text")
-    )
-    works = count_buckets(documents, job, tokenizer)
-    pending = [work for work in works if place.overwrite or not _is_finished(place.output, work)]
-    logger.info("tokenize_corpus: %d of %d buckets to do", len(pending), len(works))
-    template = _manifest(job, works, 0.0)
-    if not place.dry_run:
+    job = Job("tokenize", INDEX, code_hash(__name__), config.model_dump(mode="json"), inputs)
+
+    def work() -> Manifest:
+        started = time.monotonic()
+        documents = train_documents(spark, natural, synthetic, mixture, "text").unionByName(
+            heldout_documents(spark, natural, synthetic, mixture.seed, "text")
+        )
+        works = count_buckets(documents, job.code, config, tokenizer)
+        pending = [work for work in works if place.overwrite or not finished(place, work.job)]
+        logger.info("tokenize: %d of %d buckets to do", len(pending), len(works))
         for work in pending:
-            tables.withdraw(place.output, work.table)
+            tables.withdraw(place.output, work.job.table)
         _write(documents, place, pending, tokenizer)
-        _join(spark, place.output, pending, tokenizer, template)
+        _join(spark, place, pending, tokenizer)
         _delete_others(place.output, works)
-        tables.commit(place.output, template := _manifest(job, works, time.monotonic() - started))
-    logger.info("tokenize_corpus: %s tokens, %.1f s", template.facts["num_tokens"], template.seconds)
-    return template
+        return _commit_index(place.output, job, works, started)
+
+    rows = natural.manifest.rows_out + (synthetic.manifest.rows_out if synthetic else 0)
+    what = f"tokenise {rows} documents"
+    return run_job(place, "tokenize", what, partial(_finished, place, job), work)
 
 
-def count_buckets(documents: DataFrame, job: Job, tokenizer: TokenizerFacts) -> list[BucketWork]:
+def count_buckets(
+    documents: DataFrame, code: str, config: TokensConfig, tokenizer: TokenizerFacts
+) -> list[BucketWork]:
     """Every bucket with its counts; the held-out groups too where no document fell into them."""
     rows = (
         documents.groupBy("bucket")
@@ -90,7 +92,6 @@ def count_buckets(documents: DataFrame, job: Job, tokenizer: TokenizerFacts) -> 
         )
         .collect()  # one row per bucket
     )
-    config = TokensConfig.model_validate(job.config)
     groups = {f"heldout/{group}": group for group in (*HELDOUT_GROUPS.values(), "prose")}
     found = {row.bucket: row for row in rows}
     works = []
@@ -110,7 +111,7 @@ def count_buckets(documents: DataFrame, job: Job, tokenizer: TokenizerFacts) -> 
                 num_documents=0 if row is None else row.documents,
                 num_tokens=num_tokens,
                 num_shards=-(-num_tokens // config.max_shard_tokens),
-                fingerprint=tables.fingerprint(f"tokenize {bucket}", settings, contents, MODULES),
+                job=Job("tokenize", f"tokens/{bucket}", code, settings, contents),
             )
         )
     return works
@@ -132,9 +133,9 @@ def _write(documents: DataFrame, place: Place, pending: list[BucketWork], tokeni
     spark = documents.sparkSession
     shards = []
     for work in pending:
-        whole = set() if place.overwrite else finished_shards(place.output, work)
+        whole = finished_shards(place, work.job, work.shards())
         tokens = work.num_tokens // max(1, work.num_shards)
-        shards += [(work.name, shard, tokens) for shard in range(work.num_shards) if shard not in whole]
+        shards += [(work.name, shard.number, tokens) for shard in work.shards() if shard.name not in whole]
     if not shards:
         return
     # Tasks of at least 8 million tokens where there are many (seconds each), else one per core.
@@ -156,12 +157,12 @@ def _write(documents: DataFrame, place: Place, pending: list[BucketWork], tokeni
     )
     works = {work.name: work for work in pending}
     task = partial(_write_batches, root=place.output, works=works, tokenizer=tokenizer)
-    placed.mapInArrow(task, "bucket string, shard int").count()
+    run_partitions(placed, task)
 
 
 def _write_batches(
     batches: Iterator[pa.RecordBatch], root: str, works: dict[str, BucketWork], tokenizer: TokenizerFacts
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[dict[str, object]]:
     rows = (
         row
         for batch in batches
@@ -170,20 +171,19 @@ def _write_batches(
         )
     )
     for bucket, shard in write_shards(rows, root, works, tokenizer):
-        yield pa.RecordBatch.from_pydict({"bucket": [bucket], "shard": pa.array([shard], pa.int32())})
+        yield {"bucket": bucket, "shard": shard}
 
 
-def _join(
-    spark: SparkSession, root: str, works: list[BucketWork], tokenizer: TokenizerFacts, template: Manifest
-) -> None:
+def _join(spark: SparkSession, place: Place, works: list[BucketWork], tokenizer: TokenizerFacts) -> None:
     """Commit each bucket; a task does many, since each takes milliseconds."""
     if works:
+        joined = replace(place, overwrite=False)  # its shards were written just now
         slices = min(len(works), 4 * spark.sparkContext.defaultParallelism)
 
         def join_one(work: BucketWork) -> None:
-            join_shards(root, work, tokenizer, template)
+            join_shards(joined, work, tokenizer)
 
-        spark.sparkContext.parallelize(works, slices).foreach(join_one)
+        run_tasks(spark, works, slices, join_one)
 
 
 def _tokens_config(mixture: MixtureConfig) -> TokensConfig:
@@ -195,18 +195,18 @@ def _tokens_config(mixture: MixtureConfig) -> TokensConfig:
     )
 
 
-def _is_finished(root: str, work: BucketWork) -> bool:
-    return tables.finished(root, work.table, work.fingerprint) is not None
-
-
-def _finished(root: str, mark: str) -> Manifest | None:
-    """The index, if it is of this fingerprint and every bucket that it names stands."""
-    index = tables.finished(root, INDEX, mark)
+def _finished(place: Place, job: Job) -> Manifest | None:
+    """The index, if it is this job's and every bucket that it names is the one it names, and whole."""
+    index = finished(place, job)
     if index is None:
         return None
     marks: dict[str, str] = index.facts["buckets"]  # type: ignore[assignment]
-    stands = all(tables.finished(root, f"tokens/{name}", of_bucket) for name, of_bucket in marks.items())
-    return index if stands else None
+    for name, mark in marks.items():
+        manifest = tables.read_manifest(place.output, f"tokens/{name}")
+        if manifest is None or not matches(manifest.fingerprint, mark, place.accept_code):
+            return None
+        tables.open_table(place.output, f"tokens/{name}")
+    return index
 
 
 def _delete_others(root: str, works: list[BucketWork]) -> None:
@@ -220,26 +220,17 @@ def _delete_others(root: str, works: list[BucketWork]) -> None:
                 fs.delete_dir(folder)
 
 
-def _manifest(job: Job, works: list[BucketWork], seconds: float) -> Manifest:
-    """The index; also the template of the buckets' manifests."""
-    num_documents = sum(work.num_documents for work in works)
-    return Manifest(
-        table=INDEX,
-        job=job.name,
-        fingerprint=job.fingerprint(job.inputs),
-        digest=tables.hash_json([(work.name, work.fingerprint) for work in works]),
-        parts=(),
-        rows_in=num_documents,
-        rows_out=num_documents,
-        inputs=job.inputs,
-        config=job.resolved(),
-        facts={
-            "buckets": {work.name: work.fingerprint for work in works},
-            "num_tokens": sum(work.num_tokens for work in works),
-        },
-        git_commit=tables.git_commit(),
-        seconds=round(seconds, 3),
-        peak_memory_bytes=tables.peak_memory_bytes(),
+def _commit_index(root: str, job: Job, works: list[BucketWork], started: float) -> Manifest:
+    marks = {work.name: work.job.fingerprint() for work in works}
+    num_tokens = sum(work.num_tokens for work in works)
+    logger.info("tokenize: %s tokens in %d buckets", f"{num_tokens:,}", len(works))
+    return commit(
+        root,
+        job,
+        [Record(job.fingerprint(), (), rows_out=work.num_documents) for work in works],
+        started,
+        facts={"buckets": marks, "num_tokens": num_tokens},
+        digest=tables.hash_json(sorted((work.name, work_half(work.job.fingerprint())) for work in works)),
     )
 
 

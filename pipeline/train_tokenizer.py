@@ -8,6 +8,7 @@ digits, signs with their line breaks, white space. The driver holds the sample's
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,15 @@ from pyspark.sql import functions as sf
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
+from configs.job import Job, commit, finished, run_job
 from configs.loader import Config, ConfigError, load
 from configs.recipe import NonNegative, Positive
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import Job, read_table
+from pipeline.spark.tables import read_table
 from pipeline.tokens.tokenizer import FILE
 
 logger = logging.getLogger(__name__)
@@ -50,8 +53,8 @@ class TokenizerConfig(Config):
     """Draws the sample."""
 
 
-def run(spark: SparkSession, place: Place) -> Manifest:
-    """Train or take the tokenizer and commit it, unless a matching one stands."""
+def run(spark: SparkSession, place: Place) -> Manifest | None:
+    """Train or take the tokenizer and commit it; None on a dry run."""
     config = load(place.preset, "tokenizer", TokenizerConfig)
     deduped = tables.open_table(place.input, "deduped")
     inputs = {"deduped": deduped.manifest.digest}
@@ -59,22 +62,20 @@ def run(spark: SparkSession, place: Place) -> Manifest:
     if config.path:
         taken = read_tokenizer(config.path)
         inputs = {"path": tables.hash_bytes(taken)}
-    modules = ("pipeline.train_tokenizer", "pipeline.mixture.buckets")
-    job = Job("train_tokenizer", "tokenizer", config, inputs, modules)
-    mark = job.fingerprint(inputs)
-    done = None if place.overwrite else tables.finished(place.output, "tokenizer", mark)
-    if done is not None or place.dry_run:
-        how = f"take {config.path}" if config.path else f"train {config.vocab_size} tokens"
-        logger.info("train_tokenizer: %s", "done before" if done else f"would {how}")
-        return done or Manifest("tokenizer", job.name, mark, "", (), 0, 0)
-    started = time.monotonic()
-    if taken is None:
-        documents = read_table(spark, deduped)
-        tokenizer = train(sample(documents, config), config)
-        data = tokenizer.to_str(pretty=True).encode()
-    else:
+    job = Job("tokenizer", "tokenizer", code_hash(__name__), config.model_dump(mode="json"), inputs)
+
+    def work() -> Manifest:
+        started = time.monotonic()
         data = taken
-    return _commit(place.output, job, data, started)
+        if data is None:
+            tokenizer = train(sample(read_table(spark, deduped), config), config)
+            data = tokenizer.to_str(pretty=True).encode()
+        facts = _facts(data, config)
+        part = tables.write_bytes(tables.table_path(place.output, "tokenizer"), FILE, data)
+        return commit(place.output, job, [], started, parts=[part], facts=facts)
+
+    what = f"take {config.path}" if config.path else f"train {config.vocab_size} tokens"
+    return run_job(place, "tokenizer", what, partial(finished, place, job), work)
 
 
 def read_tokenizer(path: str) -> bytes:
@@ -126,32 +127,8 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     return tokenizer
 
 
-def _commit(root: str, job: Job, data: bytes, started: float) -> Manifest:
-    facts = _facts(data, job)
-    part = tables.write_bytes(tables.table_path(root, "tokenizer"), FILE, data)
-    manifest = Manifest(
-        table="tokenizer",
-        job=job.name,
-        fingerprint=job.fingerprint(job.inputs),
-        digest=tables.digest_of((part,)),
-        parts=(part,),
-        rows_in=0,
-        rows_out=0,
-        inputs=job.inputs,
-        config=job.resolved(),
-        facts=facts,
-        git_commit=tables.git_commit(),
-        num_bytes=part.num_bytes,
-        seconds=round(time.monotonic() - started, 3),
-        peak_memory_bytes=tables.peak_memory_bytes(),
-    )
-    logger.info("train_tokenizer: %d tokens, %.1f s", facts["vocab_size"], manifest.seconds)
-    return tables.commit(root, manifest)
-
-
-def _facts(data: bytes, job: Job) -> dict[str, object]:
+def _facts(data: bytes, config: TokenizerConfig) -> dict[str, object]:
     """What readers need to know of a tokenizer. Raises ConfigError if it is not what the config says."""
-    config = TokenizerConfig.model_validate(job.resolved())
     where = f"tokenizer.toml: path = {config.path!r}"
     try:
         tokenizer = Tokenizer.from_str(data.decode("utf-8"))

@@ -13,6 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -20,8 +21,10 @@ import torch
 from torch import Tensor
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest, Part
+from configs.job import Job, commit, finished, run_job
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
@@ -37,44 +40,34 @@ MAX_FILE_BYTES = 5_000_000_000
 
 def run(place: Place) -> Manifest | None:
     """Export the last finished stage; do nothing if the export was made from the same checkpoint."""
-    started = time.monotonic()
     model_config = load(place.preset, "model", ModelConfig)
     stage, checkpoint_digest = max(finished_stages(place.input).items())
     trained = load(place.preset, f"stage{stage}", StageConfig)
     tokenizer = tables.open_table(place.input, "tokenizer")
     inputs = {f"checkpoints/stage{stage}": checkpoint_digest, "tokenizer": tokenizer.manifest.digest}
     config = {"model": model_config.model_dump(), "stage": trained.model_dump()}
-    mark = tables.fingerprint(
-        "export", config, inputs, ("pretrain.export_hf", "pretrain.hf.layout", "pretrain.hf")
-    )
-    done = tables.finished(place.output, "export", mark)
-    if done is not None and not place.overwrite:
-        logger.info("export of stage %d is up to date", stage)
-        return done
-    if place.dry_run:
-        logger.info("would export stage %d to %s/export", stage, place.output)
-        return None
-    training = load(place.preset, "train", TrainConfig)
-    launch.start_alone(training)
-    tensors = hf_tensors(finished_model(place.input, stage, model_config, trained, training))
-    folder = tables.table_path(place.output, "export")
-    tables.withdraw(place.output, "export")
-    values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
-    parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
-    logger.info("exported %d tensors of stage %d to %s", len(tensors), stage, folder)
-    manifest = Manifest(
-        table="export", job="export", fingerprint=mark, digest=tables.digest_of(parts), parts=parts,
-        rows_in=0, rows_out=0, inputs=inputs, config=config, git_commit=tables.git_commit(),
-        facts={
+    job = Job("export", "export", code_hash(__name__), config, inputs)
+
+    def work() -> Manifest:
+        started = time.monotonic()
+        training = load(place.preset, "train", TrainConfig)
+        launch.start_alone(training)
+        tensors = hf_tensors(finished_model(place.input, stage, model_config, trained, training))
+        folder = tables.table_path(place.output, "export")
+        tables.withdraw(place.output, "export")
+        values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)
+        parts = (*write_model(folder, tensors, values), *write_tokenizer(folder, tokenizer, trained))
+        logger.info("exported %d tensors of stage %d to %s", len(tensors), stage, folder)
+        facts = {
             "stage": stage,
             "tensors": len(tensors),
             "parameters": sum(tensor.numel() for tensor in tensors.values()),
             "dtype": dtype_name(tensors),
-        },
-        num_bytes=sum(part.num_bytes for part in parts), seconds=time.monotonic() - started,
-        peak_memory_bytes=tables.peak_memory_bytes(),
-    )  # fmt: skip
-    return tables.commit(place.output, manifest)
+        }
+        return commit(place.output, job, [], started, parts=parts, facts=facts)
+
+    what = f"export stage {stage} to {place.output}/export"
+    return run_job(place, "export", what, partial(finished, place, job), work)
 
 
 def write_model(folder: str, tensors: dict[str, Tensor], config: dict[str, object]) -> Iterator[Part]:

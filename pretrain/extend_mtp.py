@@ -21,8 +21,10 @@ from dataclasses import asdict
 import torch
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest, Part
+from configs.job import Job, commit, finished, run_job
 from configs.loader import ConfigError, load
 from configs.recipe import Recipe, StageConfig, load_recipe
 from pretrain.decoding.acceptance import compare, decode_all
@@ -39,12 +41,6 @@ from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 
-MODULES = tuple(
-    f"pretrain.{name}"
-    for name in (*("extend_mtp", "mtp_copies", "run.samples", "run.heldout", "model", "decoding", "hf"),)
-)
-"""What the result depends on."""
-
 
 def run(place: Place) -> Manifest | None:
     """Extend the last finished stage; skip if this was done for its checkpoint already."""
@@ -58,36 +54,33 @@ def run(place: Place) -> Manifest | None:
     tokenizer = tables.open_table(place.input, "tokenizer")
     inputs = {f"checkpoints/stage{stage}": digest, "tokenizer": tokenizer.manifest.digest}
     resolved = {"recipe": recipe.model_dump(), "extend": config.model_dump(), "train": training.model_dump()}
-    mark = tables.fingerprint("extend_mtp", resolved, inputs, MODULES)
-    state = TuningState(checkpoint.folder(place.output, stage).with_name("extended"), mark)
-    done = tables.finished(place.output, "extended", mark)
-    if done is not None and not place.overwrite:
-        state.discard()  # a run may be killed between its last two steps
-        logger.info("extension of stage %d is up to date", stage)
-        return done
-    if place.dry_run:
-        logger.info("would tune %d copies on %d tokens of stage %d", config.num_copies, config.tokens, stage)
-        return None
-    if place.overwrite:
+    job = Job("extend-mtp", "extended", code_hash(__name__), resolved, inputs)
+    state = TuningState(checkpoint.folder(place.output, stage).with_name("extended"), job.fingerprint())
+
+    def find() -> Manifest | None:
+        found = finished(place, job)
+        if found is not None:
+            state.discard()  # a run may be killed between its last two steps
+        return found
+
+    def work() -> Manifest | None:
+        if place.overwrite:
+            state.discard()
+        began = time.monotonic()
+        whole = {"tensor_parallel": 1, "pipeline_parallel": 1, "context_parallel": 1}
+        launch.start(training.model_copy(update=whole))
+        model = finished_model(place.input, stage, recipe.model, recipe.stages[stage - 1], training)
+        measured = _extend(model, place.input, recipe, stage, config, training.micro_batch_tokens, state)
+        if torch.distributed.get_rank():
+            return None
+        parts, facts = _write(place.output, model, recipe.stages[stage - 1], tokenizer)
+        facts = {"stage": stage} | facts | measured
+        manifest = commit(place.output, job, [], began, parts=parts, facts=facts)
         state.discard()
-    whole = {"tensor_parallel": 1, "pipeline_parallel": 1, "context_parallel": 1}
-    launch.start(training.model_copy(update=whole))
-    began = time.monotonic()
-    model = finished_model(place.input, stage, recipe.model, recipe.stages[stage - 1], training)
-    measured = _extend(model, place.input, recipe, stage, config, training.micro_batch_tokens, state)
-    if torch.distributed.get_rank():
-        return None
-    parts, facts = _write(place.output, model, recipe.stages[stage - 1], tokenizer)
-    manifest = Manifest(
-        table="extended", job="extend_mtp", fingerprint=mark, digest=tables.digest_of(parts), parts=parts,
-        rows_in=0, rows_out=0, inputs=inputs, config=resolved, git_commit=tables.git_commit(),
-        facts={"stage": stage} | facts | measured,
-        num_bytes=sum(part.num_bytes for part in parts), seconds=time.monotonic() - began,
-        peak_memory_bytes=tables.peak_memory_bytes(),
-    )  # fmt: skip
-    tables.commit(place.output, manifest)
-    state.discard()
-    return manifest
+        return manifest
+
+    what = f"tune {config.num_copies} copies on {config.tokens} tokens of stage {stage}"
+    return run_job(place, "extend-mtp", what, find, work)
 
 
 def _extend(

@@ -12,7 +12,6 @@ where it passes them over. Logs: see training_log.py.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -22,8 +21,21 @@ from megatron.core.distributed import DistributedDataParallel, DistributedDataPa
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
-from configs.command import Place, configure_logging, place_of, refusals_in_one_line, run_command
+from configs.command import (
+    AcceptCodeOption,
+    DryRunOption,
+    InputOption,
+    OutputOption,
+    OverwriteOption,
+    Place,
+    PresetOption,
+    configure_logging,
+    place_of,
+    refusals_in_one_line,
+    run_command,
+)
 from configs.contract import ContractError
+from configs.job import run_job
 from configs.loader import load
 from configs.recipe import NUM_STAGES, Recipe, load_recipe
 from pretrain.model.loss import forward_step, global_counts, reduce_losses
@@ -69,22 +81,38 @@ def run(place: Place, stage: int | None = None) -> None:
     schedule.check(recipe.schedule, recipe.stages)
     wanted = range(1, (stage or NUM_STAGES) + 1)
     marks = stage_fingerprints(place.input, recipe, config, wanted)
+    if place.accept_code and not place.dry_run:
+        for number in wanted:
+            checkpoint.accept_other_code(place.output, number, marks[number])
     again = () if not place.overwrite else (stage,) if stage else wanted
-    todo = [n for n in wanted if n in again or checkpoint.finished_fingerprint(place.output, n) != marks[n]]
+    todo = [n for n in wanted if n in again or not _is_finished(place.output, n, marks[n])]
     if stage and todo and todo[0] != stage:
         raise ContractError(
             f"{place.output}/checkpoints: stage {todo[0]} is not finished; "
             f"remedy: run make stage{todo[0]} first"
         )
-    if not todo:
-        logger.info("stages %s are up to date", list(wanted))
-        return
-    if place.dry_run:
-        logger.info("would train stages %s", todo)
-        return
+    # --overwrite was weighed above: it means the stages of `again`.
+    run_job(
+        replace(place, overwrite=False),
+        "train",
+        f"train stages {todo}",
+        lambda: None if todo else list(wanted),
+        lambda: _train_stages(place, recipe, config, marks, range(todo[0], wanted[-1] + 1)),
+    )
+
+
+def _is_finished(root: str, stage: int, mark: str) -> bool:
+    found = checkpoint.finished_fingerprint(root, stage)
+    return found is not None and checkpoint.counts_as(root, stage, found, mark)
+
+
+def _train_stages(
+    place: Place, recipe: Recipe, config: TrainConfig, marks: dict[int, str], todo: range
+) -> list[int]:
+    """Train the stages from where the run stands to the last one's end; gives their numbers."""
     launch.start(config)
     training, position = _restore(place, recipe, config, marks, todo[0])
-    for number in range(position.stage, wanted[-1] + 1):
+    for number in range(position.stage, todo[-1] + 1):
         if position.stage < number:
             position = Position(marks[number], number, position.step, position.tokens_seen, 0)
         data = open_stage(place.input, number, recipe.schedule.seed)
@@ -94,6 +122,7 @@ def run(place: Place, stage: int | None = None) -> None:
             logger.info("stopped by SIGTERM after step %d; run the same command to go on", position.step)
             raise SystemExit(EXIT_ON_SIGTERM)
     training.writer.finish()
+    return list(todo)
 
 
 def train_stage(training: Training, root: str, data: StageData, position: Position) -> tuple[Position, bool]:
@@ -274,19 +303,20 @@ def _load_newest(training: Training, marks: dict[int, str], first: int) -> Posit
 
 
 def main(
-    preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
-    input: Annotated[str | None, typer.Option(help="root of the tables read; default runs/<preset>")] = None,
-    output: Annotated[str | None, typer.Option(help="root of the run written; default the input")] = None,
+    preset: PresetOption,
+    input: InputOption = None,
+    output: OutputOption = None,
     stage: Annotated[
         int | None, typer.Option(min=1, max=NUM_STAGES, help="only this one; default all")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="train from the start again")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, train nothing")] = False,
+    overwrite: OverwriteOption = False,
+    dry_run: DryRunOption = False,
+    accept_code: AcceptCodeOption = False,
 ) -> None:
     """Train the stages of a preset; exact on resume."""
     configure_logging()
     with refusals_in_one_line():
-        run(place_of(preset, input, output, overwrite, dry_run), stage)
+        run(place_of(preset, input, output, overwrite, dry_run, accept_code), stage)
 
 
 if __name__ == "__main__":

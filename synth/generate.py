@@ -7,14 +7,20 @@ endpoint answered). Tables: synthetic, synthetic_rejects; an endpoint's journal 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 from tokenizers import Tokenizer
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.job import Job, Record, commit, finished, finished_shards, run_job, write_shard
 from configs.loader import ConfigError, load
 from filters.decontaminate import load_index
 from synth.analyse_seeds import analyse_shard
@@ -23,41 +29,31 @@ from synth.checks.verify_math import MathVerifier
 from synth.config import SynthConfig
 from synth.endpoint.ask import api_key, read_prompt
 from synth.endpoint.journal import open_journal
+from synth.rows import reject_rows, synthetic_rows
 from synth.select_seeds import select_seeds
-from synth.shards import TABLE, Progress, Shard, finished_shard, write_shard
 from synth.solve_problems import Solved, Workshop, solve_shard
 
 logger = logging.getLogger(__name__)
 
+TABLE = "synthetic"
 PROMPTS = ("solve_math", "solve_code", "analyse")
-MODULES = (
-    *(
-        "synth",
-        "filters.decontaminate",
-        "filters.measure.stats",
-        "filters.measure.spans",
-        "filters.measure.words",
-    ),
-    *(
-        "filters.measure.composition",
-        "filters.measure.lines",
-        "filters.measure.repetition",
-        "filters.measure.word_stats",
-    ),
-)
 
 
-def run(place: Place) -> Manifest:
-    """Make the table, or find it made. Raises ConfigError before any work if it cannot be."""
-    started = time.monotonic()
+@dataclass(frozen=True)
+class ProblemShard:
+    """Problems or analyses of an interval of indices: a unit of work and of resume."""
+
+    name: str
+    indices: range
+    digest: str
+    rows: int = 0
+
+
+def run(place: Place) -> Manifest | None:
+    """Make the table; None on a dry run. Raises ConfigError before any work if it cannot be made."""
     config = load(place.preset, "synth", SynthConfig)
     inputs = _inputs(place, config)
-    settings = _settings(config)
-    mark = tables.fingerprint("synth", settings, inputs, MODULES)
-    done = None if place.overwrite else tables.finished(place.output, TABLE, mark)
-    if done is not None:
-        logger.info("synth: %s is finished, nothing to do", tables.table_path(place.output, TABLE))
-        return done
+    job = _job(config, inputs)
     shards = _shards(config, inputs)
     if config.teacher == "endpoint":
         api_key(config.endpoint)
@@ -65,23 +61,13 @@ def run(place: Place) -> Manifest:
             raise ConfigError(
                 f"{place.output}: the journal of an endpoint needs a local folder; remedy: pass --output DIR"
             )
-    if place.dry_run:
-        print(f"synth: would make {len(shards)} shards of {TABLE} in {place.output}")
-        return _manifest(mark, config, inputs, Progress(), 0.0)
-    progress = _run_shards(place, config, shards)
-    rejects = _rejects_of(
-        manifest := _manifest(mark, config, inputs, progress, time.monotonic() - started), progress
+    return run_job(
+        place,
+        "synth",
+        f"make {len(shards)} shards of {TABLE} in {place.output}",
+        partial(finished, place, job),
+        lambda: _make(place, config, job, shards),
     )
-    tables.commit(place.output, rejects)
-    logger.info(
-        "synth: %s of %s documents kept, %s tokens, rejected %s, %.1f s",
-        f"{manifest.rows_out:,}",
-        f"{manifest.rows_in:,}",
-        f"{progress.counts['tokens']:,}",
-        manifest.rejected,
-        manifest.seconds,
-    )
-    return tables.commit(place.output, manifest)
 
 
 def _inputs(place: Place, config: SynthConfig) -> dict[str, str]:
@@ -102,57 +88,78 @@ def _inputs(place: Place, config: SynthConfig) -> dict[str, str]:
     return inputs
 
 
-def _settings(config: SynthConfig) -> dict[str, object]:
-    """The config without what this job, or this teacher, does not read."""
+def _job(config: SynthConfig, inputs: dict[str, str]) -> Job:
+    """A shard's fingerprint leaves out the totals: a larger run keeps the shards of a smaller one."""
     unread = {"labels"} | ({"endpoint", "seeds"} if config.teacher == "symbolic" else set())
-    return config.model_dump(mode="json", exclude=unread)
+    settings = config.model_dump(mode="json", exclude=unread)
+    of_shard = json.loads(json.dumps(settings))
+    of_shard["problems"].pop("num_problems")
+    of_shard.pop("shard_rows")
+    facts = {"teacher": config.teacher}
+    return Job("synth", TABLE, code_hash(__name__), settings, inputs, facts, of_shard)
 
 
-def _shards(config: SynthConfig, inputs: dict[str, str]) -> list[Shard]:
-    """Problems first, then analyses. A shard's mark leaves out the totals: a larger run keeps old shards."""
-    settings = json.loads(json.dumps(_settings(config)))
-    settings["problems"].pop("num_problems")
-    settings.pop("shard_rows")
+def _shards(config: SynthConfig, inputs: dict[str, str]) -> list[ProblemShard]:
+    """Problems first, then analyses."""
     kinds = {
         "problems": config.problems.num_problems,
         "analyses": config.seeds.num_seeds if config.teacher == "endpoint" else 0,
     }
-    if config.teacher == "endpoint":
-        settings["seeds"] = config.seeds.model_dump(
-            mode="json"
-        )  # another number of seeds is another choice of them
-    shards = []
-    for kind, total in kinds.items():
-        for start in range(0, total, config.shard_rows):
-            indices = range(start, min(start + config.shard_rows, total))
-            name = f"{kind}-{start:09d}-{indices.stop:09d}"
-            shards.append(
-                Shard(name, indices, tables.fingerprint(f"synth/{name}", settings, inputs, MODULES))
-            )
-    return shards
+    digest = tables.hash_json(inputs)
+    return [
+        ProblemShard(f"{kind}-{start:09d}-{indices.stop:09d}", indices, digest)
+        for kind, total in kinds.items()
+        for start in range(0, total, config.shard_rows)
+        for indices in [range(start, min(start + config.shard_rows, total))]
+    ]
 
 
-def _run_shards(place: Place, config: SynthConfig, shards: list[Shard]) -> Progress:
+def _make(place: Place, config: SynthConfig, job: Job, shards: list[ProblemShard]) -> Manifest:
     """Do the shards that are not done, in order: a repeated problem is one whose text came before."""
-    progress = Progress()
+    started = time.monotonic()
     tokenizer = Tokenizer.from_str(
         tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json").decode()
     )
+    done = finished_shards(place, job, shards)
+    records: list[Record] = []
+    seen: dict[str, str] = {}
     with MathVerifier(config.problems.math_timeout_s) as verifier:
-        solve: Callable[[Shard], Solved] | None = None
+        solve: Callable[[ProblemShard], Solved] | None = None
         for shard in shards:
-            record = None if place.overwrite else finished_shard(place.output, shard)
+            record = done.get(shard.name)
             if record is None:
-                solve = solve or _solver(place, config, verifier, progress)
-                record = write_shard(place.output, shard, solve(shard), tokenizer)
-                logger.info("synth: shard %s done, %d documents", shard.name, record["counts"]["documents"])  # type: ignore[index]
-            progress.add(record)
-    return progress
+                solve = solve or _solver(place, config, verifier, seen)
+                record = _write(place.output, job, shard, solve(shard), tokenizer)
+                logger.info("synth: shard %s done, %d documents", shard.name, record.rows_out)
+            records.append(record)
+            seen |= record.carried
+    counts: Counter[str] = Counter()
+    for record in records:
+        counts.update(record.counts)
+    return commit(place.output, job, records, started, facts=dict(sorted(counts.items())))
+
+
+def _write(root: str, job: Job, shard: ProblemShard, solved: Solved, tokenizer: Tokenizer) -> Record:
+    rows = synthetic_rows(solved.examples, tokenizer) if solved.examples else None
+    counts = {
+        "documents": len(solved.examples),
+        "tokens": sum(rows["token_count"].to_pylist()) if rows is not None else 0,
+        "characters": sum(len(example.text) for example in solved.examples),
+        "planted_errors": solved.num_planted,
+    }
+
+    def batches() -> Iterator[pa.Table]:
+        if rows is not None:
+            yield rows.append_column("reject_reason", pa.nulls(rows.num_rows, pa.string()))
+        if solved.rejects:
+            yield reject_rows(solved.rejects)
+
+    return write_shard(root, job, shard, batches(), counts, solved.first_seen)
 
 
 def _solver(
-    place: Place, config: SynthConfig, verifier: MathVerifier, progress: Progress
-) -> Callable[[Shard], Solved]:
+    place: Place, config: SynthConfig, verifier: MathVerifier, seen: dict[str, str]
+) -> Callable[[ProblemShard], Solved]:
     """What turns a shard into examples: probes the sandbox, loads the indexes, opens the journal."""
     isolated = has_bubblewrap()
     is_endpoint = config.teacher == "endpoint"
@@ -177,58 +184,15 @@ def _solver(
         else []
     )
 
-    def solve(shard: Shard) -> Solved:
+    def solve(shard: ProblemShard) -> Solved:
         if shard.name.startswith("analyses"):
             return analyse_shard(
                 seeds[shard.indices.start : shard.indices.stop], shard.indices.start, workshop
             )
-        return solve_shard(shard.indices, config.problems, workshop, progress.seen)
+        return solve_shard(shard.indices, config.problems, workshop, seen)
 
     return solve
 
 
-def _manifest(
-    mark: str, config: SynthConfig, inputs: dict[str, str], progress: Progress, seconds: float
-) -> Manifest:
-    rows_out = progress.counts["documents"]
-    return Manifest(
-        table=TABLE,
-        job="synth",
-        fingerprint=mark,
-        digest=tables.digest_of((*progress.parts, *progress.reject_parts)),
-        parts=tuple(progress.parts),
-        rows_in=rows_out + progress.rejected.total(),
-        rows_out=rows_out,
-        rejected=dict(sorted(progress.rejected.items())),
-        inputs=inputs,
-        config=_settings(config),
-        facts={"teacher": config.teacher, **dict(sorted(progress.counts.items()))},
-        git_commit=tables.git_commit(),
-        num_bytes=sum(part.num_bytes for part in progress.parts),
-        seconds=round(seconds, 3),
-        peak_memory_bytes=tables.peak_memory_bytes(),
-    )
-
-
-def _rejects_of(manifest: Manifest, progress: Progress) -> Manifest:
-    """The rejects' manifest; committed first, so that whoever sees the table can read both."""
-    total = progress.rejected.total()
-    changed = {
-        "table": f"{TABLE}_rejects",
-        "digest": tables.digest_of(progress.reject_parts),
-        "parts": tuple(progress.reject_parts),
-        "rows_in": total,
-        "rows_out": total,
-        "rejected": {},
-        "num_bytes": sum(part.num_bytes for part in progress.reject_parts),
-    }
-    return Manifest(**{**vars(manifest), **changed})
-
-
-def job(place: Place) -> None:
-    """Command line entry."""
-    run(place)
-
-
 if __name__ == "__main__":
-    main(job)
+    main(run)

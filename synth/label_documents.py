@@ -8,8 +8,10 @@ second time: the manifest states the agreement, and what it all cost in requests
 
 import json
 import logging
+import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Literal
@@ -18,8 +20,10 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
+from configs.job import Job, Record, commit, finished, run_job
 from configs.loader import load
 from configs.tables import hash_json
 from synth.config import EndpointConfig, LabelConfig, SynthConfig
@@ -59,35 +63,30 @@ class Document:
     excerpt: str
 
 
-def run(place: Place) -> Manifest:
-    """Label the sample, or find it labelled. Raises ContractError if too many answers are unusable."""
+def run(place: Place) -> Manifest | None:
+    """Label the sample; None on a dry run. Raises ContractError if too many answers are unusable."""
     config = load(place.preset, "synth", SynthConfig)
     table = tables.open_table(place.input, "filtered")
     inputs = {"filtered": table.manifest.digest, "rubric": tables.hash_bytes(read_prompt("rubric").encode())}
     settings = config.model_dump(mode="json", include={"seed", "endpoint", "labels"})
-    mark = tables.fingerprint(
-        "label",
-        settings,
-        inputs,
-        ("synth.label_documents", "synth.config", "synth.endpoint"),
-    )
-    done = None if place.overwrite else tables.finished(place.output, TABLE, mark)
-    if done is not None:
-        logger.info("label: %s is finished, nothing to do", tables.table_path(place.output, TABLE))
-        return done
+    job = Job("labels", TABLE, code_hash(__name__), settings, inputs)
     documents = select_documents(table, config.labels, config.seed)
-    if place.dry_run:
-        print(f"label: would label {len(documents)} documents with {config.endpoint.model}")
-        return Manifest(TABLE, "label", mark, "", (), 0, 0)
-    journal = open_journal(Path(place.output, "labels-journal.jsonl"))
-    labels = label(documents, config.endpoint, journal)
-    again = judge_again(documents, config.endpoint, journal, config.labels.num_repeated)
-    manifest = _write_labels(place.output, documents, labels, again, config.endpoint.model)
-    facts = manifest.facts | {"agreement": agreement(labels, again), "cost": cost(config.endpoint, journal)}
-    manifest = replace(manifest, facts=facts)
-    logger.info("label: %d of %d documents labelled", manifest.rows_out, manifest.rows_in)
-    described = replace(manifest, fingerprint=mark, inputs=inputs, config=settings)
-    return tables.commit(place.output, described)
+
+    def work() -> Manifest:
+        started = time.monotonic()
+        journal = open_journal(Path(place.output, "labels-journal.jsonl"))
+        labels = label(documents, config.endpoint, journal)
+        again = judge_again(documents, config.endpoint, journal, config.labels.num_repeated)
+        record = _write_labels(place.output, documents, labels, again, config.endpoint.model)
+        facts = {
+            "teacher": config.endpoint.model,
+            "agreement": agreement(labels, again),
+            "cost": cost(config.endpoint, journal),
+        }
+        return commit(place.output, job, [record], started, facts=facts)
+
+    what = f"label {len(documents)} documents with {config.endpoint.model}"
+    return run_job(place, "labels", what, partial(finished, place, job), work)
 
 
 def _write_labels(
@@ -96,7 +95,7 @@ def _write_labels(
     labels: list[Labels | None],
     again: list[Labels | None],
     teacher: str,
-) -> Manifest:
+) -> Record:
     """Write the labelled documents and count the others. Raises ContractError if those are too many."""
     lines = [
         {
@@ -118,19 +117,8 @@ def _write_labels(
         )
     data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
     part = tables.write_bytes(tables.table_path(root, TABLE), "labels.jsonl", data, len(lines))
-    return Manifest(
-        table=TABLE,
-        job="label",
-        fingerprint="",
-        digest=tables.digest_of([part]),
-        parts=(part,),
-        rows_in=len(documents),
-        rows_out=len(lines),
-        rejected={"unusable_label": lost} if lost else {},
-        facts={"teacher": teacher},
-        git_commit=tables.git_commit(),
-        num_bytes=part.num_bytes,
-    )
+    rejected = {"unusable_label": lost} if lost else {}
+    return Record("", (part,), rows_out=len(lines), rejected=rejected)
 
 
 def select_documents(table: tables.Table, config: LabelConfig, seed: int) -> list[Document]:
@@ -240,10 +228,5 @@ def parse_labels(answer: str | None) -> Labels | None:
         return None
 
 
-def job(place: Place) -> None:
-    """Command line entry."""
-    run(place)
-
-
 if __name__ == "__main__":
-    main(job)
+    main(run)

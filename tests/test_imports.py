@@ -50,7 +50,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:  # a relative one stays in its room
             module = node.module or ""
             names = [f"{module}.{alias.name}" for alias in node.names]
-            # `from room.folder import name`: the name is a module of ours, or something in the folder's module.
+            # `from room.folder import name`: a module of ours, or something that the folder's module defines.
             is_module = [Path(*name.split(".")).with_suffix(".py").is_file() for name in names]
             for name, found in zip(names, is_module, strict=True):
                 yield name if found or module in ROOMS else module, id(node) in inner

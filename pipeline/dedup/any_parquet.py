@@ -1,13 +1,15 @@
-"""Deduplication of any Parquet: INPUT/**/*.parquet -> OUTPUT/deduped and OUTPUT/deduped_rejects.
+"""Deduplicate any Parquet files: INPUT/**/*.parquet -> OUTPUT/deduped and OUTPUT/deduped_rejects.
 
-The input has doc_id (unique), url and text; every other column passes through, and what the keeper order can
-use of them (dedup_keys.RANK_COLUMNS) it uses. `source` (a column, or a folder source=<s>) is what the guard
-counts by. Files are told apart by path, size and time of change. Cost: a file is one task of the signatures.
+The input has the columns doc_id (unique), url and text. Every other column is copied, and those in
+keys.RANK_COLUMNS are used for the keeper order. The guard counts per `source`, which is a column or a folder
+source=<s>. A file counts as changed if its path, size or modification time differs. Cost: the signatures of a
+file are one task.
 """
 
 import logging
 import time
 from collections import Counter
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,24 +19,25 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
+from configs.code_closure import code_hash
 from configs.command import Place
 from configs.contract import EXCERPT_CHARS, ContractError, Manifest, Part
+from configs.job import Job, Record, finished, run_job
 from pipeline.dedup.clusters import OUTCOME
 from pipeline.dedup.config import DedupConfig
-from pipeline.dedup.find_duplicates import MODULES as SHARED_MODULES
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
-from pipeline.spark.tables import Job, Shard, Written, write_partitions
+from pipeline.spark.tables import PartShard, write_partitions
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.dedup.any_parquet", *SHARED_MODULES)
 ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
 
 
 def is_plain(place: Place) -> bool:
-    """Whether the input is a folder of Parquet rather than a run's root (which holds tables, each with its
-    manifest); a run's own root is never its plain input.
+    """Whether the input is a folder of Parquet files and not the root of a run.
+
+    A root holds tables, each with its manifest. A run's own root is never its plain input.
     """
     if place.input == place.output:
         return False
@@ -46,31 +49,31 @@ def is_plain(place: Place) -> bool:
 
 
 def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) -> Manifest | None:
-    """Deduplicate the files and commit both tables; None on a dry run.
+    """Deduplicate the files and commit both tables; return None on a dry run.
 
-    Raises ContractError if the output lies in the input, or a file lacks a column or has one of ADDED.
+    Raises ContractError if the output lies in the input, or if a file lacks a column or has one of ADDED.
     """
     if f"{place.output.rstrip('/')}/".startswith(f"{place.input.rstrip('/')}/"):
-        raise ContractError(f"{place.output}: lies in the input {place.input}; remedy: another --output")
+        raise ContractError(
+            f"{place.output}: lies in the input {place.input}; remedy: choose another --output"
+        )
     shards = _shards(place.input)
     digest = tables.hash_json([shard.digest for shard in shards])
-    job = Job("dedup", "deduped", config, {"parquet": digest}, MODULES)
-    done = tables.finished(place.output, job.table, job.fingerprint(job.inputs))
-    if done and not place.overwrite:
-        logger.info("dedup: up to date, %s rows", f"{done.rows_out:,}")
-        return done
-    if place.dry_run:
-        print(f"dedup: would compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files")
-        return None
-    reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
-    documents = reader.parquet(*(shard.path for shard in shards))
-    texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
-    outcome = find_duplicates(spark, place.output, shards, texts, config)
-    return _write(documents, outcome, place.output, job, config.num_parts, started)
+    job = Job("dedup", "deduped", code_hash(__name__), config.model_dump(mode="json"), {"parquet": digest})
+
+    def work() -> Manifest:
+        reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
+        documents = reader.parquet(*(shard.path for shard in shards))
+        texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
+        outcome = find_duplicates(spark, place.output, shards, texts, config)
+        return _write(documents, outcome, place.output, job, config.num_parts, started)
+
+    what = f"compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files"
+    return run_job(place, "dedup", what, partial(finished, place, job), work)
 
 
 def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
-    """(path in `folder`, file) of every Parquet file in it; names with _ or . in front are not data."""
+    """List (path in `folder`, file) of every Parquet file; names that start with _ or . are not data."""
     fs, base = tables.filesystem(folder)
     found = []
     for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
@@ -81,7 +84,7 @@ def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
     return sorted(found, key=lambda file: file[0])
 
 
-def _shards(folder: str) -> list[Shard]:
+def _shards(folder: str) -> list[PartShard]:
     fs, _ = tables.filesystem(folder)
     shards = []
     for relative, info in _files(folder):
@@ -90,7 +93,7 @@ def _shards(folder: str) -> list[Shard]:
         path = f"{folder.rstrip('/')}/{relative}"
         _check_columns(footer.schema.to_arrow_schema(), path)
         mark = tables.hash_json([relative, info.size, info.mtime_ns])
-        shards.append(Shard(relative, tables.source_of(relative), path, mark, footer.num_rows))
+        shards.append(PartShard(relative, tables.source_of(relative), path, mark, footer.num_rows))
     return shards
 
 
@@ -114,11 +117,12 @@ def _write(
 ) -> Manifest:
     """Write kept rows and rejects and commit both.
 
-    Rows are placed by hash of doc_id and sorted by it: a part depends on the rows and `num_parts` alone.
+    The hash of doc_id decides a row's part, and the rows of a part are sorted by doc_id. So a part depends
+    only on the rows and on `num_parts`.
     """
     folder = tables.table_path(root, job.table)
 
-    def write(part: pa.Table) -> Written:
+    def write(part: pa.Table) -> Record:
         return _write_part(part, folder)
 
     rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_parts, "_id")
@@ -128,8 +132,8 @@ def _write(
     return write_partitions(placed, write, root, job, started)
 
 
-def _write_part(rows: pa.Table, folder: str) -> Written:
-    """Write the rows of one partition: what is kept, and the rejects."""
+def _write_part(rows: pa.Table, folder: str) -> Record:
+    """Write the kept rows and the rejects of one partition."""
     started = time.monotonic()
     outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
     is_kept = pc.is_null(outcome["reject_reason"])
@@ -142,18 +146,19 @@ def _write_part(rows: pa.Table, folder: str) -> Written:
     rejects = rejects.append_column("excerpt", pc.utf8_slice_codeunits(rows["text"], 0, EXCERPT_CHARS))
     reasons = Counter(outcome["reject_reason"].drop_null().to_pylist())
     kept = kept.filter(is_kept)
-    return Written(
+    return Record(
+        "",
         _write_file(kept, folder),
         _write_file(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
         kept.num_rows,
         dict(sorted(reasons.items())),
-        time.monotonic() - started,
-        tables.peak_memory_bytes(),
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=tables.peak_memory_bytes(),
     )
 
 
 def _write_file(rows: pa.Table, folder: str) -> tuple[Part, ...]:
-    """The part that holds the rows; none without a row."""
+    """Write the rows as one part; return no part if there are no rows."""
     if rows.num_rows == 0:
         return ()
     sink = pa.BufferOutputStream()

@@ -1,8 +1,8 @@
-"""Keys of every document, computed once per input part and kept: `<root>/signatures/<mark>.parquet`.
+"""Compute the keys of every document once per input part and store them: `<root>/signatures/<mark>.parquet`.
 
-A new part, or a killed run, costs only its own parts; what was there is compared as it is. The mark is the
-hash of the part, of the MinHash settings and of the code. Cost: a part is one task, and its keys (about 350
-bytes a document) are in memory until they are written.
+After new parts or a killed run, only the missing parts are computed. The mark is the hash of the part, of the
+MinHash settings and of the code. Cost: a part is one task, and its keys (about 350 bytes per document) are in
+memory until they are written.
 """
 
 import logging
@@ -13,44 +13,48 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from configs import tables
+from configs.code_closure import code_hash
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.keys import KEYS, RANK_COLUMNS, REQUIRED_COLUMNS, keys_of
-from pipeline.spark.tables import Shard
+from pipeline.spark.tables import PartShard, run_tasks
 
 logger = logging.getLogger(__name__)
 
-MODULES = ("pipeline.dedup.keys", "filters.minhash", "filters.urls")
 COLUMNS = (*REQUIRED_COLUMNS, "source", *RANK_COLUMNS)
 
 
-def keep_signatures(spark: SparkSession, root: str, shards: list[Shard], config: DedupConfig) -> DataFrame:
-    """KEYS of every document in `shards` (at least one); only those not yet in `root` are computed.
+def keep_signatures(
+    spark: SparkSession, root: str, shards: list[PartShard], config: DedupConfig
+) -> DataFrame:
+    """Return KEYS of every document in `shards` (at least one); compute only those that `root` lacks.
 
     Signatures of other inputs and settings are deleted.
     """
     folder = tables.table_path(root, "signatures")
     names = [f"{_mark(shard, config)}.parquet" for shard in shards]
 
-    def write_if_new(task: tuple[Shard, str]) -> int:
+    def write_if_new(task: tuple[PartShard, str]) -> int:
         shard, name = task
         if _is_whole(folder, name, shard.rows):
             return 0
         tables.write_bytes(folder, name, _signatures(shard, config))
         return 1
 
-    tasks = spark.sparkContext.parallelize(list(zip(shards, names, strict=True)), len(shards))
-    logger.info("signatures: %d of %d parts were new", tasks.map(write_if_new).sum(), len(shards))
+    made = run_tasks(spark, list(zip(shards, names, strict=True)), len(shards), write_if_new)
+    logger.info("signatures: %d of %d parts were new", sum(made), len(shards))
     _delete_all_but(folder, set(names))
     return spark.read.parquet(*(f"{folder}/{name}" for name in names))
 
 
-def _mark(shard: Shard, config: DedupConfig) -> str:
+def _mark(shard: PartShard, config: DedupConfig) -> str:
     settings = {"bands": config.bands, "rows_per_band": config.rows_per_band, "seed": config.minhash_seed}
-    return tables.fingerprint("signatures", settings, {shard.source: shard.digest}, MODULES)
+    return tables.hash_json(
+        ["signatures", settings, shard.source, shard.digest, code_hash("pipeline.dedup.keys")]
+    )
 
 
 def _is_whole(folder: str, name: str, rows: int) -> bool:
-    """Whether the file is there to its end: the footer, written last, counts the rows."""
+    """Whether the file is complete: the footer, which is written last, counts the rows."""
     fs, base = tables.filesystem(folder)
     try:
         with fs.open_input_file(f"{base}/{name}") as file:
@@ -59,7 +63,7 @@ def _is_whole(folder: str, name: str, rows: int) -> bool:
         return False
 
 
-def _signatures(shard: Shard, config: DedupConfig) -> bytes:
+def _signatures(shard: PartShard, config: DedupConfig) -> bytes:
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, KEYS, compression="zstd") as writer:
         for batch in tables.read_part(shard.path, COLUMNS):

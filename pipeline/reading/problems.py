@@ -1,4 +1,7 @@
-"""Benchmark problems as the filter's decontamination index: hashes only, built once per run in the driver."""
+"""Build the filter's decontamination index from benchmark problems: hashes only, in the driver.
+
+The index is built once per run.
+"""
 
 import json
 from collections.abc import Iterator
@@ -13,19 +16,19 @@ from pipeline.reading.list_inputs import list_shards
 
 
 class ProblemConfig(Config):
-    """JSONL files of one layout, a problem on each line."""
+    """JSONL files with the same fields and one problem per line."""
 
     path: str
     """A file, a folder or a glob; relative to the repository, absolute, or a URI."""
     text_fields: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Fields whose texts together are the problem; of a list of chat messages, what the user says."""
+    """Fields whose texts together make up the problem; from chat messages, only the user's are taken."""
 
 
 def index_problems(problems: tuple[ProblemConfig, ...]) -> tuple[Index, str]:
-    """The index of all configured problems and a hash of what it was built from.
+    """Build the index of all configured problems; return it with a hash of the problems.
 
     A problem is named `<file stem>/<line>`. Raises ConfigError for a path without files, a line that is not
-    JSON and a file without any of its fields.
+    JSON, and a file without any of its fields.
     """
     named = list(_problems(problems))
     digest = hash_bytes(json.dumps(named).encode())
@@ -35,7 +38,7 @@ def index_problems(problems: tuple[ProblemConfig, ...]) -> tuple[Index, str]:
 def _problems(problems: tuple[ProblemConfig, ...]) -> Iterator[tuple[str, str]]:
     for config in problems:
         for shard in list_shards("problems", config.path, (), 1):
-            yield from _problems_of_file(shard.path, config)
+            yield from _problems_of_file(shard.files[0].path, config)
 
 
 def _problems_of_file(path: str, config: ProblemConfig) -> Iterator[tuple[str, str]]:
@@ -62,7 +65,7 @@ def _problems_of_file(path: str, config: ProblemConfig) -> Iterator[tuple[str, s
 
 
 def _text(value: object) -> str:
-    """A string as it is; of chat messages those of the user, since system prompts repeat."""
+    """Return a string unchanged; from chat messages, join the user's, because system prompts repeat."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):

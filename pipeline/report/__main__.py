@@ -12,6 +12,7 @@ import logging
 from configs import tables
 from configs.command import Place, main
 from configs.contract import ContractError
+from configs.job import run_job
 from pipeline.inspection.run_tables import counts
 from pipeline.inspection.summary import write_summary
 from pipeline.report.page import page
@@ -19,15 +20,16 @@ from pipeline.report.page import page
 logger = logging.getLogger(__name__)
 
 
-def run(place: Place) -> str:
-    """Write report.html and summary.json of the run at `place.input`. Returns the path of the page.
+def run(place: Place) -> str | None:
+    """Write report.html and summary.json of the run at `place.input`.
 
-    Raises ContractError if the run has no table.
+    Returns the path of the page, None on a dry run. Raises ContractError if the run has no table.
     """
     where = f"{place.output.rstrip('/')}/report.html"
-    if place.dry_run:
-        logger.info("would write %s", where)
-        return where
+    return run_job(place, "report", f"write {where}", lambda: None, lambda: _write(place, where))
+
+
+def _write(place: Place, where: str) -> str:
     if not counts(place.input):
         raise ContractError(f"{place.input}: no table there; remedy: run make demo, or name a run folder")
     summary = write_summary(place.input, place.output)
@@ -37,10 +39,5 @@ def run(place: Place) -> str:
     return where
 
 
-def report(place: Place) -> None:
-    """Run the job for the command line, which expects no return value."""
-    run(place)
-
-
 if __name__ == "__main__":
-    main(report)
+    main(run)

@@ -7,9 +7,9 @@ Cost: one shard's tokens in memory, 2 or 4 bytes each.
 """
 
 import io
-import json
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate, groupby
 from operator import itemgetter
 
@@ -18,7 +18,9 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from configs import tables
+from configs.command import Place
 from configs.contract import SPANS, ContractError, Manifest, Part
+from configs.job import Job, Record, commit, finished_shards, write_record
 from pipeline.tokens.megatron_format import encode_bin, encode_idx
 from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder
 
@@ -40,12 +42,13 @@ class BucketWork:
     num_tokens: int
     """As counted when the documents were scored, ends included."""
     num_shards: int
-    fingerprint: str
+    job: Job
+    """Makes its table; the documents' hash is among the inputs."""
 
-    @property
-    def table(self) -> str:
-        """Name of its table."""
-        return f"tokens/{self.name}"
+    def shards(self) -> list["TokenShard"]:
+        """Its shards, in order."""
+        digest = tables.hash_json(self.job.inputs)
+        return [TokenShard(f"{number:05d}", number, digest) for number in range(self.num_shards)]
 
     def prefix(self, shard: int) -> str:
         """File name of a shard, without .bin or .idx."""
@@ -53,13 +56,13 @@ class BucketWork:
 
 
 @dataclass(frozen=True)
-class ShardRecord:
-    """What `shards/<number>.json` says of a whole shard."""
+class TokenShard:
+    """An interval of positions of one bucket: a unit of work and of resume."""
 
-    fingerprint: str
-    parts: tuple[Part, Part]
-    num_documents: int
-    num_tokens: int
+    name: str
+    number: int
+    digest: str
+    rows: int = 0
 
 
 def write_shards(
@@ -71,47 +74,32 @@ def write_shards(
         yield bucket, shard
 
 
-def finished_shards(root: str, work: BucketWork) -> set[int]:
-    """Numbers of the shards whose files a killed run left whole."""
-    records = ((shard, _read_record(root, work, shard)) for shard in range(work.num_shards))
-    return {shard for shard, record in records if record is not None}
-
-
-def join_shards(root: str, work: BucketWork, tokenizer: TokenizerFacts, template: Manifest) -> Manifest:
+def join_shards(place: Place, work: BucketWork, tokenizer: TokenizerFacts) -> Manifest:
     """Join the shards' spans and commit the bucket. Raises ContractError if documents are missing."""
-    records = {shard: _read_record(root, work, shard) for shard in range(work.num_shards)}
-    whole = {shard: record for shard, record in records.items() if record is not None}
-    num_documents = sum(record.num_documents for record in whole.values())
-    num_tokens = sum(record.num_tokens for record in whole.values())
+    started = time.monotonic()
+    root = place.output
+    records = finished_shards(place, work.job, work.shards())
+    num_documents = sum(record.rows_out for record in records.values())
+    num_tokens = sum(record.counts["tokens"] for record in records.values())
+    folder = tables.table_path(root, work.job.table)
     if (num_documents, num_tokens) != (work.num_documents, work.num_tokens):
         raise ContractError(
-            f"{root}/{work.table}: wrote {num_documents} documents, {num_tokens} tokens; scoring counted "
+            f"{folder}: wrote {num_documents} documents, {num_tokens} tokens; scoring counted "
             f"{work.num_documents}, {work.num_tokens}; remedy: run score_documents again with --overwrite"
         )
-    folder = tables.table_path(root, work.table)
-    parts = (*(part for record in whole.values() for part in record.parts), _join_spans(folder, whole))
-    manifest = replace(
-        template,
-        table=work.table,
-        fingerprint=work.fingerprint,
-        digest=tables.digest_of(parts),
-        parts=parts,
-        rows_in=num_documents,
-        rows_out=num_documents,
-        facts={
-            "prefixes": [work.prefix(shard) for shard in whole],
-            "vocab_size": tokenizer.vocab_size,
-            "eod_id": tokenizer.eod_id,
-            "tokenizer_hash": tokenizer.hash,
-            "num_documents": num_documents,
-            "num_tokens": num_tokens,
-            "domain": work.domain,
-            "band": work.band,
-            "source": work.source,
-        },
-        num_bytes=sum(part.num_bytes for part in parts),
-    )
-    tables.commit(root, manifest)
+    facts = {
+        "prefixes": [work.prefix(int(name)) for name in records],
+        "vocab_size": tokenizer.vocab_size,
+        "eod_id": tokenizer.eod_id,
+        "tokenizer_hash": tokenizer.hash,
+        "num_documents": num_documents,
+        "num_tokens": num_tokens,
+        "domain": work.domain,
+        "band": work.band,
+        "source": work.source,
+    }
+    spans = _join_spans(folder, records)
+    manifest = commit(root, work.job, list(records.values()), started, parts=[spans], facts=facts)
     fs, base = tables.filesystem(f"{folder}/shards")
     if fs.get_file_info(base).type == pafs.FileType.Directory:
         fs.delete_dir(base)
@@ -130,7 +118,7 @@ def _write_shard(
         chunks.append(encode_bin(tokens, tokenizer.vocab_size))
         lengths += [len(document) for document in tokens]
         doc_ids += [row[2] for row in batch]
-    folder = tables.table_path(root, work.table)
+    folder = tables.table_path(root, work.job.table)
     ends = list(accumulate(lengths))
     starts = [end - length for end, length in zip(ends, lengths, strict=True)]
     spans = pa.Table.from_pydict({"token_start": starts, "token_end": ends, "doc_id": doc_ids}, schema=SPANS)
@@ -141,8 +129,11 @@ def _write_shard(
         tables.write_bytes(folder, f"{work.prefix(shard)}.idx", encode_idx(lengths, tokenizer.vocab_size)),
     )
     tables.write_bytes(folder, f"shards/{shard:05d}.parquet", sink.getvalue())
-    record = ShardRecord(work.fingerprint, parts, len(lengths), ends[-1])
-    tables.write_bytes(folder, f"shards/{shard:05d}.json", json.dumps(asdict(record)).encode())
+    token_shard = work.shards()[shard]
+    record = Record(
+        work.job.shard_fingerprint(token_shard), parts, rows_out=len(lengths), counts={"tokens": ends[-1]}
+    )
+    write_record(root, work.job.table, token_shard.name, record)
 
 
 def _batched(documents: Iterator[Row], size: int) -> Iterator[Sequence[Row]]:
@@ -156,37 +147,18 @@ def _batched(documents: Iterator[Row], size: int) -> Iterator[Sequence[Row]]:
         yield batch
 
 
-def _read_record(root: str, work: BucketWork, shard: int) -> ShardRecord | None:
-    """The record of a shard that this job's fingerprint wrote and whose files are there."""
-    folder = tables.table_path(root, work.table)
-    try:
-        values = json.loads(tables.read_bytes(folder, f"shards/{shard:05d}.json"))
-    except (FileNotFoundError, ValueError):
-        return None
-    if values["fingerprint"] != work.fingerprint:
-        return None
-    values["parts"] = tuple(Part(**part) for part in values["parts"])
-    record = ShardRecord(**values)
-    fs, base = tables.filesystem(folder)
-    infos = fs.get_file_info([f"{base}/{part.path}" for part in record.parts])
-    is_whole = all(
-        info.is_file and info.size == part.num_bytes for info, part in zip(infos, record.parts, strict=True)
-    )
-    return record if is_whole else None
-
-
-def _join_spans(folder: str, records: dict[int, ShardRecord]) -> Part:
+def _join_spans(folder: str, records: dict[str, Record]) -> Part:
     """The shards' spans in one file, counted over the bucket."""
     sink = io.BytesIO()
     num_rows = 0
     with pq.ParquetWriter(sink, SPANS, compression="zstd") as writer:
         offset = 0
         for shard, record in records.items():
-            spans = pq.read_table(pa.BufferReader(tables.read_bytes(folder, f"shards/{shard:05d}.parquet")))
+            spans = pq.read_table(pa.BufferReader(tables.read_bytes(folder, f"shards/{shard}.parquet")))
             columns = {name: spans[name] for name in SPANS.names}
             for name in ("token_start", "token_end"):
                 columns[name] = pa.compute.add(columns[name], pa.scalar(offset, pa.int64()))
             writer.write_table(pa.Table.from_pydict(columns, schema=SPANS))
-            offset += record.num_tokens
-            num_rows += record.num_documents
+            offset += record.counts["tokens"]
+            num_rows += record.rows_out
     return tables.write_bytes(folder, SPANS_FILE, sink.getvalue(), num_rows)

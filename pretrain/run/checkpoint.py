@@ -10,8 +10,7 @@ Cost: all files are read once more, to hash them before loading.
 """
 
 import hashlib
-import json
-import os
+import logging
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,13 +20,18 @@ from megatron.core import dist_checkpointing, parallel_state
 from megatron.core.optimizer import MegatronOptimizer
 
 from configs.contract import CONTRACT_VERSION, ContractError
+from configs.job import code_half, matches, work_half
 from configs.loader import ConfigError
 from configs.tables import hash_json
+from configs.text_files import read_json, write_json
 from pretrain.plan.spikes import History
 from pretrain.run.optimizer import prepare_to_load
 from pretrain.run.safe_pickle import forbidden_globals
 
+logger = logging.getLogger(__name__)
+
 HASH_BLOCK_BYTES = 1 << 24
+ACCEPTED = "accepted_code.json"
 
 
 class CheckpointError(ContractError):
@@ -70,15 +74,43 @@ def step_folder(root: str, position: Position) -> Path:
     return folder(root, position.stage) / f"step-{position.step:08d}"
 
 
+def accept_other_code(root: str, stage: int, fingerprint: str) -> None:
+    """Accept, permanently, the stage's checkpoints that other code made from the same inputs and config.
+
+    They then count as checkpoints of `fingerprint`. `stageN/accepted_code.json` lists the hashes of the code.
+    """
+    place = folder(root, stage)
+    runs = [read_run(path) for path in place.glob("step-*[0-9]")]
+    found = {run["position"]["fingerprint"] for run in runs if run is not None}
+    same_work = {one for one in found if matches(one, fingerprint, accept_code=True)}
+    other = {code_half(one) for one in same_work - {fingerprint}} - _accepted(root, stage)
+    if other:
+        logger.info("stage %d: accepted the checkpoints of code %s", stage, ", ".join(sorted(other)))
+        accepted = sorted(other | _accepted(root, stage))
+        write_json(place / ACCEPTED, {"accepted_code": accepted, "code": code_half(fingerprint)})
+
+
+def _accepted(root: str, stage: int) -> set[str]:
+    values = read_json(folder(root, stage) / ACCEPTED)
+    return set() if values is None else set(values["accepted_code"])
+
+
+def counts_as(root: str, stage: int, found: str, fingerprint: str) -> bool:
+    """Return True if fingerprint `found` is `fingerprint`, or differs from it only by accepted code."""
+    if found == fingerprint:
+        return True
+    return work_half(found) == work_half(fingerprint) and code_half(found) in _accepted(root, stage)
+
+
 def positions(root: str, stage: int, fingerprint: str) -> list[Position]:
-    """Return the positions of a stage's checkpoints with this fingerprint, newest first.
+    """Return the positions of a stage's checkpoints that count as this fingerprint, newest first.
 
     Only each run.json is verified, not the other files.
     """
     found = []
     for path in sorted(folder(root, stage).glob("step-*[0-9]"), reverse=True):
         run = read_run(path)
-        if run is not None and run["position"]["fingerprint"] == fingerprint:
+        if run is not None and counts_as(root, stage, run["position"]["fingerprint"], fingerprint):
             found.append(_position(run["position"]))
     return found
 
@@ -206,25 +238,6 @@ def hash_file(path: Path) -> str:
         while block := stream.read(HASH_BLOCK_BYTES):
             state.update(block)
     return state.hexdigest()
-
-
-def write_json(path: Path, value: dict) -> None:
-    """Replace a file atomically: a reader sees either the old or the new content."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, sort_keys=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(path)
-
-
-def read_json(path: Path) -> dict | None:
-    """Return the JSON object of a file; None if the file is missing or does not hold one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def sharding_metadata() -> dict[str, object]:

@@ -1,13 +1,10 @@
 """What the end of each stage depends on: a finished stage of the same fingerprint is not trained again."""
 
 from configs import tables
+from configs.code_closure import code_hash
+from configs.job import mark, work_half
 from configs.recipe import Recipe
 from pretrain.run.launch import TrainConfig
-
-MODULES = tuple(
-    f"pretrain.{name}"
-    for name in (*("train", "plan.schedule", "plan.spikes", "run.samples", "run.optimizer", "model"),)
-)
 
 
 def stage_fingerprints(root: str, recipe: Recipe, config: TrainConfig, stages: range) -> dict[int, str]:
@@ -26,7 +23,7 @@ def stage_fingerprints(root: str, recipe: Recipe, config: TrainConfig, stages: r
         rows = tables.read(plan, ["bucket"])
         buckets = [] if rows is None else sorted(rows["bucket"].to_pylist())
         inputs = {name: tables.open_table(root, f"tokens/{name}").manifest.digest for name in buckets}
-        inputs |= {"plan": plan.manifest.digest, "before": marks.get(number - 1, "")}
+        inputs |= {"plan": plan.manifest.digest, "before": work_half(marks.get(number - 1, ""))}
         settings = shared | {"stage": recipe.stages[number - 1].model_dump()}
-        marks[number] = tables.fingerprint("train", settings, inputs, MODULES)
+        marks[number] = mark(code_hash("pretrain.train"), "train", settings, inputs)
     return marks

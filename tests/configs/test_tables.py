@@ -118,19 +118,3 @@ def test_a_cut_part_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ContractError, match=f"names {manifest.parts[0].num_bytes} bytes, found"):
         tables.open_table(str(tmp_path), "t")
-
-
-def test_finished_asks_for_the_same_fingerprint(tmp_path: Path) -> None:
-    manifest = committed(tmp_path)
-    assert tables.finished(str(tmp_path), "t", "mark") == manifest
-    assert tables.finished(str(tmp_path), "t", "other") is None
-    assert tables.finished(str(tmp_path), "absent", "mark") is None
-
-
-def test_fingerprint_depends_on_every_part() -> None:
-    base = tables.fingerprint("job", {"a": 1}, {"raw": "x"}, ["configs.loader"])
-    assert base == tables.fingerprint("job", {"a": 1}, {"raw": "x"}, ["configs.loader"])
-    assert base != tables.fingerprint("other", {"a": 1}, {"raw": "x"}, ["configs.loader"])
-    assert base != tables.fingerprint("job", {"a": 2}, {"raw": "x"}, ["configs.loader"])
-    assert base != tables.fingerprint("job", {"a": 1}, {"raw": "y"}, ["configs.loader"])
-    assert base != tables.fingerprint("job", {"a": 1}, {"raw": "x"}, ["configs"])

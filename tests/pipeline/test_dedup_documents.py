@@ -189,7 +189,7 @@ def test_a_source_that_would_vanish_stops_the_job(spark: SparkSession) -> None:
 @pytest.mark.spark
 def test_ids_must_be_unique(spark: SparkSession, tmp_path: Path) -> None:
     twice = [document("a", "one text"), document("b", "two texts"), document("a", "three texts")]
-    with pytest.raises(ContractError, match="1 rows repeat a doc_id, 'a' comes 2 times"):
+    with pytest.raises(ContractError, match="1 rows repeat a doc_id, 'a' occurs 2 times"):
         outcome_of(spark, tmp_path, twice)
 
 

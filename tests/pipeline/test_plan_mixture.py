@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.command import Place
-from configs.contract import ContractError
+from configs.contract import ContractError, Manifest
 from configs.loader import ConfigError
 from pipeline import plan_mixture
 from pipeline.mixture.ranges import count_chunks, find_boundaries
@@ -45,8 +45,13 @@ def rows_of(root: str, stage: int) -> list[dict[str, object]]:
     return table.to_pylist()
 
 
+def manifests_of(root: str) -> list[Manifest]:
+    return [tables.open_table(root, f"mixtures/stage{stage}").manifest for stage in (1, 2, 3)]
+
+
 def test_plan(spark: SparkSession, place: Place) -> None:
-    manifests = plan_mixture.run(spark, place)
+    plan_mixture.run(spark, place)
+    manifests = manifests_of(place.output)
     plans = [rows_of(place.output, stage) for stage in (1, 2, 3)]
     totals = {"mathematics-high-web": 4_000, "code-low-git": 2_000, "news-high-web": 2_000}
     for budget, plan, manifest in zip((4_000, 2_000, 2_000), plans, manifests, strict=True):
@@ -78,10 +83,12 @@ def test_plan(spark: SparkSession, place: Place) -> None:
 def test_the_second_run_does_nothing_and_a_changed_budget_plans_again(
     spark: SparkSession, place: Place
 ) -> None:
-    first = plan_mixture.run(spark, place)
-    assert plan_mixture.run(spark, place) == first
+    assert plan_mixture.run(spark, place) == manifests_of(place.output)[-1]
+    first = manifests_of(place.output)
+    assert plan_mixture.run(spark, place) == first[-1]
     write_stages(place.preset, (3_000, 2_000, 2_000))
-    again = plan_mixture.run(spark, place)
+    plan_mixture.run(spark, place)
+    again = manifests_of(place.output)
     assert again[0].fingerprint != first[0].fingerprint
     assert again[0].facts["budget_tokens"] == 3_000
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as sf
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
+from configs.job import Job
 from pipeline import plan_mixture, tokenize_corpus
 from pipeline.mixture.buckets import order_position
 from pipeline.tokenize_corpus import pack
@@ -192,13 +193,12 @@ def test_buckets_that_are_gone_are_deleted(spark: SparkSession, place: Place) ->
 def test_counts_that_differ_from_scoring_are_refused(tmp_path: Path) -> None:
     write_tokenizer(tmp_path)
     tokenizer = open_tokenizer(str(tmp_path))
-    work = BucketWork("b", "science", "low", "web", 2, 99, 1, "mark")
+    job = Job("tokenize", "tokens/b", "code", {}, {"documents": "2 99"})
+    work = BucketWork("b", "science", "low", "web", 2, 99, 1, job)
     rows = iter([("b", 0, "one", "?"), ("b", 0, "two", "!")])
     assert list(shards.write_shards(rows, str(tmp_path), {"b": work}, tokenizer)) == [("b", 0)]
-    template = tables.read_manifest(str(tmp_path), "tokenizer")
-    assert template is not None
     with pytest.raises(ContractError, match="wrote 2 documents, 4 tokens; scoring counted 2, 99"):
-        shards.join_shards(str(tmp_path), work, tokenizer, template)
+        shards.join_shards(Place(tmp_path, str(tmp_path), str(tmp_path)), work, tokenizer)
 
 
 def test_large_shards_are_placed_first_and_small_ones_share_a_task() -> None:

@@ -75,7 +75,7 @@ def test_the_file_is_read_or_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "urls.txt"
     for content, fault in (
         (b"# nothing\n", "lists no domain"),
-        (b"not a url\n", "is no domain"),
+        (b"not a url\n", "is neither a domain"),
         (b"\xff", "decode"),
     ):
         path.write_bytes(content)

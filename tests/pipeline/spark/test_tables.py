@@ -10,20 +10,29 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
-from configs.contract import RAW, REJECTS
-from configs.loader import Config
-from pipeline.spark.tables import Job, Shard, map_shards, part_shards, read_table, write_rows
+from configs.command import Place
+from configs.contract import RAW, REJECTS, ContractError
+from configs.job import Job
+from configs.loader import ConfigError
+from pipeline.spark.tables import (
+    PartShard,
+    map_shards,
+    part_shards,
+    read_table,
+    run_partitions,
+    run_tasks,
+    write_rows,
+)
 
 COLUMNS = pa.schema([*RAW, *(field for field in REJECTS if field.name not in RAW.names)])
-SHARDS = [Shard("one", "web", "one.warc", "digest-1"), Shard("two", "pdf", "two.pdf", "digest-2")]
+SHARDS = [
+    PartShard("one", "web", "one.warc", "digest-1", 6),
+    PartShard("two", "pdf", "two.pdf", "digest-2", 6),
+]
 pytestmark = pytest.mark.spark
 
 
-class Example(Config):
-    reject_every: int
-
-
-def rows_of(shard: Shard, reject_every: int) -> pa.Table:
+def rows_of(shard: PartShard, reject_every: int) -> pa.Table:
     """Six rows; every `reject_every`-th is a reject."""
     rows = [
         {
@@ -40,20 +49,24 @@ def rows_of(shard: Shard, reject_every: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def job_of(reject_every: int = 3) -> Job:
-    inputs = {shard.name: shard.digest for shard in SHARDS}
-    return Job("ingest", "raw", Example(reject_every=reject_every), inputs, ("pipeline.spark.tables",))
+JOB = Job("ingest", "raw", "code", {"reject_every": 3}, {shard.name: shard.digest for shard in SHARDS})
 
 
-def run(spark: SparkSession, root: Path, shards: list[Shard], log: Path, fail: str = "") -> tables.Manifest:
-    def transform(shard: Shard) -> Iterator[pa.Table]:
+def place_of(root: Path) -> Place:
+    return Place(root, str(root), str(root))
+
+
+def run(
+    spark: SparkSession, root: Path, shards: list[PartShard], log: Path, fail: str = ""
+) -> tables.Manifest:
+    def transform(shard: PartShard) -> Iterator[pa.Table]:
         with log.open("a") as stream:
             stream.write(f"{shard.name}\n")
         if shard.name == fail:
             raise RuntimeError("planted")
         yield rows_of(shard, 3)
 
-    return map_shards(spark, str(root), job_of(), shards, transform, overwrite=False)
+    return map_shards(spark, place_of(root), JOB, shards, transform)
 
 
 def test_rows_and_rejects_are_split_counted_and_committed(spark: SparkSession, tmp_path: Path) -> None:
@@ -85,18 +98,18 @@ def test_a_shard_whose_part_is_gone_is_done_again(spark: SparkSession, tmp_path:
 
 
 def test_a_reason_outside_the_contract_fails_the_job(spark: SparkSession, tmp_path: Path) -> None:
-    def transform(shard: Shard) -> Iterator[pa.Table]:
+    def transform(shard: PartShard) -> Iterator[pa.Table]:
         table = rows_of(shard, 3)
         reasons = pa.array(["because"] * table.num_rows)
         yield table.set_column(table.schema.get_field_index("reject_reason"), "reject_reason", reasons)
 
-    with pytest.raises(Exception, match="reject reason 'because' is not in the contract"):
-        map_shards(spark, str(tmp_path), job_of(), SHARDS, transform, overwrite=False)
+    with pytest.raises(ContractError, match="reject reason 'because' is not in the contract"):
+        map_shards(spark, place_of(tmp_path), JOB, SHARDS, transform)
 
 
 def test_lost_rows_fail_the_job(spark: SparkSession, tmp_path: Path) -> None:
-    shards = [Shard("one", "web", "one.warc", "digest-1", rows=7)]
-    with pytest.raises(Exception, match="7 rows in"):
+    shards = [PartShard("one", "web", "one.warc", "digest-1", 7)]
+    with pytest.raises(ContractError, match="7 rows in, 6 out"):
         run(spark, tmp_path, shards, tmp_path / "log")
 
 
@@ -107,8 +120,7 @@ def test_written_content_does_not_depend_on_order_or_partitions(spark: SparkSess
         rows = rows.withColumn(name, F.lit(None).cast("string"))
     orders = {"up": rows.orderBy("doc_id").repartition(7), "down": rows.orderBy(F.desc("doc_id")).coalesce(1)}
     digests = {
-        name: write_rows(frame, str(tmp_path / name), job_of(), 2, 0.0).digest
-        for name, frame in orders.items()
+        name: write_rows(frame, str(tmp_path / name), JOB, 2, 0.0).digest for name, frame in orders.items()
     }
     assert digests["up"] == digests["down"]
 
@@ -118,3 +130,25 @@ def test_shards_of_a_table_are_its_parts(spark: SparkSession, tmp_path: Path) ->
     shards = part_shards(tables.open_table(str(tmp_path), "raw"))
     assert [(shard.source, shard.rows) for shard in shards] == [("pdf", 4), ("web", 4)]
     assert json.dumps([shard.name for shard in shards])
+
+
+def test_refusals_in_tasks_reach_the_driver_as_themselves(spark: SparkSession) -> None:
+    """A ConfigError or ContractError inside a task is raised on the driver; another error stays Spark's."""
+
+    def refuse(item: int) -> int:
+        if item:
+            raise ConfigError(f"item {item}: bad; remedy: none")
+        return item
+
+    def refuse_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
+        for batch in batches:
+            yield {"rows": batch.num_rows}
+        raise ContractError("table: damaged; remedy: none")
+
+    assert run_tasks(spark, [0, 0], 2, refuse) == [0, 0]
+    with pytest.raises(ConfigError, match="item 1: bad; remedy: none"):
+        run_tasks(spark, [0, 2, 1], 2, refuse)
+    with pytest.raises(ContractError, match="table: damaged; remedy: none"):
+        run_partitions(spark.range(3), refuse_batches)
+    with pytest.raises(Exception, match="division"):
+        run_tasks(spark, [0], 1, lambda item: 1 // item)

@@ -1,0 +1,212 @@
+"""One mechanism: up to date, dry run, shards that survive a kill, code that is accepted, refusals."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from configs import tables
+from configs.command import Place
+from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
+from configs.job import (
+    Job,
+    Record,
+    code_half,
+    commit,
+    finished,
+    finished_shards,
+    mark,
+    matches,
+    run_job,
+    work_half,
+    write_shard,
+)
+
+JOB = Job("score", "scored", "code1", {"a": 1}, {"deduped": "d1"})
+
+
+@dataclass(frozen=True)
+class OneShard:
+    name: str
+    digest: str = "x"
+    rows: int = 0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path, str(tmp_path), str(tmp_path))
+
+
+def rows(*doc_ids: str, reason: str | None = None) -> pa.Table:
+    """Rows with every column of `scored` and of its rejects: empty values, then what the tests look at."""
+    fields = {field.name: field for field in (*REJECTS, *SCHEMAS["scored"])}
+    columns = {
+        name: pa.array([""] * len(doc_ids), field.type)
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        else pa.nulls(len(doc_ids), field.type).fill_null(0)
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        else pa.array([False] * len(doc_ids), field.type)
+        if pa.types.is_boolean(field.type)
+        else pa.array([[]] * len(doc_ids), field.type)
+        if pa.types.is_list(field.type)
+        else pa.array([{}] * len(doc_ids), field.type)
+        if pa.types.is_struct(field.type)
+        else pa.nulls(len(doc_ids), field.type)
+        for name, field in fields.items()
+    }
+    columns["doc_id"] = pa.array(doc_ids)
+    columns["source"] = pa.array(["web"] * len(doc_ids))
+    columns["reject_reason"] = pa.array([reason] * len(doc_ids), pa.string())
+    return pa.table(columns)
+
+
+def make(place: Place, job: Job = JOB, shards: tuple[OneShard, ...] = (OneShard("s1"),)) -> Manifest:
+    """Write the shards that are not finished, one row each, and commit."""
+    done = finished_shards(place, job, shards)
+    records = [
+        done.get(shard.name) or write_shard(place.output, job, shard, [rows(shard.name)]) for shard in shards
+    ]
+    return commit(place.output, job, records, 0.0)
+
+
+def test_a_finished_table_is_not_made_again(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    calls = []
+
+    def work() -> Manifest:
+        calls.append(1)
+        return make(place)
+
+    find = partial(finished, place, JOB)
+    first = run_job(place, "score", "score", find, work)
+    assert run_job(place, "score", "score", find, work) == first
+    assert calls == [1]
+    assert "score: up to date" in caplog.text
+    run_job(replace(place, overwrite=True), "score", "score", find, work)
+    assert calls == [1, 1]
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry = replace(place, dry_run=True)
+    assert run_job(dry, "score", "score 3 rows", lambda: None, lambda: pytest.fail("worked")) is None
+    assert capsys.readouterr().out == "score: would score 3 rows\n"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(JOB, name="other"),
+        replace(JOB, code="code2"),
+        replace(JOB, config={"a": 2}),
+        replace(JOB, inputs={"deduped": "d2"}),
+        replace(JOB, facts={"model": "m"}),
+    ],
+)
+def test_a_table_counts_only_for_the_same_job_code_config_and_inputs(place: Place, changed: Job) -> None:
+    made = make(place)
+    assert finished(place, JOB) == made
+    assert finished(place, changed) is None
+
+
+def test_only_shards_of_the_same_input_are_kept(place: Place) -> None:
+    make(place, shards=(OneShard("s1"), OneShard("s2")))
+    shards = (OneShard("s1"), OneShard("s2", digest="y"), OneShard("s3"))
+    assert list(finished_shards(place, JOB, shards)) == ["s1"]
+    assert list(finished_shards(place, replace(JOB, inputs={"deduped": "d2"}), shards)) == ["s1"]
+    assert finished_shards(replace(place, overwrite=True), JOB, shards) == {}
+    assert finished_shards(place, replace(JOB, code="code2"), shards) == {}
+
+
+def test_a_shard_config_leaves_out_what_shards_do_not_depend_on(place: Place) -> None:
+    small = replace(JOB, config={"total": 1, "seed": 7}, shard_config={"seed": 7})
+    make(place, small)
+    larger = replace(small, config={"total": 2, "seed": 7})
+    assert finished(place, larger) is None
+    assert list(finished_shards(place, larger, [OneShard("s1")])) == ["s1"]
+
+
+def test_a_shard_whose_part_is_gone_or_cut_is_done_again(place: Place) -> None:
+    manifest = make(place)
+    part = Path(place.output, "scored", manifest.parts[0].path)
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-1])
+    assert finished_shards(place, JOB, [OneShard("s1")]) == {}
+    part.unlink()
+    assert finished_shards(place, JOB, [OneShard("s1")]) == {}
+    part.write_bytes(whole)
+    assert list(finished_shards(place, JOB, [OneShard("s1")])) == ["s1"]
+
+
+def test_accepted_code_keeps_a_table_for_good_and_records_both_hashes(place: Place) -> None:
+    made = make(place)
+    changed = replace(JOB, code="code2")
+    kept = finished(replace(place, accept_code=True), changed)
+    assert kept is not None
+    assert (kept.digest, kept.accepted_code, code_half(kept.fingerprint)) == (
+        made.digest,
+        ("code1",),
+        "code2",
+    )
+    assert finished(place, changed) == kept
+    other_input = replace(changed, inputs={"deduped": "d2"})
+    assert finished(replace(place, accept_code=True), other_input) is None
+
+
+def test_accepted_shards_stand_beside_new_ones(place: Place) -> None:
+    make(place)
+    accepting = replace(place, accept_code=True)
+    manifest = make(accepting, replace(JOB, code="code2"), (OneShard("s1"), OneShard("s2")))
+    assert (manifest.rows_out, manifest.accepted_code) == (2, ("code1",))
+
+
+def test_a_dry_run_accepts_without_writing(place: Place) -> None:
+    make(place)
+    changed = replace(JOB, code="code2")
+    assert finished(replace(place, accept_code=True, dry_run=True), changed) is not None
+    assert finished(place, changed) is None
+
+
+def test_rows_and_rejects_add_up_or_the_shard_is_refused(place: Place) -> None:
+    batches = [rows("a", "b"), rows("c", reason="too_short")]
+    with pytest.raises(ContractError, match="not in the contract"):
+        write_shard(place.output, JOB, OneShard("s1"), batches)
+    with pytest.raises(ContractError, match=r"shard s1: 3 rows in, 2 out"):
+        write_shard(place.output, JOB, OneShard("s1", rows=3), [rows("a", "b")])
+
+
+def test_a_refused_table_is_withdrawn_but_its_shards_and_rejects_stay(place: Place) -> None:
+    make(place)
+    record = finished_shards(place, JOB, [OneShard("s1")])["s1"]
+    with pytest.raises(ContractError, match=r"scored: too bad; remedy: none \(rejected: none\)"):
+        commit(place.output, JOB, [record], 0.0, refusal=lambda manifest: "too bad; remedy: none")
+    assert tables.read_manifest(place.output, "scored") is None
+    assert tables.read_manifest(place.output, "scored_rejects") is not None
+    assert list(finished_shards(place, JOB, [OneShard("s1")])) == ["s1"]
+
+
+def test_a_fingerprint_has_two_halves() -> None:
+    found = mark("code1", "job", 1)
+    assert (work_half(found), code_half(found)) == (work_half(mark("code2", "job", 1)), "code1")
+    assert matches(found, mark("code2", "job", 1), accept_code=True)
+    assert not matches(found, mark("code2", "job", 1), accept_code=False)
+    assert not matches(found, mark("code1", "job", 2), accept_code=True)
+
+
+def test_fingerprints_of_many_shards_hash_the_code_once() -> None:
+    """The code is a string in the job: a shard's fingerprint hashes a few short values and reads no file."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("configs.code_closure.closure", lambda *_: pytest.fail("parsed again"))
+        marks = {JOB.shard_fingerprint(OneShard(str(n))) for n in range(1_000)}
+    assert len(marks) == 1_000
+
+
+def test_counts_of_records_are_carried_to_disk(place: Place) -> None:
+    shard = OneShard("s1")
+    written = write_shard(place.output, JOB, shard, [rows("a")], {"tokens": 5}, {"problem": "a"})
+    [read] = finished_shards(place, JOB, [shard]).values()
+    assert read == written
+    assert isinstance(read, Record)
