@@ -1,4 +1,4 @@
-"""Train copies of the MTP layer, and nothing else, for the tokens further on (extend_mtp.py).
+"""Train copies of the MTP layer alone, for the tokens further on (extend_mtp.py; [2.2] of arXiv 2505.07608).
 
 Plain AdamW on fp32 masters of the copies; data-parallel ranks add up their gradients. The main model runs
 without gradients; the output layer's own, which chunked_cross_entropy makes anyway, goes nowhere. A killed
@@ -18,7 +18,8 @@ from torch import Tensor
 from configs.loader import Config
 from configs.recipe import NonNegative, Positive, Recipe, ScheduleConfig
 from pretrain.model import compat
-from pretrain.model.loss import Batch, Head, chunked_cross_entropy
+from pretrain.model.batch import Batch
+from pretrain.model.loss import Head, chunked_cross_entropy
 from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
 from pretrain.mtp_copies.state import TuningState
@@ -33,12 +34,13 @@ class ExtendConfig(Config):
     """extend_mtp.toml."""
 
     num_copies: Positive
-    """MTP layers beside the trained one [2.2: two]."""
+    """MTP layers that are added to the trained one [2.2: two]."""
     tokens: Positive
-    """The copies are tuned on, in steps of the last stage's batch."""
+    """Tokens that the copies are tuned on, in steps of the last stage's batch."""
     warmup_tokens: NonNegative
-    """The learning rate rises linearly over these, then falls as a cosine to 0."""
+    """Tokens over which the learning rate rises linearly; then it falls as a cosine to 0."""
     learning_rate: Annotated[float, Gt(0.0)]
+    """Highest learning rate."""
 
 
 def tune(

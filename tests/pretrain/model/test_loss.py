@@ -8,14 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from pretrain.model import compat, loss
-from pretrain.model.loss import (
-    Head,
-    chunked_cross_entropy,
-    forward_step,
-    global_counts,
-    make_batch,
-    reduce_losses,
-)
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import Head, chunked_cross_entropy, forward_step, global_counts, reduce_losses
 from tests.pretrain.model.test_mimo import SMALL, our_losses, packed_batches, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")

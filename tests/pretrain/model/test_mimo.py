@@ -12,7 +12,8 @@ import torch
 from configs.loader import ConfigError, load
 from configs.recipe import ModelConfig
 from pretrain.hf.layout import to_hf
-from pretrain.model.loss import forward_step, global_counts, make_batch
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import forward_step, global_counts
 from pretrain.model.mimo import build_model, set_rotary
 from tests.pretrain import reference_mimo
 

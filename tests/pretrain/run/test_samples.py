@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from pretrain.plan.schedule import Step
-from pretrain.run.samples import Rows, Shard, StageData, Stream, micro_batches, open_stage
+from pretrain.plan.token_files import Shard, TokenRange
+from pretrain.run.samples import Rows, StageData, Stream, micro_batches, open_stage
 from tests.pretrain.small_run import EOD, write_run
 
 LENGTH = 4
 
 
-def stream(length: int, first: int = 0, seed: int = 5) -> Stream:
+def stream(length: int, first: int = 0, seed: int = 5, source: str = "web") -> Stream:
     """`length` tokens that are their own places in a bucket of two shards."""
     tokens = np.arange(first + length)
     cut = len(tokens) // 3
     shards = (Shard(tokens[:cut], np.array([0, cut])), Shard(tokens[cut:], np.array([0, len(tokens) - cut])))
-    return Stream("bucket", "web", shards, first, length, seed)
+    return Stream(TokenRange("bucket", source, 1.0, shards, first, length, EOD), seed)
 
 
 def stage(weights: list[float], lengths: list[int]) -> StageData:
@@ -72,11 +73,12 @@ def test_counts_of_what_was_drawn_equal_the_loop() -> None:
 
 def test_sources_are_named_in_order() -> None:
     shares = np.array([2**63, 2**64 - 1], np.uint64)
-    streams = (stream(20), Stream("b", "code", stream(20).shards, 0, 20, 5))
+    streams = (stream(20), stream(20, source="code"))
     data = StageData(streams, shares, 77, EOD)
     assert data.sources == ("code", "web")
     rows = data.sequences(0, 8, data.drawn(0), LENGTH)
-    assert [data.sources[n] for n in rows.sources] == [data.streams[c].source for c in data.choices(0, 8)]
+    drawn_from = [data.streams[choice].taken.source for choice in data.choices(0, 8)]
+    assert [data.sources[number] for number in rows.sources] == drawn_from
 
 
 def test_masks_by_hand() -> None:
@@ -135,7 +137,7 @@ def test_no_stage_repeats_what_another_has_seen(tmp_path: Path) -> None:
         drawn, places = data.drawn(0), set()
         for choice in data.choices(0, 60):
             one = data.streams[choice]
-            places |= {(one.bucket, int(place)) for place in one.places(int(drawn[choice]), 64)}
+            places |= {(one.taken.bucket, int(place)) for place in one.places(int(drawn[choice]), 64)}
             drawn[choice] += 1
         seen.append(places)
     assert all(seen)
