@@ -50,6 +50,19 @@ def test_every_later_pass_takes_every_window_once_and_wraps(length: int) -> None
     assert made.window(per_pass, LENGTH).tolist() != made.window(2 * per_pass, LENGTH).tolist()
 
 
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_later_passes_visit_the_windows_in_another_order_each_time(seed: int) -> None:
+    """Not the order in which they lie: the next window is some other step away, and in each pass another."""
+    made, per_pass = stream(1004, seed=seed), 251
+    distances = []
+    for number in range(4):
+        begins = [int(made.window(number * per_pass + k, LENGTH)[0]) for k in range(per_pass)]
+        distances.append(np.bincount(np.diff(begins) % 1004).argmax())
+    assert distances[0] == LENGTH  # the first pass reads them one after the other
+    assert LENGTH not in distances[1:]
+    assert len(set(distances)) == 4
+
+
 def test_a_range_shorter_than_a_window_is_read_round_and_round() -> None:
     assert stream(3).window(0, LENGTH).tolist() == [0, 1, 2, 0, 1]
 
