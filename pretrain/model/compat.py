@@ -1,4 +1,4 @@
-"""What megatron-core needs on a machine without CUDA, and nothing else.
+"""What megatron-core needs on a machine without CUDA, and which of its warnings say nothing about a run.
 
 megatron-core has no CPU path: it asks torch.cuda for the device, the random state and the stream, and spells
 `device="cuda"` out. `install` answers those questions for the CPU. With CUDA it changes nothing.
@@ -6,6 +6,7 @@ Every place patched was found by removing the patches one at a time; a test hold
 version has no other.
 """
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,6 +18,13 @@ from megatron.core.tensor_parallel import random as megatron_random
 from configs.loader import ConfigError
 
 MEGATRON_VERSION = "0.16.1"
+
+UPSTREAM_WARNINGS = (
+    "The .grad attribute of a Tensor that is not a leaf",  # megatron-core's zero_grad looks at views
+    "Please use DTensor instead",  # megatron-core's checkpoints use torch's ShardedTensor
+    "`load_state_dict` is deprecated",  # megatron-core loads checkpoints so
+)
+"""Beginnings of what torch says about the pinned megatron-core's own code."""
 
 
 class _CudaToCpu(torch.overrides.TorchFunctionMode):
@@ -38,6 +46,8 @@ def install() -> None:
             f"megatron-core {megatron.core.__version__}: this code was tested with {MEGATRON_VERSION} only; "
             f"remedy: pip install megatron-core=={MEGATRON_VERSION}"
         )
+    for message in UPSTREAM_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
     if torch.cuda.is_available() or torch.cuda.current_device is _current_device:
         return
     torch.cuda.current_device = _current_device

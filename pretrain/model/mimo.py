@@ -225,6 +225,7 @@ def transformer_config(
         masked_softmax_fusion=False,
         gradient_accumulation_fusion=False,
         batch_p2p_comm=has_cuda,
+        cuda_graph_scope=None,  # the default, "full", is deprecated and means the same
         recompute_granularity="full" if recompute else None,
         recompute_method="uniform" if recompute else None,
         recompute_num_layers=1 if recompute else None,

@@ -101,7 +101,9 @@ def reference_losses(weights, batches, base=BASE):
 def worst_differences(ours, reference):
     """(loss difference, gradient difference), each the worst absolute one."""
     assert ours[2].keys() == reference[2].keys()
-    loss = max(abs(float(a) - float(b)) for a, b in zip(ours[:2], reference[:2], strict=True))
+    loss = max(
+        abs(float(a.detach()) - float(b.detach())) for a, b in zip(ours[:2], reference[:2], strict=True)
+    )
     gradient = max(float((ours[2][name] - reference[2][name]).abs().max()) for name in ours[2])
     return loss, gradient
 
