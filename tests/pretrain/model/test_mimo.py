@@ -12,7 +12,8 @@ import torch
 from configs.loader import ConfigError, load
 from configs.recipe import ModelConfig
 from pretrain.hf.layout import to_hf
-from pretrain.model.loss import forward_step, global_counts, make_batch
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import forward_step, global_counts
 from pretrain.model.mimo import build_model, set_rotary
 from tests.pretrain import reference_mimo
 
@@ -100,7 +101,9 @@ def reference_losses(weights, batches, base=BASE):
 def worst_differences(ours, reference):
     """(loss difference, gradient difference), each the worst absolute one."""
     assert ours[2].keys() == reference[2].keys()
-    loss = max(abs(float(a) - float(b)) for a, b in zip(ours[:2], reference[:2], strict=True))
+    loss = max(
+        abs(float(a.detach()) - float(b.detach())) for a, b in zip(ours[:2], reference[:2], strict=True)
+    )
     gradient = max(float((ours[2][name] - reference[2][name]).abs().max()) for name in ours[2])
     return loss, gradient
 
