@@ -6,17 +6,13 @@ Sources in brackets are sections of the MiMo-7B report (arXiv 2505.07608).
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from configs.contract import DOMAINS
 from configs.loader import Config, load
-
-Positive = Annotated[int, Gt(0)]
-NonNegative = Annotated[int, Ge(0)]
-Fraction = Annotated[float, Ge(0.0), Le(1.0)]
 
 NUM_STAGES = 3  # [2.3]
 
@@ -42,8 +38,8 @@ class ModelConfig(Config):
     """Rows of the tokenizer, before padding."""
     vocab_divisible_by: Positive
     """The embedding is padded up to a multiple of this."""
-    norm_epsilon: Annotated[float, Gt(0.0)]
-    init_std: Annotated[float, Gt(0.0)]
+    norm_epsilon: PositiveFloat
+    init_std: PositiveFloat
     mtp_num_layers: Literal[0, 1]
     mtp_hidden: Literal["mimo", "megatron"]
     """Hidden state given to the MTP layer: before (mimo) or after (megatron) the main final norm."""
@@ -67,9 +63,9 @@ class LearningRateSegment(Config):
 
     shape: Literal["linear", "constant", "cosine"]
     tokens: Positive
-    start: Annotated[float, Ge(0.0)]
+    start: NonNegativeFloat
     """Learning rate at the first token of the piece."""
-    end: Annotated[float, Ge(0.0)]
+    end: NonNegativeFloat
     """Learning rate approached at its end; equals start for constant."""
 
 
@@ -77,7 +73,7 @@ class MtpWeight(Config):
     """Weight of the MTP loss from a token on."""
 
     from_token: NonNegative
-    weight: Annotated[float, Ge(0.0)]
+    weight: NonNegativeFloat
 
 
 class BatchWarmup(Config):
@@ -101,9 +97,9 @@ class ScheduleConfig(Config):
     batch_warmup: BatchWarmup
     adam_beta1: Fraction
     adam_beta2: Fraction
-    adam_epsilon: Annotated[float, Gt(0.0)]
-    weight_decay: Annotated[float, Ge(0.0)]
-    clip_grad: Annotated[float, Gt(0.0)]
+    adam_epsilon: PositiveFloat
+    weight_decay: NonNegativeFloat
+    clip_grad: PositiveFloat
 
 
 class StageConfig(Config):
@@ -122,7 +118,7 @@ class Weight(Config):
     """A multiplier for one value of a column: a domain's name or a score band's name."""
 
     name: str
-    weight: Annotated[float, Ge(0.0)]
+    weight: NonNegativeFloat
 
 
 class ScoreBand(Config):
@@ -130,7 +126,7 @@ class ScoreBand(Config):
 
     name: str
     min_score: Fraction
-    weight: Annotated[float, Ge(0.0)]
+    weight: NonNegativeFloat
     """Multiplier of the band's tokens in the mixture [2.1: down for low density and depth, up for high]."""
 
 
@@ -154,7 +150,7 @@ class MixtureConfig(Config):
     """quality, knowledge_density, reasoning_depth: their shares in the one score that bands cut; sum 1."""
     bands: tuple[ScoreBand, ...]
     """Ascending min_score, the first at 0."""
-    max_natural_epochs: Annotated[float, Gt(0.0)]
+    max_natural_epochs: PositiveFloat
     """Passes over natural documents, all stages together; a plan that needs more is refused."""
     max_shard_tokens: Positive
     """Tokens of one token file; a larger bucket has several."""

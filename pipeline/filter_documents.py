@@ -10,13 +10,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated
 
 import pyarrow as pa
-from pydantic import Field
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest
@@ -53,11 +52,11 @@ class FilterConfig(Config):
     """Preset of filters.presets: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
     languages: tuple[str, ...]
     """ISO 639 codes to keep; empty: all."""
-    min_language_score: Annotated[float, Field(ge=0, le=1)]
+    min_language_score: Fraction
     """What the probabilities of the languages to keep must sum to. Below it the language counts as unknown,
     which is allowed only in what is mostly code or math; another language of that score is rejected at once.
     """
-    max_toxicity: Annotated[float, Field(ge=0, le=1)]
+    max_toxicity: Fraction
     """Largest share of listed words; 1 keeps everything, toxicity is then only measured."""
     toxic_words: tuple[str, ...]
     """Files, folders or globs of words, one a line; empty: the short list of filters.toxicity."""

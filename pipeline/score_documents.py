@@ -11,12 +11,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
-from configs.recipe import Positive
 from filters import taggers
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards

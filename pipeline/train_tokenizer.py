@@ -10,20 +10,18 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from annotated_types import Gt
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from configs import tables
+from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
 from configs.job import Job, commit, finished, run_job
 from configs.loader import Config, ConfigError, load
-from configs.recipe import NonNegative, Positive
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import read_table
@@ -47,7 +45,7 @@ class TokenizerConfig(Config):
     """Rows including the end of document; a tokenizer taken must have exactly these."""
     eod: str
     """The token that ends every document."""
-    sample_bytes: Annotated[int, Gt(0)]
+    sample_bytes: Positive
     """About this much UTF-8 text is trained on (unused when one is taken)."""
     seed: NonNegative
     """Draws the sample."""

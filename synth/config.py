@@ -2,40 +2,40 @@
 
 import ipaddress
 import urllib.parse
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from configs.loader import SECRET, Config
 
 
 class ProblemConfig(Config):
     """Problems with checkable answers (synthetic data B of the report, [2.1])."""
 
-    num_problems: Annotated[int, Ge(0)]
+    num_problems: NonNegative
     """Problems made, those that are rejected later included."""
-    code_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    code_fraction: Fraction
     """Share that asks for a Python function; the rest is mathematics."""
-    planted_error_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    planted_error_fraction: Fraction
     """Share of the symbolic teacher's solutions spoiled on purpose: every run shows that checking bites."""
-    heldout_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    heldout_fraction: Fraction
     """Share of the groups (family and parameter) kept out of training."""
-    math_timeout_s: Annotated[int, Gt(0)]
+    math_timeout_s: Positive
     """Seconds to parse, and again to compare, one answer."""
-    test_timeout_s: Annotated[int, Gt(0)]
+    test_timeout_s: Positive
     """Seconds for one program with all its tests."""
 
 
 class SeedConfig(Config):
     """Which documents become seeds of analyses, written by the endpoint teacher only."""
 
-    num_seeds: Annotated[int, Ge(0)]
+    num_seeds: NonNegative
     """Documents analysed; 0 for none."""
-    min_reasoning_depth: Annotated[float, Ge(0.0), Le(1.0)]
+    min_reasoning_depth: Fraction
     """Only documents scored at least this."""
-    max_passage_chars: Annotated[int, Gt(0)]
+    max_passage_chars: Positive
     """The passage is the document's beginning, up to this many characters."""
 
 
@@ -47,24 +47,24 @@ class EndpointConfig(Config):
     model: str
     needs_key: bool
     """Take the key from REASONMILL_API_KEY, and stop if it is not set. It is never written anywhere."""
-    max_concurrent: Annotated[int, Gt(0)]
+    max_concurrent: Positive
     """Requests in flight."""
-    requests_per_minute: Annotated[float, Gt(0.0)]
+    requests_per_minute: PositiveFloat
     """Requests sent in a minute; after a pause up to max_concurrent leave at once."""
-    timeout_s: Annotated[float, Gt(0.0)]
+    timeout_s: PositiveFloat
     """Seconds for one request."""
-    max_attempts: Annotated[int, Gt(0)]
+    max_attempts: Positive
     """Requests for one prompt, over all runs that share the journal."""
-    backoff_s: Annotated[float, Ge(0.0)]
+    backoff_s: NonNegativeFloat
     """Wait before the second attempt; doubles each time."""
-    max_requests: Annotated[int, Gt(0)]
+    max_requests: Positive
     """Budget of requests, over all runs that share the journal."""
-    price_per_million_prompt_tokens: Annotated[float, Ge(0.0)]
+    price_per_million_prompt_tokens: NonNegativeFloat
     """In any currency; 0 for a server of one's own."""
-    price_per_million_completion_tokens: Annotated[float, Ge(0.0)]
-    max_output_tokens: Annotated[int, Gt(0)]
-    temperature: Annotated[float, Ge(0.0)]
-    samples_per_problem: Annotated[int, Gt(0)]
+    price_per_million_completion_tokens: NonNegativeFloat
+    max_output_tokens: Positive
+    temperature: NonNegativeFloat
+    samples_per_problem: Positive
     """Solutions asked for each problem; the share of right ones is its pass_rate."""
 
     @field_validator("base_url")
@@ -87,22 +87,22 @@ class EndpointConfig(Config):
 class LabelConfig(Config):
     """Which documents synth.label_documents labels by the rubric."""
 
-    num_documents: Annotated[int, Ge(0)]
-    min_source_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    num_documents: NonNegative
+    min_source_fraction: Fraction
     """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
-    max_document_chars: Annotated[int, Gt(0)]
+    max_document_chars: Positive
     """Characters of a document that the teacher sees."""
-    num_repeated: Annotated[int, Ge(0)]
+    num_repeated: NonNegative
     """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
 
 
 class SynthConfig(Config):
     """Synthetic data [2.1]."""
 
-    seed: Annotated[int, Ge(0)]
+    seed: NonNegative
     teacher: Literal["symbolic", "endpoint"]
     """symbolic: no model, worked solutions from families. endpoint: a model solves the same problems."""
-    shard_rows: Annotated[int, Gt(0)]
+    shard_rows: Positive
     """Problems or analyses in one shard, the unit of resume."""
     contamination_indexes: tuple[str, ...]
     """Files of filters.decontaminate.save_index, relative to the root read; problems found are rejected."""

@@ -2,33 +2,34 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from annotated_types import Gt, Lt
 
+from configs.bounds import Fraction, Positive
 from configs.loader import Config
 
 
 class DedupConfig(Config):
     """dedup.toml."""
 
-    bands: Annotated[int, Field(gt=0)]
+    bands: Positive
     """Bands of the signature: more find more pairs."""
-    rows_per_band: Annotated[int, Field(gt=0)]
+    rows_per_band: Positive
     """Places per band: more find fewer pairs. Found with probability 1 - (1 - J^rows)^bands."""
     minhash_seed: int
     """Seed of the permutations."""
-    jaccard_threshold: Annotated[float, Field(gt=0, le=1)]
+    jaccard_threshold: Annotated[Fraction, Gt(0.0)]
     """Candidates whose word 5-grams are this similar are near-duplicates."""
-    max_bucket_leaders: Annotated[int, Field(gt=0)]
+    max_bucket_leaders: Positive
     """Documents of a bucket that all others in it are compared with."""
-    max_round_documents: Annotated[int, Field(gt=0)]
+    max_round_documents: Positive
     """Documents of one cluster that one task decides on; a larger one takes rounds, its best first."""
-    max_source_loss_fraction: Annotated[float, Field(gt=0, le=1)]
+    max_source_loss_fraction: Annotated[Fraction, Gt(0.0)]
     """The job stops when a source would lose more than this share of its documents; at 1 it never does."""
-    min_guarded_documents: Annotated[int, Field(gt=0)]
+    min_guarded_documents: Positive
     """Sources with fewer documents are not guarded."""
-    num_parts: Annotated[int, Field(gt=0)]
+    num_parts: Positive
     """Parts of the table; one must fit in a task's memory."""
-    heldout_fraction: Annotated[float, Field(ge=0, lt=1)]
+    heldout_fraction: Annotated[Fraction, Lt(1.0)]
     """Share of the sites (documents, where there is no URL) that are held out."""
     split_seed: int
     """Seed of the hash that chooses them."""
