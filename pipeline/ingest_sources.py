@@ -45,10 +45,10 @@ class SourceConfig(Config):
     """Globs of files to leave out, relative to the folder before the first wildcard of `path`."""
     text_field: str = "text"
     """jsonl and parquet: the field that holds the document."""
-    id_field: str = ""
-    """jsonl and parquet: the field that names the document; empty: its line or row number does."""
-    url_field: str = ""
-    """jsonl and parquet: the field with the page's URL; empty: there is none."""
+    id_field: str | None = None
+    """jsonl and parquet: the field that names the document; absent: its line or row number does."""
+    url_field: str | None = None
+    """jsonl and parquet: the field with the page's URL; absent: there is none."""
 
 
 class IngestConfig(Config):

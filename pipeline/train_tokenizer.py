@@ -39,8 +39,8 @@ QWEN2_SPLIT = (
 class TokenizerConfig(Config):
     """`tokenizer.toml`."""
 
-    path: str
-    """A tokenizer.json to take, relative to the working directory; empty: train one."""
+    path: str | None = None
+    """A tokenizer.json to take, relative to the working directory; absent: train one."""
     vocab_size: Positive
     """Rows including the end of document; a tokenizer taken must have exactly these."""
     eod: str
@@ -57,7 +57,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     deduped = tables.open_table(place.input, "deduped")
     inputs = {"deduped": deduped.manifest.digest}
     taken = None
-    if config.path:
+    if config.path is not None:
         taken = read_tokenizer(config.path)
         inputs = {"path": tables.hash_bytes(taken)}
     job = Job("tokenizer", "tokenizer", code_hash(__name__), config.model_dump(mode="json"), inputs)
@@ -72,7 +72,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         part = tables.write_bytes(tables.table_path(place.output, "tokenizer"), FILE, data)
         return commit(place.output, job, [], started, parts=[part], facts=facts)
 
-    what = f"take {config.path}" if config.path else f"train {config.vocab_size} tokens"
+    what = f"train {config.vocab_size} tokens" if config.path is None else f"take {config.path}"
     return run_job(place, "tokenizer", what, partial(finished, place, job), work)
 
 

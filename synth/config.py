@@ -31,8 +31,8 @@ class ProblemConfig(Config):
 class SeedConfig(Config):
     """Which documents become seeds of analyses, written by the endpoint teacher only."""
 
-    num_seeds: NonNegative
-    """Documents analysed; 0 for none."""
+    num_seeds: Positive
+    """Documents analysed."""
     min_reasoning_depth: Fraction
     """Only documents scored at least this."""
     max_passage_chars: Positive
@@ -107,6 +107,7 @@ class SynthConfig(Config):
     contamination_indexes: tuple[str, ...]
     """Files of filters.decontaminate.save_index, relative to the root read; problems found are rejected."""
     problems: ProblemConfig
-    seeds: SeedConfig
+    seeds: SeedConfig | None = None
+    """Absent: nothing is analysed."""
     endpoint: EndpointConfig
     labels: LabelConfig

@@ -23,8 +23,8 @@ class DedupConfig(Config):
     """Documents of a bucket that all others in it are compared with."""
     max_round_documents: Positive
     """Documents of one cluster that one task decides on; a larger one takes rounds, its best first."""
-    max_source_loss_fraction: Annotated[Fraction, Gt(0.0)]
-    """The job stops when a source would lose more than this share of its documents; at 1 it never does."""
+    max_source_loss_fraction: Annotated[Fraction, Gt(0.0), Lt(1.0)] | None = None
+    """The job stops when a source would lose more than this share of its documents; absent: it never does."""
     min_guarded_documents: Positive
     """Sources with fewer documents are not guarded."""
     num_parts: Positive
