@@ -5,17 +5,13 @@ tokens, not a script: what differs between stages is in stageN.toml, everything 
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from configs.contract import DOMAINS
 from configs.loader import Config, load
-
-Positive = Annotated[int, Gt(0)]
-NonNegative = Annotated[int, Ge(0)]
-Fraction = Annotated[float, Ge(0.0), Le(1.0)]
 
 NUM_STAGES = 3  # [2.3]
 
@@ -45,9 +41,9 @@ class ModelConfig(Config):
     """Tokens that the tokenizer knows, before padding."""
     vocab_divisible_by: Positive
     """The embedding is padded up to a multiple of this many rows."""
-    norm_epsilon: Annotated[float, Gt(0.0)]
+    norm_epsilon: PositiveFloat
     """Added to the mean square inside every RMSNorm."""
-    init_std: Annotated[float, Gt(0.0)]
+    init_std: PositiveFloat
     """Standard deviation of the normal distribution that weights are drawn from."""
     mtp_num_layers: Literal[0, 1]
     """MTP layers that are trained along with the decoder."""
@@ -75,9 +71,9 @@ class LearningRateSegment(Config):
     """How the rate goes from `start` to `end`."""
     tokens: Positive
     """Length of the piece in training tokens."""
-    start: Annotated[float, Ge(0.0)]
+    start: NonNegativeFloat
     """Learning rate at the first token of the piece."""
-    end: Annotated[float, Ge(0.0)]
+    end: NonNegativeFloat
     """Learning rate at the end of the piece; equals `start` where the shape is constant."""
 
 
@@ -86,7 +82,7 @@ class MtpWeight(Config):
 
     from_token: NonNegative
     """Training tokens, counted over all stages, after which the weight applies."""
-    weight: Annotated[float, Ge(0.0)]
+    weight: NonNegativeFloat
     """Factor of the MTP loss in the total loss."""
 
 
@@ -116,11 +112,11 @@ class ScheduleConfig(Config):
     """Decay of AdamW's mean of gradients, per step."""
     adam_beta2: Fraction
     """Decay of AdamW's mean of squared gradients, per step."""
-    adam_epsilon: Annotated[float, Gt(0.0)]
+    adam_epsilon: PositiveFloat
     """Added to the root of the squared gradients' mean before AdamW divides by it."""
-    weight_decay: Annotated[float, Ge(0.0)]
+    weight_decay: NonNegativeFloat
     """Share of a weight that is taken away per step, times the learning rate; biases and norms are exempt."""
-    clip_grad: Annotated[float, Gt(0.0)]
+    clip_grad: PositiveFloat
     """Largest norm of the whole gradient; a longer one is scaled down to it."""
 
 
@@ -142,7 +138,7 @@ class Weight(Config):
 
     name: str
     """The value of the column."""
-    weight: Annotated[float, Ge(0.0)]
+    weight: NonNegativeFloat
     """Factor of the tokens that carry it."""
 
 
@@ -153,7 +149,7 @@ class ScoreBand(Config):
     """Name of the band, part of the names of its buckets."""
     min_score: Fraction
     """Lowest score of the band."""
-    weight: Annotated[float, Ge(0.0)]
+    weight: NonNegativeFloat
     """Factor of the band's tokens in the mixture [2.1: lower for low density and depth, higher for high]."""
 
 
@@ -177,7 +173,7 @@ class MixtureConfig(Config):
     """Shares of quality, knowledge_density and reasoning_depth in the one score that bands cut; sum 1."""
     bands: tuple[ScoreBand, ...]
     """The bands of that score, by ascending min_score; the first one begins at 0."""
-    max_natural_epochs: Annotated[float, Gt(0.0)]
+    max_natural_epochs: PositiveFloat
     """Largest number of passes over natural documents, all stages together; a plan beyond it is refused."""
     max_shard_tokens: Positive
     """Tokens per token file; a larger bucket has several files."""
