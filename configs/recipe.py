@@ -115,7 +115,7 @@ class ScheduleConfig(Config):
     adam_epsilon: PositiveFloat
     """Added to the root of the squared gradients' mean before AdamW divides by it."""
     weight_decay: NonNegativeFloat
-    """Share of a weight that is taken away per step, times the learning rate; biases and norms are exempt."""
+    """Each step takes learning rate x weight_decay x the weight off every weight but biases and norms."""
     clip_grad: PositiveFloat
     """Largest norm of the whole gradient; a longer one is scaled down to it."""
 

@@ -95,15 +95,13 @@ def reference_losses(weights, batches, base=BASE):
     weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     main, mtp = reference_mimo.losses(weights, SMALL, base, rows_of(batches))
     (main + MTP_WEIGHT * mtp).backward()
-    return main, mtp, {name: tensor.grad for name, tensor in weights.items()}
+    return main.detach(), mtp.detach(), {name: tensor.grad for name, tensor in weights.items()}
 
 
 def worst_differences(ours, reference):
     """(loss difference, gradient difference), each the worst absolute one."""
     assert ours[2].keys() == reference[2].keys()
-    loss = max(
-        abs(float(a.detach()) - float(b.detach())) for a, b in zip(ours[:2], reference[:2], strict=True)
-    )
+    loss = max(abs(float(a) - float(b)) for a, b in zip(ours[:2], reference[:2], strict=True))
     gradient = max(float((ours[2][name] - reference[2][name]).abs().max()) for name in ours[2])
     return loss, gradient
 

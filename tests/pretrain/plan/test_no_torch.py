@@ -14,6 +14,7 @@ HEAVY = {"torch", "megatron"}
 PLANNING = [
     *sorted(".".join(path.with_suffix("").parts) for path in Path("pretrain/plan").glob("*.py")),
     "pretrain.preflight",
+    "pipeline.inspection.__main__",
 ]
 
 
