@@ -104,8 +104,6 @@ class SynthConfig(Config):
     """symbolic: no model, worked solutions from families. endpoint: a model solves the same problems."""
     shard_rows: Annotated[int, Gt(0)]
     """Problems or analyses in one shard, the unit of resume."""
-    contamination_indexes: tuple[str, ...]
-    """Files of filters.decontaminate.save_index, relative to the root read; problems found are rejected."""
     problems: ProblemConfig
     seeds: SeedConfig
     endpoint: EndpointConfig

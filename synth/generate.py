@@ -17,12 +17,13 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from configs import tables
+from configs.benchmark_windows import read_windows
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, Record, commit, finished, finished_shards, run_job, write_shard
 from configs.loader import ConfigError, load
-from filters.decontaminate import load_index
+from filters.decontaminate import index_of_windows
 from synth.analyse_seeds import analyse_shard
 from synth.checks.sandbox import has_bubblewrap, require_isolation
 from synth.checks.verify_math import MathVerifier
@@ -71,20 +72,15 @@ def run(place: Place) -> Manifest | None:
 
 
 def _inputs(place: Place, config: SynthConfig) -> dict[str, str]:
-    """Digests of what the result depends on: the tokenizer, prompts, seeds' table, benchmarks."""
-    inputs = {"tokenizer": tables.open_table(place.input, "tokenizer").manifest.digest}
+    """Digests of what the result depends on: the tokenizer, benchmarks, prompts, seeds' table."""
+    inputs = {
+        name: tables.open_table(place.input, name).manifest.digest
+        for name in ("tokenizer", "benchmark_index")
+    }
     if config.teacher == "endpoint":
         inputs |= {f"prompts/{name}": tables.hash_bytes(read_prompt(name).encode()) for name in PROMPTS}
         if config.seeds.num_seeds:
             inputs["scored"] = tables.open_table(place.input, "scored").manifest.digest
-    for name in config.contamination_indexes:
-        try:
-            inputs[name] = tables.hash_bytes(Path(place.input, name).read_bytes())
-        except OSError as error:
-            raise ConfigError(
-                f"synth.toml: contamination_indexes names {name}, which cannot be read ({error.strerror}); "
-                "remedy: build it first"
-            ) from None
     return inputs
 
 
@@ -160,20 +156,17 @@ def _write(root: str, job: Job, shard: ProblemShard, solved: Solved, tokenizer: 
 def _solver(
     place: Place, config: SynthConfig, verifier: MathVerifier, seen: dict[str, str]
 ) -> Callable[[ProblemShard], Solved]:
-    """What turns a shard into examples: probes the sandbox, loads the indexes, opens the journal."""
+    """What turns a shard into examples: sandbox probed, benchmarks loaded, journal opened."""
     isolated = has_bubblewrap()
     is_endpoint = config.teacher == "endpoint"
     if is_endpoint and config.problems.num_problems and config.problems.code_fraction > 0:
         require_isolation("model", isolated)
-    try:
-        indexes = tuple(load_index(Path(place.input, name)) for name in config.contamination_indexes)
-    except ValueError as error:
-        raise ConfigError(f"synth.toml: contamination_indexes: {error}") from None
+    benchmarks = index_of_windows(*read_windows(tables.open_table(place.input, "benchmark_index")))
     workshop = Workshop(
         config.seed,
         verifier,
         isolated,
-        indexes,
+        benchmarks,
         config.endpoint if is_endpoint else None,
         open_journal(Path(place.output, "synth-journal.jsonl")) if is_endpoint else None,
     )
@@ -186,9 +179,8 @@ def _solver(
 
     def solve(shard: ProblemShard) -> Solved:
         if shard.name.startswith("analyses"):
-            return analyse_shard(
-                seeds[shard.indices.start : shard.indices.stop], shard.indices.start, workshop
-            )
+            chosen = seeds[shard.indices.start : shard.indices.stop]
+            return analyse_shard(chosen, shard.indices.start, workshop)
         return solve_shard(shard.indices, config.problems, workshop, seen)
 
     return solve

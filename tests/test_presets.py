@@ -11,7 +11,7 @@ from configs.recipe import load_recipe
 PRESETS = ("tiny", "h200", "mimo7b")
 MIMO = Path("configs/mimo7b")
 JOBS = {
-    "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
+    "benchmarks", "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
     "model", "schedule", "stage1", "stage2", "stage3", "train", "extend_mtp",
 }  # fmt: skip
 SOURCE = re.compile(r"\[2\.[123]|\breleased\b")
