@@ -1,7 +1,8 @@
 """Make the synthetic table: problems solved by a teacher and checked, and analyses of seed documents.
 
-The work is cut into shards; a killed run costs one. The content depends on the config alone (and on what an
-endpoint answered). Tables: synthetic, synthetic_rejects; an endpoint's journal lies beside them.
+The work is cut into shards; a killed run costs one. No text that contains a problem of `benchmark_index` is
+kept. The content depends on the config and the tables read (and on what an endpoint answered).
+Tables: synthetic, synthetic_rejects; an endpoint's journal lies beside them.
 """
 
 import json
@@ -9,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,14 +24,14 @@ from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, Record, commit, finished, finished_shards, run_job, write_shard
 from configs.loader import ConfigError, load
-from filters.decontaminate import index_of_windows
+from filters.decontaminate import Index, index_of_windows
 from synth.analyse_seeds import analyse_shard
 from synth.checks.sandbox import has_bubblewrap, require_isolation
 from synth.checks.verify_math import MathVerifier
 from synth.config import SynthConfig
 from synth.endpoint.ask import api_key, read_prompt
 from synth.endpoint.journal import open_journal
-from synth.rows import reject_rows, synthetic_rows
+from synth.rows import contamination_of, reject_rows, synthetic_rows
 from synth.select_seeds import select_seeds
 from synth.solve_problems import Solved, Workshop, solve_shard
 
@@ -180,10 +181,23 @@ def _solver(
     def solve(shard: ProblemShard) -> Solved:
         if shard.name.startswith("analyses"):
             chosen = seeds[shard.indices.start : shard.indices.stop]
-            return analyse_shard(chosen, shard.indices.start, workshop)
-        return solve_shard(shard.indices, config.problems, workshop, seen)
+            solved = analyse_shard(chosen, shard.indices.start, workshop)
+        else:
+            solved = solve_shard(shard.indices, config.problems, workshop, seen)
+        return without_contaminated(solved, benchmarks)
 
     return solve
+
+
+def without_contaminated(solved: Solved, benchmarks: Index) -> Solved:
+    """The outcome with every example whose whole text contains a benchmark's problem moved to the rejects."""
+    found = [(example, contamination_of(example, benchmarks)) for example in solved.examples]
+    rejects = [*solved.rejects, *(reject for _, reject in found if reject is not None)]
+    return replace(
+        solved,
+        examples=[example for example, reject in found if reject is None],
+        rejects=sorted(rejects, key=lambda reject: reject.index),
+    )
 
 
 if __name__ == "__main__":

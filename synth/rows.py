@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from configs.contract import EXCERPT_CHARS, REJECTS, SYNTHETIC
 from configs.tables import hash_json
+from filters.decontaminate import Index, contaminated_by
 from filters.measure.stats import measure
 
 LICENCE = "Apache-2.0"  # the families and their wordings are ours
@@ -62,6 +63,23 @@ class Reject:
     detail: str
     pass_rate: float = 0.0
     duplicate_of: str | None = None
+
+
+def contamination_of(example: Example, benchmarks: Index) -> Reject | None:
+    """A reject if the example's text, statement and answer together, contains a benchmark's problem."""
+    name = contaminated_by(example.text, benchmarks)
+    if name is None:
+        return None
+    return Reject(
+        example.doc_id,
+        example.source,
+        example.text,
+        example.seed,
+        example.index,
+        "contaminated",
+        name,
+        example.pass_rate,
+    )
 
 
 def doc_id(source: str, seed: int, index: int) -> str:

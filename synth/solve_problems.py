@@ -141,6 +141,7 @@ def _unusable(
     original = seen.get(key) or first_seen.get(key)
     if original is not None:
         return Reject(*base, "duplicate_problem", problem.family, duplicate_of=original)
+    # The whole text is checked too (generate); this spares the teacher what would be rejected then.
     name = contaminated_by(problem.statement, workshop.benchmarks)
     return None if name is None else Reject(*base, "contaminated", name)
 
