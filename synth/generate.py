@@ -22,6 +22,7 @@ from configs.benchmark_windows import read_windows
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.encoding import text_encoder
 from configs.job import Job, Record, commit, finished, finished_shards, run_job, write_shard
 from configs.loader import ConfigError, load
 from filters.decontaminate import Index, index_of_windows
@@ -114,9 +115,7 @@ def _shards(config: SynthConfig, inputs: dict[str, str]) -> list[ProblemShard]:
 def _make(place: Place, config: SynthConfig, job: Job, shards: list[ProblemShard]) -> Manifest:
     """Do the shards that are not done, in order: a repeated problem is one whose text came before."""
     started = time.monotonic()
-    tokenizer = Tokenizer.from_str(
-        tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json").decode()
-    )
+    tokenizer = text_encoder(tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json"))
     done = finished_shards(place, job, shards)
     records: list[Record] = []
     seen: dict[str, str] = {}

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from configs.contract import EXCERPT_CHARS, REJECTS, SYNTHETIC
+from configs.encoding import encode
 from configs.tables import hash_json
 from filters.decontaminate import Index, contaminated_by
 from filters.measure.stats import measure
@@ -99,9 +100,9 @@ def _origin(source: str, seed: int, index: int, text: str) -> dict[str, object]:
 
 
 def synthetic_rows(examples: Sequence[Example], tokenizer: Tokenizer) -> pa.Table:
-    """The examples as SYNTHETIC rows; token_count is without an end-of-document token."""
-    encodings = tokenizer.encode_batch([example.text for example in examples], add_special_tokens=False)
-    rows = [_row(example, len(encoding.ids)) for example, encoding in zip(examples, encodings, strict=True)]
+    """The examples as SYNTHETIC rows; `tokenizer` is a `text_encoder`, token_count is without the end."""
+    counted = encode(tokenizer, [example.text for example in examples])
+    rows = [_row(example, len(ids)) for example, ids in zip(examples, counted, strict=True)]
     return pa.Table.from_pylist(rows, schema=SYNTHETIC)
 
 

@@ -21,10 +21,11 @@ PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def commit_tokenizer(folder: Path) -> None:
-    """Commit a tokenizer of single bytes to a run folder."""
+    """Commit a tokenizer of single bytes, and an end of document, to a run folder."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.add_special_tokens(["<|endoftext|>"])
     part = tables.write_bytes(f"{folder}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
     digest = tables.digest_of([part])
     tables.commit(str(folder), Manifest("tokenizer", "tokenizer", "", digest, (part,), 0, 0))

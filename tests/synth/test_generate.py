@@ -204,7 +204,7 @@ def test_a_model_solves_the_same_problems(place: MakePlace, serve: Any, answer: 
             return answer("I do not know.")  # type: ignore[no-any-return]
         if problem == make_problem(17, 5, 0.0):
             return 500, "application/json", "{}"
-        return answer(f"Think.\n\n$\\boxed{{{problem.answer}}}$")  # type: ignore[no-any-return]
+        return answer(f"Think of <|endoftext|>.\n\n$\\boxed{{{problem.answer}}}$")  # type: ignore[no-any-return]
 
     server = serve(reply)
     options = {
@@ -222,6 +222,9 @@ def test_a_model_solves_the_same_problems(place: MakePlace, serve: Any, answer: 
         ("synthetic-endpoint", "m1", 1.0)
     }
     assert all(boxed_answer(row["text"]) for row in rows)
+    # One token a byte: what looks like the end of a document is ordinary text.
+    assert all(row["token_count"] == len(row["text"].encode()) for row in rows)
+    assert all("<|endoftext|>" in row["text"] for row in rows)
     asked = len(server.requests)
     assert asked == 24
     generate.run(here)
