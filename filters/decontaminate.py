@@ -17,7 +17,6 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -120,28 +119,12 @@ def build_index(problems: Iterable[tuple[str, str]]) -> Index:
     return _with_bitmap(tuple(names), num_windows, everything[order], owners[order])
 
 
-def save_index(index: Index, path: Path) -> None:
-    """Write names and 64-bit hashes, but no text of any problem, to one `.npz` file."""
-    names = np.frombuffer("\n".join(index.names).encode(), dtype=np.uint8)
-    with path.open("wb") as file:
-        np.savez(file, names=names, num_windows=index.num_windows, hashes=index.hashes, owners=index.owners)
-
-
-def load_index(path: Path) -> Index:
-    """Read a file that save_index wrote; raise ValueError with the file's name if it is something else."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = arrays["names"].tobytes().decode()
-            return _with_bitmap(
-                tuple(names.split("\n")) if names else (),
-                arrays["num_windows"],
-                arrays["hashes"],
-                arrays["owners"],
-            )
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{path}: not a decontamination index ({error}); write one with save_index"
-        ) from error
+def index_of_windows(
+    names: tuple[str, ...], hashes: npt.NDArray[np.uint64], owners: npt.NDArray[np.uint32]
+) -> Index:
+    """Return the index whose names, hashes (ascending) and owners were stored; every problem has a window."""
+    num_windows = np.bincount(owners, minlength=len(names)).astype(np.uint32)
+    return _with_bitmap(names, num_windows, hashes, owners)
 
 
 def contaminated_by(text: str, index: Index) -> str | None:

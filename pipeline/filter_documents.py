@@ -17,13 +17,14 @@ from annotated_types import MinLen
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.benchmark_windows import read_windows
 from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest
 from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
-from filters.decontaminate import Index, contaminated_by
+from filters.decontaminate import Index, contaminated_by, index_of_windows
 from filters.language import Language, identify, model_path
 from filters.licences import licence_of
 from filters.measure.stats import TextStats, measure
@@ -33,7 +34,6 @@ from filters.rules import is_mathematical, is_mostly_code, reject_reason
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
 from pipeline.reading.lists import read_url_lists, read_words
-from pipeline.reading.problems import ProblemConfig, index_problems
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
 
@@ -66,8 +66,6 @@ class FilterConfig(Config):
     """Files, folders (UT1's categories) or globs of domains and URLs that are rejected."""
     opt_outs: tuple[str, ...]
     """The same for pages whose owners asked to be left out; see pipeline.inspection forget."""
-    problems: tuple[ProblemConfig, ...]
-    """Benchmarks: documents that contain one of their problems are rejected."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +87,26 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     except ValueError as error:
         raise ConfigError(f"{place.preset}/filter.toml: rules: {error}; remedy: name one of these") from None
     documents = tables.open_table(place.input, "documents")
-    index, index_digest = index_problems(config.problems)
+    benchmarks = tables.open_table(place.input, "benchmark_index")
     words, words_digest = read_words("toxic_words", config.toxic_words or ())
     blocked, blocked_digest = read_url_lists("blocked_urls", config.blocked_urls)
     opted_out, opted_out_digest = read_url_lists("opt_outs", config.opt_outs)
-    facts = {
+    facts = {  # what the result of one shard depends on: its fingerprint leaves out the inputs
         "language_model": tables.hash_bytes(model_path().read_bytes()),
-        "problem_index": index_digest,
-        "num_problems": len(index.names),
+        "benchmark_index": benchmarks.manifest.digest,
         "toxic_words": words_digest,
         "blocked_urls": blocked_digest,
         "num_blocked_urls": len(blocked.hashes),
         "opt_outs": opted_out_digest,
         "num_opt_outs": len(opted_out.hashes),
     }
-    inputs = {"documents": documents.manifest.digest}
+    inputs = {"documents": documents.manifest.digest, "benchmark_index": benchmarks.manifest.digest}
     job = Job("filter", "filtered", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(documents)
-    judge = Judge(config, index, words, blocked, opted_out)
 
     def work() -> Manifest:
+        index = index_of_windows(*read_windows(benchmarks))
+        judge = Judge(config, index, words, blocked, opted_out)
         # 16 MB, 12 bytes per window of the problems and per listed URL
         sent = spark.sparkContext.broadcast(judge)
 

@@ -15,12 +15,13 @@ from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.encoding import encode
 from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
 from filters import taggers
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
-from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import TokenizerFacts, encoder, open_tokenizer
 
 logger = logging.getLogger(__name__)
 

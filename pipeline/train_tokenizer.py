@@ -20,6 +20,7 @@ from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
+from configs.encoding import encode, text_encoder
 from configs.job import Job, commit, finished, run_job
 from configs.loader import Config, ConfigError, load
 from pipeline.mixture.buckets import order_position
@@ -129,7 +130,7 @@ def _facts(data: bytes, config: TokenizerConfig) -> dict[str, object]:
     """What readers need to know of a tokenizer. Raises ConfigError if it is not what the config says."""
     where = f"tokenizer.toml: path = {config.path!r}"
     try:
-        tokenizer = Tokenizer.from_str(data.decode("utf-8"))
+        tokenizer = text_encoder(data)
     # The binding raises plain Exception for a file that it cannot read.
     except Exception as error:
         raise ConfigError(f"{where}: {error}; remedy: give a Hugging Face tokenizer.json") from None
@@ -141,6 +142,11 @@ def _facts(data: bytes, config: TokenizerConfig) -> dict[str, object]:
         raise ConfigError(
             f"{where}: it has {vocab_size} tokens, vocab_size says {config.vocab_size}; "
             f"remedy: set vocab_size = {vocab_size} here and in model.toml"
+        )
+    if vocabulary[config.eod] in encode(tokenizer, [config.eod])[0]:
+        raise ConfigError(
+            f"{where}: a document that quotes eod {config.eod!r} would end there; "
+            "remedy: mark that token as special in the file's added_tokens"
         )
     return {
         "vocab_size": vocab_size,

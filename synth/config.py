@@ -120,11 +120,6 @@ class SynthConfig(Config):
     """symbolic: worked solutions of the families, no model. endpoint: a model solves the same problems."""
     shard_rows: Positive
     """Problems or analyses per shard. A killed run repeats only its unfinished shards."""
-    contamination_indexes: tuple[str, ...]
-    """Files of filters.decontaminate.save_index, relative to the input root.
-
-    Matching problems are rejected.
-    """
     problems: ProblemConfig
     seeds: SeedConfig | None = None
     """Absent: nothing is analysed."""

@@ -12,6 +12,7 @@ from configs.recipe import load_recipe
 from pipeline.dedup.config import DedupConfig
 from pipeline.extract_documents import ExtractConfig
 from pipeline.filter_documents import FilterConfig
+from pipeline.index_benchmarks import BenchmarksConfig
 from pipeline.ingest_sources import IngestConfig
 from pipeline.score_documents import ScoreConfig
 from pipeline.train_tokenizer import TokenizerConfig
@@ -20,7 +21,7 @@ from synth.config import SynthConfig
 PRESETS = ("tiny", "h200", "mimo7b")
 MIMO = Path("configs/mimo7b")
 JOBS = {
-    "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
+    "benchmarks", "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
     "model", "schedule", "stage1", "stage2", "stage3", "train", "preflight", "extend_mtp",
 }  # fmt: skip
 TRAINING = ("model", "schedule", "stage1", "stage2", "stage3", "train", "extend_mtp")
@@ -33,6 +34,7 @@ OPTIONAL = {
 }
 """Keys that a preset may leave out, by file; the configuration models say what their absence means."""
 MODELS: dict[str, type[Config]] = {
+    "benchmarks": BenchmarksConfig,
     "ingest": IngestConfig,
     "extract": ExtractConfig,
     "filter": FilterConfig,

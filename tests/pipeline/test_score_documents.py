@@ -7,10 +7,11 @@ from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.command import Place
+from configs.encoding import encode
 from configs.loader import ConfigError
 from filters import taggers
 from pipeline import score_documents
-from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import encoder, open_tokenizer
 from tests.pipeline.scored_run import Doc, write_documents, write_tokenizer
 
 pytestmark = pytest.mark.spark
