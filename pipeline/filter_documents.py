@@ -13,10 +13,11 @@ from functools import partial
 from typing import Annotated
 
 import pyarrow as pa
-from pydantic import Field
+from annotated_types import MinLen
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest
@@ -51,16 +52,16 @@ class FilterConfig(Config):
 
     rules: str
     """Preset of filters.presets: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
-    languages: tuple[str, ...]
-    """ISO 639 codes to keep; empty: all."""
-    min_language_score: Annotated[float, Field(ge=0, le=1)]
+    languages: Annotated[tuple[str, ...], MinLen(1)] | None = None
+    """ISO 639 codes to keep; absent: all."""
+    min_language_score: Fraction
     """What the probabilities of the languages to keep must sum to. Below it the language counts as unknown,
     which is allowed only in what is mostly code or math; another language of that score is rejected at once.
     """
-    max_toxicity: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of listed words; 1 keeps everything, toxicity is then only measured."""
-    toxic_words: tuple[str, ...]
-    """Files, folders or globs of words, one a line; empty: the short list of filters.toxicity."""
+    max_toxicity: Fraction | None = None
+    """Largest share of listed words; absent: toxicity is only measured."""
+    toxic_words: Annotated[tuple[str, ...], MinLen(1)] | None = None
+    """Files, folders or globs of words, one per line; absent: the short list of filters.toxicity."""
     blocked_urls: tuple[str, ...]
     """Files, folders (UT1's categories) or globs of domains and URLs that are rejected."""
     opt_outs: tuple[str, ...]
@@ -89,7 +90,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         raise ConfigError(f"{place.preset}/filter.toml: rules: {error}; remedy: name one of these") from None
     documents = tables.open_table(place.input, "documents")
     index, index_digest = index_problems(config.problems)
-    words, words_digest = read_words("toxic_words", config.toxic_words)
+    words, words_digest = read_words("toxic_words", config.toxic_words or ())
     blocked, blocked_digest = read_url_lists("blocked_urls", config.blocked_urls)
     opted_out, opted_out_digest = read_url_lists("opt_outs", config.opt_outs)
     facts = {
@@ -145,7 +146,8 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
     }
     fault = language_reason(language, stats, judge.config)
     reason = fault if fault == "language" else rule_reason(language, stats, judge.config) or fault
-    if reason is None and measured["toxicity"] > judge.config.max_toxicity:
+    max_toxicity = judge.config.max_toxicity
+    if reason is None and max_toxicity is not None and measured["toxicity"] > max_toxicity:
         reason = "too_toxic"
     problem = None if reason else contaminated_by(text, judge.problems)
     if reason or problem:
@@ -172,9 +174,11 @@ def _excerpt(text: str) -> str:
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
     """`language` if it is surely another one, `unknown_language` where there is prose to know it by."""
+    if config.languages is None:
+        return None
     found = ((language.language, language.score), (language.second, language.second_score))
     wanted_score = sum(score for name, score in found if name in config.languages)
-    if not config.languages or wanted_score >= config.min_language_score:
+    if wanted_score >= config.min_language_score:
         return None
     is_code = is_mostly_code(stats)
     if is_code and not stats.num_code_blocks:
@@ -186,7 +190,7 @@ def language_reason(language: Language, stats: TextStats, config: FilterConfig) 
 
 def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
     """The preset's reason; a language that is not sure is unknown, unless it is one of those to keep."""
-    is_sure = language.score >= config.min_language_score or language.language in config.languages
+    is_sure = language.score >= config.min_language_score or language.language in (config.languages or ())
     return reject_reason(stats, preset(config.rules), language.language if is_sure else "und")
 
 

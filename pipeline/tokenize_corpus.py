@@ -18,12 +18,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
+from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, Record, commit, finished, finished_shards, matches, run_job, work_half
 from configs.loader import Config, load
-from configs.recipe import MixtureConfig, NonNegative, Positive
+from configs.recipe import MixtureConfig
 from pipeline.mixture.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import run_partitions, run_tasks

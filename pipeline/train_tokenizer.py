@@ -10,20 +10,18 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from annotated_types import Gt
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from configs import tables
+from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
 from configs.job import Job, commit, finished, run_job
 from configs.loader import Config, ConfigError, load
-from configs.recipe import NonNegative, Positive
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import read_table
@@ -41,13 +39,13 @@ QWEN2_SPLIT = (
 class TokenizerConfig(Config):
     """`tokenizer.toml`."""
 
-    path: str
-    """A tokenizer.json to take, relative to the working directory; empty: train one."""
+    path: str | None = None
+    """A tokenizer.json to take, relative to the working directory; absent: train one."""
     vocab_size: Positive
     """Rows including the end of document; a tokenizer taken must have exactly these."""
     eod: str
     """The token that ends every document."""
-    sample_bytes: Annotated[int, Gt(0)]
+    sample_bytes: Positive
     """About this much UTF-8 text is trained on (unused when one is taken)."""
     seed: NonNegative
     """Draws the sample."""
@@ -59,7 +57,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     deduped = tables.open_table(place.input, "deduped")
     inputs = {"deduped": deduped.manifest.digest}
     taken = None
-    if config.path:
+    if config.path is not None:
         taken = read_tokenizer(config.path)
         inputs = {"path": tables.hash_bytes(taken)}
     job = Job("tokenizer", "tokenizer", code_hash(__name__), config.model_dump(mode="json"), inputs)
@@ -74,7 +72,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         part = tables.write_bytes(tables.table_path(place.output, "tokenizer"), FILE, data)
         return commit(place.output, job, [], started, parts=[part], facts=facts)
 
-    what = f"take {config.path}" if config.path else f"train {config.vocab_size} tokens"
+    what = f"train {config.vocab_size} tokens" if config.path is None else f"take {config.path}"
     return run_job(place, "tokenizer", what, partial(finished, place, job), work)
 
 

@@ -22,10 +22,10 @@ from pretrain.decoding.acceptance import MAX_DRAFTS, compare
 from pretrain.decoding.generate import Generation, generate
 from pretrain.import_hf import load_folder
 from pretrain.model.mimo import MimoModel
+from pretrain.plan.layout import TrainConfig
 from pretrain.run import launch
 from pretrain.run.finished import finished_model, finished_stages, whole_model
 from pretrain.run.heldout import read_tokenizer
-from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 

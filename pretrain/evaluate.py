@@ -25,10 +25,11 @@ from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
 from pretrain.decoding import acceptance
 from pretrain.model.mimo import MimoModel
+from pretrain.plan.layout import TrainConfig
+from pretrain.plan.token_files import GROUPS
 from pretrain.run import launch
 from pretrain.run.finished import finished_model, finished_stages
-from pretrain.run.heldout import GROUPS, Sample, heldout_samples, heldout_scores
-from pretrain.run.launch import TrainConfig
+from pretrain.run.heldout import Sample, heldout_samples, heldout_scores
 
 logger = logging.getLogger(__name__)
 

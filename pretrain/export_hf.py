@@ -28,9 +28,9 @@ from configs.job import Job, commit, finished, run_job
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
+from pretrain.plan.layout import TrainConfig
 from pretrain.run import launch
 from pretrain.run.finished import finished_model, finished_stages
-from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 

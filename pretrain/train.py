@@ -41,13 +41,14 @@ from configs.recipe import NUM_STAGES, Recipe, load_recipe
 from pretrain.model.loss import forward_step, global_counts, reduce_losses
 from pretrain.model.mimo import build_model, set_rotary
 from pretrain.plan import schedule, spikes
+from pretrain.plan.layout import TrainConfig
 from pretrain.plan.schedule import Step
 from pretrain.run import checkpoint, launch
 from pretrain.run.checkpoint import Position
 from pretrain.run.checkpoint_writer import CheckpointWriter
 from pretrain.run.fingerprints import stage_fingerprints
 from pretrain.run.heldout import HeldOut, open_heldout
-from pretrain.run.launch import STOP, TrainConfig
+from pretrain.run.launch import STOP
 from pretrain.run.lineage import documents_of_samples
 from pretrain.run.optimizer import build_optimizer, gradient_norm, set_learning_rate
 from pretrain.run.samples import Rows, StageData, micro_batches, open_stage
@@ -219,7 +220,7 @@ def train_step(
 
 def _heldout(training: Training, position: Position) -> dict[str, float]:
     every = training.config.heldout_every_steps
-    if training.heldout is None or position.step % every:
+    if training.heldout is None or every is None or position.step % every:
         return {}
     return training.heldout.measure(training.model.module)
 

@@ -6,43 +6,43 @@ of documents; it gives no numbers. [2.1] below refers to it.
 
 import ipaddress
 import urllib.parse
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from configs.loader import SECRET, Config
 
 
 class ProblemConfig(Config):
     """Problems with answers that can be checked: the report's solved problems [2.1], our synthetic kind B."""
 
-    num_problems: Annotated[int, Ge(0)]
+    num_problems: NonNegative
     """Number of problems that are made, including those that are rejected later."""
-    code_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    code_fraction: Fraction
     """Fraction of the problems that ask for a Python function; the others are mathematics."""
-    planted_error_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    planted_error_fraction: Fraction
     """Fraction of the symbolic teacher's solutions with a planted error.
 
     They test the checks in every run.
     """
-    heldout_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    heldout_fraction: Fraction
     """Fraction of the groups (family and parameter) that are held out from training."""
-    math_timeout_s: Annotated[int, Gt(0)]
+    math_timeout_s: Positive
     """Time limit in seconds for parsing one answer, and again for comparing it."""
-    test_timeout_s: Annotated[int, Gt(0)]
+    test_timeout_s: Positive
     """Time limit in seconds for one program with all its tests."""
 
 
 class SeedConfig(Config):
     """Which documents become seeds of analyses. Only the endpoint teacher writes analyses."""
 
-    num_seeds: Annotated[int, Ge(0)]
+    num_seeds: Positive
     """Number of documents that are analysed."""
-    min_reasoning_depth: Annotated[float, Ge(0.0), Le(1.0)]
+    min_reasoning_depth: Fraction
     """Documents with a lower `reasoning_depth` score are not analysed."""
-    max_passage_chars: Annotated[int, Gt(0)]
+    max_passage_chars: Positive
     """Characters of a document, from its beginning, that the teacher sees."""
 
 
@@ -58,27 +58,27 @@ class EndpointConfig(Config):
     """Name of the model, as the endpoint knows it."""
     needs_key: bool
     """True: read the API key from REASONMILL_API_KEY, and stop if it is not set. The key is never written."""
-    max_concurrent: Annotated[int, Gt(0)]
+    max_concurrent: Positive
     """Largest number of requests at a time."""
-    requests_per_minute: Annotated[float, Gt(0.0)]
+    requests_per_minute: PositiveFloat
     """Largest number of requests per minute; after a pause, up to max_concurrent are sent at once."""
-    timeout_s: Annotated[float, Gt(0.0)]
+    timeout_s: PositiveFloat
     """Time limit in seconds for one request."""
-    max_attempts: Annotated[int, Gt(0)]
+    max_attempts: Positive
     """Largest number of requests per prompt, over all runs that share the journal."""
-    backoff_s: Annotated[float, Ge(0.0)]
+    backoff_s: NonNegativeFloat
     """Seconds before the second attempt; the wait doubles with every further attempt."""
-    max_requests: Annotated[int, Gt(0)]
+    max_requests: Positive
     """Largest number of requests in total, over all runs that share the journal."""
-    price_per_million_prompt_tokens: Annotated[float, Ge(0.0)]
+    price_per_million_prompt_tokens: NonNegativeFloat
     """Price in any currency; 0 for your own server."""
-    price_per_million_completion_tokens: Annotated[float, Ge(0.0)]
+    price_per_million_completion_tokens: NonNegativeFloat
     """Price in the same currency."""
-    max_output_tokens: Annotated[int, Gt(0)]
+    max_output_tokens: Positive
     """Largest number of tokens per answer; a longer answer counts as a failure."""
-    temperature: Annotated[float, Ge(0.0)]
+    temperature: NonNegativeFloat
     """Sampling temperature."""
-    samples_per_problem: Annotated[int, Gt(0)]
+    samples_per_problem: Positive
     """Number of solutions requested per problem; the fraction of correct ones is its pass_rate."""
 
     @field_validator("base_url")
@@ -101,24 +101,24 @@ class EndpointConfig(Config):
 class LabelConfig(Config):
     """Which documents synth.label_documents labels with the rubric."""
 
-    num_documents: Annotated[int, Ge(0)]
+    num_documents: NonNegative
     """Number of documents that are labelled."""
-    min_source_fraction: Annotated[float, Ge(0.0), Le(1.0)]
+    min_source_fraction: Fraction
     """Fraction of the sample that is divided evenly among the sources; the rest follows their sizes."""
-    max_document_chars: Annotated[int, Gt(0)]
+    max_document_chars: Positive
     """Characters of a document, from its beginning, that the teacher sees."""
-    num_repeated: Annotated[int, Ge(0)]
+    num_repeated: NonNegative
     """Number of documents that are labelled twice, to measure how well the teacher agrees with itself."""
 
 
 class SynthConfig(Config):
     """The keys of synth.toml [2.1]."""
 
-    seed: Annotated[int, Ge(0)]
+    seed: NonNegative
     """Seed of the problems, their solutions and held-out groups, and of the choice of documents."""
     teacher: Literal["symbolic", "endpoint"]
     """symbolic: worked solutions of the families, no model. endpoint: a model solves the same problems."""
-    shard_rows: Annotated[int, Gt(0)]
+    shard_rows: Positive
     """Problems or analyses per shard. A killed run repeats only its unfinished shards."""
     contamination_indexes: tuple[str, ...]
     """Files of filters.decontaminate.save_index, relative to the input root.
@@ -126,6 +126,7 @@ class SynthConfig(Config):
     Matching problems are rejected.
     """
     problems: ProblemConfig
-    seeds: SeedConfig
+    seeds: SeedConfig | None = None
+    """Absent: nothing is analysed."""
     endpoint: EndpointConfig
     labels: LabelConfig

@@ -75,7 +75,7 @@ def _inputs(place: Place, config: SynthConfig) -> dict[str, str]:
     inputs = {"tokenizer": tables.open_table(place.input, "tokenizer").manifest.digest}
     if config.teacher == "endpoint":
         inputs |= {f"prompts/{name}": tables.hash_bytes(read_prompt(name).encode()) for name in PROMPTS}
-        if config.seeds.num_seeds:
+        if config.seeds is not None:
             inputs["scored"] = tables.open_table(place.input, "scored").manifest.digest
     for name in config.contamination_indexes:
         try:
@@ -101,10 +101,9 @@ def _job(config: SynthConfig, inputs: dict[str, str]) -> Job:
 
 def _shards(config: SynthConfig, inputs: dict[str, str]) -> list[ProblemShard]:
     """Problems first, then analyses."""
-    kinds = {
-        "problems": config.problems.num_problems,
-        "analyses": config.seeds.num_seeds if config.teacher == "endpoint" else 0,
-    }
+    kinds = {"problems": config.problems.num_problems}
+    if config.teacher == "endpoint" and config.seeds is not None:
+        kinds["analyses"] = config.seeds.num_seeds
     digest = tables.hash_json(inputs)
     return [
         ProblemShard(f"{kind}-{start:09d}-{indices.stop:09d}", indices, digest)
@@ -177,12 +176,9 @@ def _solver(
         config.endpoint if is_endpoint else None,
         open_journal(Path(place.output, "synth-journal.jsonl")) if is_endpoint else None,
     )
-    is_analysing = is_endpoint and config.seeds.num_seeds > 0
-    seeds = (
-        select_seeds(tables.open_table(place.input, "scored"), config.seeds, config.seed)
-        if is_analysing
-        else []
-    )
+    seeds = []
+    if is_endpoint and config.seeds is not None:
+        seeds = select_seeds(tables.open_table(place.input, "scored"), config.seeds, config.seed)
 
     def solve(shard: ProblemShard) -> Solved:
         if shard.name.startswith("analyses"):

@@ -119,9 +119,3 @@ def test_inspection_and_report_need_no_jvm(name: str) -> None:
             assert imported.partition(".")[0] != "pyspark", f"{module} imports {imported}"
             queue.append(imported)
     assert len(seen) > 10
-
-
-def test_schedule_needs_no_torch() -> None:
-    source = Path("pretrain/plan/schedule.py").read_text(encoding="utf-8")
-    tops = {module.partition(".")[0] for module, _ in imports(ast.parse(source))}
-    assert not tops & {"torch", "megatron"}

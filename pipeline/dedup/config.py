@@ -2,33 +2,34 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from annotated_types import Gt, Lt
 
+from configs.bounds import Fraction, Positive
 from configs.loader import Config
 
 
 class DedupConfig(Config):
     """Settings of deduplication, read from dedup.toml."""
 
-    bands: Annotated[int, Field(gt=0)]
+    bands: Positive
     """Number of bands of the MinHash signature. More bands find more pairs."""
-    rows_per_band: Annotated[int, Field(gt=0)]
+    rows_per_band: Positive
     """Values per band; more find fewer pairs. A pair is found with probability 1 - (1 - J^rows)^bands."""
     minhash_seed: int
     """Seed of the MinHash permutations."""
-    jaccard_threshold: Annotated[float, Field(gt=0, le=1)]
+    jaccard_threshold: Annotated[Fraction, Gt(0.0)]
     """Candidates are near-duplicates if the Jaccard similarity of their word 5-grams is at least this."""
-    max_bucket_leaders: Annotated[int, Field(gt=0)]
+    max_bucket_leaders: Positive
     """Number of best documents per bucket that all others in the bucket are compared with."""
-    max_round_documents: Annotated[int, Field(gt=0)]
+    max_round_documents: Positive
     """Documents of one cluster that one task decides. A larger cluster takes rounds, best documents first."""
-    max_source_loss_fraction: Annotated[float, Field(gt=0, le=1)]
-    """The job stops if a source would lose more than this fraction of its documents; never at 1."""
-    min_guarded_documents: Annotated[int, Field(gt=0)]
+    max_source_loss_fraction: Annotated[Fraction, Gt(0.0), Lt(1.0)] | None = None
+    """The job stops if a source would lose more than this fraction of its documents; absent: never."""
+    min_guarded_documents: Positive
     """A source with fewer documents may lose any fraction of them."""
-    num_parts: Annotated[int, Field(gt=0)]
+    num_parts: Positive
     """Number of parts of the table. One part must fit into the memory of a task."""
-    heldout_fraction: Annotated[float, Field(ge=0, lt=1)]
+    heldout_fraction: Annotated[Fraction, Lt(1.0)]
     """Fraction of the sites that are held out (of the documents, where there is no URL)."""
     split_seed: int
     """Seed of the hash that chooses the held-out sites."""

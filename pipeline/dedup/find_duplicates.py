@@ -64,6 +64,8 @@ def _check_ids(keys: DataFrame) -> None:
 
 def guard_sources(outcome: DataFrame, config: DedupConfig) -> None:
     """Raise ContractError for the source that loses the largest fraction, if that is more than allowed."""
+    if config.max_source_loss_fraction is None:
+        return
     lost = F.count("reject_reason")
     worst = (
         outcome.groupBy("source")

@@ -30,8 +30,8 @@ class SourceFields(Protocol):
 
     format: str
     text_field: str
-    id_field: str
-    url_field: str
+    id_field: str | None
+    url_field: str | None
 
 
 class Limits(Protocol):
@@ -146,7 +146,7 @@ def _row_of_line(
 
 def _read_parquet(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
     fs, local = filesystem(file.path)
-    wanted = [name for name in (source.text_field, source.id_field, source.url_field) if name]
+    wanted = [name for name in (source.text_field, source.id_field, source.url_field) if name is not None]
     number = 0
     with fs.open_input_file(local) as stream:
         parquet = pq.ParquetFile(stream)
@@ -167,13 +167,13 @@ def _row_of_values(
 ) -> RawRow:
     """Return the row of one JSON object or table row; `number` replaces a missing id."""
     text = values.get(source.text_field)
-    native_id = values.get(source.id_field) if source.id_field else None
+    native_id = None if source.id_field is None else values.get(source.id_field)
     name = f"{file.name}\n{number if native_id is None else native_id}"
     if not isinstance(text, str):
         detail = f"row {number}: {source.text_field!r} is {type(text).__name__}, not a string"
         return RawRow(f"{name}\nmalformed", *origin, reject_reason="malformed_line", detail=detail)
     content = text.encode("utf-8", "replace")
-    url = values.get(source.url_field) if source.url_field else None
+    url = None if source.url_field is None else values.get(source.url_field)
     # JSON can contain lone surrogates, but tables cannot.
     url = url.encode("utf-8", "replace").decode() if isinstance(url, str) and url else None
     row = RawRow(

@@ -5,7 +5,7 @@ are mapped by cuts that were fitted to the other folds' predictions. Quadratic k
 round(5 x score); that of the expected label without the map is given too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from configs.contract import DOMAINS
 from filters import taggers
 from filters.taggers.scores import Numbers, on_label_scale
-from pipeline.taggers.agreement import auc, interval, kappa
+from pipeline.taggers.agreement import Weights, auc, auc_interval, kappa, kappa_interval
 from pipeline.taggers.labels import SEED, Label, Rows, independent_unit, split_folds
 
 NUM_BINS = 10
@@ -35,13 +35,8 @@ def measure(labels: Sequence[Label], split: str, predictions: Predictions) -> di
     units = [independent_unit(label, split) for label in labels]
     parts = split_folds(labels, split)
     given = np.array([DOMAINS.index(label.domain) for label in labels])
-
-    def domain_kappa(rows: Rows) -> float:
-        return kappa(given[rows], predictions.domains[rows], len(DOMAINS), 0)
-
-    measured = {
-        "domain": _figure("kappa", units, domain_kappa) | {"confusion": confusion(given, predictions)}
-    }
+    domains = _kappa_figure(units, given, predictions.domains, len(DOMAINS), None)
+    measured = {"domain": domains | {"confusion": confusion(given, predictions)}}
     for name in taggers.DIMENSIONS:
         ordinal = np.array([getattr(label, name) for label in labels])
         measured[name] = measure_ordinal(ordinal, predictions.scores[name], units, parts)
@@ -59,21 +54,25 @@ def measure_ordinal(given: Rows, expected: Numbers, units: Sequence[str], parts:
     scores = scale_by_other_folds(given, expected, parts)
     num_labels = taggers.MAX_LABEL + 1
 
-    def quadratic(values: Numbers) -> Callable[[Rows], float]:
+    def quadratic(values: Numbers) -> Figures:
         rounded = np.rint(values * taggers.MAX_LABEL).astype(np.int64)
-        return lambda rows: kappa(given[rows], rounded[rows], num_labels, 2)
+        return _kappa_figure(units, given, rounded, num_labels, "quadratic")
 
-    measured = _figure("kappa", units, quadratic(scores))
-    measured |= {"unscaled": _figure("kappa", units, quadratic(expected))}
-    measured |= {"reliability": reliability(given, scores)}
+    measured = quadratic(scores) | {
+        "unscaled": quadratic(expected),
+        "reliability": reliability(given, scores),
+    }
     cuts: Figures = {}
     for cut in range(1, num_labels):
-
-        def above(rows: Rows, cut: int = cut) -> float | None:
-            return auc(given[rows] >= cut, scores[rows])
-
-        if above(np.arange(len(given))) is not None:
-            cuts[str(cut)] = _figure("auc", units, above) | {"num_at_or_above": int((given >= cut).sum())}
+        is_above = given >= cut
+        value = auc(is_above, scores)
+        if value is not None:
+            bounds = auc_interval(units, is_above, scores, SEED)
+            cuts[str(cut)] = {
+                "auc": round(value, 3),
+                "interval": bounds,
+                "num_at_or_above": int(is_above.sum()),
+            }
     return measured | {"cuts": cuts}
 
 
@@ -115,6 +114,9 @@ def reliability(given: Rows, scores: Numbers) -> list[list[float]]:
     ]
 
 
-def _figure(name: str, units: Sequence[str], of_rows: Callable[[Rows], float | None]) -> Figures:
-    value = of_rows(np.arange(len(units)))
-    return {name: round(float(value or 0.0), 3), "interval": interval(units, of_rows, SEED)}
+def _kappa_figure(
+    units: Sequence[str], given: Rows, predicted: Rows, num_labels: int, weights: Weights
+) -> Figures:
+    value = kappa(given, predicted, num_labels, weights)
+    bounds = kappa_interval(units, given, predicted, num_labels, weights, SEED)
+    return {"kappa": round(value, 3), "interval": bounds}

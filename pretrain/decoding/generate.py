@@ -26,8 +26,8 @@ from torch import Tensor
 from configs.loader import ConfigError
 from pretrain.model import compat
 from pretrain.model.attention import Documents
+from pretrain.model.batch import Batch, make_batch
 from pretrain.model.kv_cache import KeyValueCache, chunk_mask
-from pretrain.model.loss import Batch, make_batch
 from pretrain.model.mimo import DecoderStates, MimoModel
 
 

@@ -1,4 +1,4 @@
-"""Patches that let megatron-core run on a machine without CUDA.
+"""Patches that let megatron-core run on a machine without CUDA, and its warnings that do not concern a run.
 
 megatron-core has no CPU path: it takes the device, the random state and the stream from torch.cuda, and it
 writes `device="cuda"` literally. `install` replaces these functions by ones for the CPU. On a machine with
@@ -6,6 +6,7 @@ CUDA it changes nothing. The list of patches is minimal: each was removed once, 
 without it. A test checks that the pinned version needs no further patch.
 """
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,6 +18,13 @@ from megatron.core.tensor_parallel import random as megatron_random
 from configs.loader import ConfigError
 
 MEGATRON_VERSION = "0.16.1"
+
+UPSTREAM_WARNINGS = (
+    "The .grad attribute of a Tensor that is not a leaf",  # megatron-core's zero_grad looks at views
+    "Please use DTensor instead",  # megatron-core's checkpoints use torch's ShardedTensor
+    "`load_state_dict` is deprecated",  # megatron-core loads checkpoints so
+)
+"""Beginnings of what torch says about the pinned megatron-core's own code."""
 
 
 class _CudaToCpu(torch.overrides.TorchFunctionMode):
@@ -38,6 +46,8 @@ def install() -> None:
             f"megatron-core {megatron.core.__version__}: this code was tested with {MEGATRON_VERSION} only; "
             f"remedy: pip install megatron-core=={MEGATRON_VERSION}"
         )
+    for message in UPSTREAM_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
     if torch.cuda.is_available() or torch.cuda.current_device is _current_device:
         return
     torch.cuda.current_device = _current_device

@@ -31,13 +31,14 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.utils import get_attr_wrapped_model
 from torch import Tensor
 
-from configs.loader import ConfigError
 from configs.recipe import ModelConfig
 from pretrain.model import compat
 from pretrain.model.attention import DocumentAttention, Documents, documents_of
+from pretrain.model.batch import Batch
 from pretrain.model.context_parallel import local
-from pretrain.model.loss import Batch, Head, Losses, chunked_cross_entropy, mtp_targets
+from pretrain.model.loss import Head, Losses, chunked_cross_entropy, mtp_targets
 from pretrain.model.mtp import MimoMtpLayer, shift_within_documents
+from pretrain.plan.layout import check_split
 
 
 class DecoderStates(NamedTuple):
@@ -226,6 +227,7 @@ def transformer_config(
         masked_softmax_fusion=False,
         gradient_accumulation_fusion=False,
         batch_p2p_comm=has_cuda,
+        cuda_graph_scope=None,  # the default, "full", is deprecated and means the same
         recompute_granularity="full" if recompute else None,
         recompute_method="uniform" if recompute else None,
         recompute_num_layers=1 if recompute else None,
@@ -289,18 +291,3 @@ def _decoder_spec(config: TransformerConfig, layer: ModuleSpec) -> TransformerBl
     return TransformerBlockSubmodules(
         layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=_backend().layer_norm(rms_norm=True)
     )
-
-
-def check_split(model: ModelConfig, tensor_parallel: int, pipeline_parallel: int) -> None:
-    """Raise ConfigError if the model's shape cannot be split evenly over this many ranks."""
-    splits = (
-        ("padded vocabulary", model.padded_vocab_size, "tensor_parallel", tensor_parallel),
-        ("num_query_groups", model.num_query_groups, "tensor_parallel", tensor_parallel),
-        ("ffn_hidden_size", model.ffn_hidden_size, "tensor_parallel", tensor_parallel),
-        ("num_layers", model.num_layers, "pipeline_parallel", pipeline_parallel),
-    )
-    for what, value, name, ways in splits:
-        if value % ways:
-            raise ConfigError(
-                f"model.toml: {what} {value} cannot be split {ways} ways; remedy: choose {name} to divide it"
-            )

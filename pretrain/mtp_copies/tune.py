@@ -1,4 +1,6 @@
-"""Train copies of the MTP layer, which predict tokens further ahead, while the main model stays fixed.
+"""Train copies of the MTP layer, which predict tokens further ahead; the main model stays fixed.
+
+Source: [2.2] of arXiv 2505.07608.
 
 This is section 2.2 of the MiMo-7B report (arXiv:2505.07608). extend_mtp.py is the command. AdamW updates fp32
 master weights of the copies; data-parallel ranks sum their gradients. The main model runs without gradients;
@@ -19,7 +21,8 @@ from torch import Tensor
 from configs.loader import Config
 from configs.recipe import NonNegative, Positive, Recipe, ScheduleConfig
 from pretrain.model import compat
-from pretrain.model.loss import Batch, Head, chunked_cross_entropy
+from pretrain.model.batch import Batch
+from pretrain.model.loss import Head, chunked_cross_entropy
 from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
 from pretrain.mtp_copies.state import TuningState

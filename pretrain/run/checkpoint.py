@@ -21,9 +21,9 @@ from megatron.core.optimizer import MegatronOptimizer
 
 from configs.contract import CONTRACT_VERSION, ContractError
 from configs.job import code_half, matches, work_half
-from configs.loader import ConfigError
 from configs.tables import hash_json
 from configs.text_files import read_json, write_json
+from pretrain.plan.layout import run_folder
 from pretrain.plan.spikes import History
 from pretrain.run.optimizer import prepare_to_load
 from pretrain.run.safe_pickle import forbidden_globals
@@ -62,11 +62,7 @@ class Position:
 
 def folder(root: str, stage: int) -> Path:
     """Return `checkpoints/stageN` of a run. Raises ConfigError for a URI: checkpoints need a file system."""
-    if "://" in root and not root.startswith("file://"):
-        raise ConfigError(
-            f"{root}: checkpoints need a mounted file system; remedy: pass --output with a path"
-        )
-    return Path(root.removeprefix("file://")) / "checkpoints" / f"stage{stage}"
+    return run_folder(root) / "checkpoints" / f"stage{stage}"
 
 
 def step_folder(root: str, position: Position) -> Path:

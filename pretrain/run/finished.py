@@ -3,8 +3,8 @@
 from configs.contract import ContractError
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
 from pretrain.model.mimo import MimoModel, build_model
+from pretrain.plan.layout import TrainConfig
 from pretrain.run import checkpoint
-from pretrain.run.launch import TrainConfig
 
 
 def finished_stages(root: str) -> dict[int, str]:

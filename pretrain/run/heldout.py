@@ -27,16 +27,17 @@ from torch import Tensor
 from configs import tables
 from configs.recipe import Recipe
 from pretrain.decoding.generate import draft_chunk, read_chunk
+from pretrain.model.batch import Batch, make_batch
 from pretrain.model.kv_cache import KeyValueCache
-from pretrain.model.loss import Batch, make_batch, mtp_targets
+from pretrain.model.loss import mtp_targets
 from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
+from pretrain.plan.layout import TrainConfig, check_heldout_layout
 from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
-from pretrain.run.launch import TrainConfig, check_heldout_layout
+from pretrain.plan.token_files import GROUPS
 
 logger = logging.getLogger(__name__)
 
-GROUPS = ("math", "code", "prose")
 NUM_ROWS_IN_TRAINING = 8
 """Rows of stage 1's sequence length per group, while training.
 

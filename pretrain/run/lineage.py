@@ -26,10 +26,11 @@ def documents_of_samples(
             data.streams[choice].places(int(drawn[choice]), sequence_length)[:-1]
         )
         drawn[choice] += 1
-    return {
-        data.streams[choice].bucket: _doc_ids(root, data.streams[choice].bucket, np.concatenate(found))
-        for choice, found in sorted(places.items())
-    }
+    documents = {}
+    for choice, offsets in sorted(places.items()):
+        bucket = data.streams[choice].taken.bucket
+        documents[bucket] = _doc_ids(root, bucket, np.concatenate(offsets))
+    return documents
 
 
 def _doc_ids(root: str, bucket: str, places: npt.NDArray[np.int64]) -> list[str]:

@@ -32,7 +32,7 @@ LINES_EVERY_STEPS = 10
 class TrainingLog:
     """The open log files of one run."""
 
-    def __init__(self, root: str, position: Position, model: ModelConfig, wandb_project: str) -> None:
+    def __init__(self, root: str, position: Position, model: ModelConfig, wandb_project: str | None) -> None:
         folder = Path(root.removeprefix("file://")) / "train"
         folder.mkdir(parents=True, exist_ok=True)
         self.model = model
@@ -99,16 +99,16 @@ class TrainingLog:
         return found
 
 
-def _start_wandb(project: str, folder: Path) -> None:
+def _start_wandb(project: str | None, folder: Path) -> None:
     """Let Weights & Biases mirror TensorBoard's values. Raises ConfigError if wandb is not installed."""
-    if not project:
+    if project is None:
         return
     try:
         import wandb
     except ModuleNotFoundError:
         raise ConfigError(
             f"train.toml: wandb_project is {project!r}, but wandb is not installed; "
-            'remedy: pip install wandb, or set it to ""'
+            "remedy: pip install wandb, or remove the key"
         ) from None
     wandb.init(project=project, dir=str(folder), sync_tensorboard=True)
 

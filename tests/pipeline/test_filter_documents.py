@@ -26,8 +26,6 @@ CONFIG = FilterConfig(
     rules="reasonmill",
     languages=("en", "zh"),
     min_language_score=0.65,
-    max_toxicity=1.0,
-    toxic_words=(),
     blocked_urls=(),
     opt_outs=(),
     problems=(),
@@ -101,7 +99,7 @@ def test_rules_decide_and_keep_what_they_decided_on() -> None:
 
 
 def test_other_languages_are_rejected_unless_all_are_wanted() -> None:
-    everything = CONFIG.model_copy(update={"languages": ()})
+    everything = CONFIG.model_copy(update={"languages": None})
     german = Language("de", 0.99)
     assert language_reason(german, measure(GERMAN), CONFIG) == "language"
     assert language_reason(german, measure(GERMAN), everything) is None
@@ -139,7 +137,7 @@ def test_the_language_comes_before_the_rules_and_is_named() -> None:
 def test_each_language_has_its_rules() -> None:
     assert judged(CHINESE)["reject_reason"] is None
     assert judged(CHINESE)["language"] == "zh"
-    everything = CONFIG.model_copy(update={"languages": ()})
+    everything = CONFIG.model_copy(update={"languages": None})
     assert judged(GERMAN, everything)["reject_reason"] is None
     assert judged(GERMAN.replace(".", ""), everything)["reject_reason"] == "too_few_punctuated_lines"
     assert judged(CHINESE.replace("。", "，"))["reject_reason"] == "too_few_punctuated_lines"
@@ -219,8 +217,8 @@ def test_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> None
     place = Place(tmp_path / "p", root, root)
     place.preset.mkdir()
     toml = (
-        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\nmax_toxicity = 1.0\n'
-        f'toxic_words = []\nblocked_urls = []\nopt_outs = ["{tmp_path}/opt-outs"]\n[[problems]]\n'
+        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\n'
+        f'blocked_urls = []\nopt_outs = ["{tmp_path}/opt-outs"]\n[[problems]]\n'
         f'path = "{tmp_path}/set.jsonl"\ntext_fields = ["question"]\n'
     )
     (place.preset / "filter.toml").write_text(toml.format(rules="reasonmill"))

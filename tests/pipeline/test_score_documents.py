@@ -27,7 +27,7 @@ DOCS = [
 def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
-    (preset / "score.toml").write_text('taggers = "shipped"\nbatch_rows = 2\n')
+    (preset / "score.toml").write_text("batch_rows = 2\n")
     write_tokenizer(root)
     write_documents(root, "deduped", DOCS, {})
     return Place(preset, str(root), str(root))

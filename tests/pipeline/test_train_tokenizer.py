@@ -22,7 +22,7 @@ TEXTS = {f"d{n}": f"the theorem of number {n} holds for all x = {n * n}\n    ret
 
 
 def config(**changes: object) -> TokenizerConfig:
-    values = {"path": "", "vocab_size": 280, "eod": "<|endoftext|>", "sample_bytes": 10_000_000, "seed": 1}
+    values = {"vocab_size": 280, "eod": "<|endoftext|>", "sample_bytes": 10_000_000, "seed": 1}
     return TokenizerConfig.model_validate(values | changes)
 
 
@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def write_config(preset: Path, **changes: object) -> None:
-    lines = (f"{name} = {value!r}" for name, value in config(**changes))
+    lines = (f"{name} = {value!r}" for name, value in config(**changes) if value is not None)
     (preset / "tokenizer.toml").write_text("\n".join(lines).replace("'", '"'))
 
 

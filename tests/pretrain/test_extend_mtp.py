@@ -13,7 +13,7 @@ from pretrain import extend_mtp
 from pretrain.decoding import acceptance
 from pretrain.decoding.generate import generate
 from pretrain.import_hf import load_folder
-from pretrain.model.loss import make_batch
+from pretrain.model.batch import make_batch
 from pretrain.model.mimo import build_model
 from pretrain.model.mtp import append_copies
 from pretrain.mtp_copies import state as tuning_state

@@ -16,6 +16,7 @@ from configs.command import Place
 from configs.contract import SCHEMAS, Manifest
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny" / "synth.toml"
+SEEDS = "min_reasoning_depth = 0.6\nmax_passage_chars = 6000\n"
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -30,14 +31,15 @@ def commit_tokenizer(folder: Path) -> None:
 
 
 def write_preset(preset: Path, **changes: object) -> Path:
-    """A folder whose synth.toml is tiny's with some lines changed."""
+    """A folder whose synth.toml is tiny's with some lines changed, and with [seeds] if num_seeds is given."""
+    seeds = f"[seeds]\nnum_seeds = {changes.pop('num_seeds')}\n{SEEDS}" if "num_seeds" in changes else ""
     lines = []
     for line in TINY.read_text(encoding="utf-8").splitlines():
         key = line.split("=")[0].strip()
         lines.append(f"{key} = {json.dumps(changes.pop(key))}" if key in changes else line)
     assert not changes, f"no such keys: {changes}"
     preset.mkdir(parents=True, exist_ok=True)
-    (preset / "synth.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (preset / "synth.toml").write_text("\n".join(lines) + "\n" + seeds, encoding="utf-8")
     return preset
 
 

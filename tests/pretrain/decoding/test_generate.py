@@ -17,7 +17,8 @@ CYCLE = [3, 14, 15, 9, 26, 5, 35, 8]
 
 def trained_model(steps=60):
     """A model that has learnt to repeat CYCLE, with both heads."""
-    from pretrain.model.loss import forward_step, global_counts, make_batch
+    from pretrain.model.batch import make_batch
+    from pretrain.model.loss import forward_step, global_counts
 
     torch.manual_seed(0)
     model = small_model(SMALL.model_copy(update={"init_std": 0.05}))

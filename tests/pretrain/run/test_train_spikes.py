@@ -126,7 +126,7 @@ def test_documents_by_hand(tmp_path: Path) -> None:
     texts = {"m": documents(1, 60), "c": documents(2, 30)}
     for bucket, names in found.items():
         letter = bucket[0]
-        count = int((data.choices(0, 4) == [s.bucket for s in data.streams].index(bucket)).sum())
+        count = int((data.choices(0, 4) == [s.taken.bucket for s in data.streams].index(bucket)).sum())
         end, expected = 0, []  # the first pass reads the documents as they lie
         for number, text in enumerate(texts[letter]):
             if end < 64 * count:
