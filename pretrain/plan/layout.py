@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt, MinLen
 
+from configs.bounds import Positive
 from configs.loader import Config, ConfigError
-from configs.recipe import ModelConfig, Positive, Recipe
+from configs.recipe import ModelConfig, Recipe
 
 
 class TrainConfig(Config):
