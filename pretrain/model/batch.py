@@ -1,4 +1,4 @@
-"""One micro-batch of packed samples, as model and losses read it."""
+"""One micro-batch of packed samples, as the model and the losses read it."""
 
 from dataclasses import dataclass, fields
 
@@ -13,18 +13,18 @@ class Batch:
     tokens: Tensor
     """[b, s] int64."""
     labels: Tensor
-    """[b, s] int64: the next token of the stream; anything where loss_mask is False."""
+    """[b, s] int64: the next token of the stream; arbitrary where loss_mask is False."""
     loss_mask: Tensor
-    """[b, s] bool: the label counts (not after an end of document, not padding)."""
+    """[b, s] bool: True where the label counts in the loss (False after a document and on padding)."""
     document_starts: Tensor
-    """[b, s] bool: first token of a document; position 0 of each row always is one."""
+    """[b, s] bool: True at the first token of a document and at position 0 of each row."""
     cu_seqlens: Tensor
     """int32 [documents + 1]: cumulative document lengths over the b-major flattened tokens."""
     sources: Tensor
-    """[b] int64: which source of the plan each row was drawn from, for the losses per source."""
+    """[b] int64: number of the plan's source of each row, for the losses per source."""
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on a device."""
+        """Return the same batch on a device."""
         tensors = (getattr(self, field.name) for field in fields(self))
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
@@ -32,9 +32,9 @@ class Batch:
 def make_batch(
     tokens: Tensor, labels: Tensor, loss_mask: Tensor, document_starts: Tensor, sources: Tensor | None = None
 ) -> Batch:
-    """A Batch from [b, s] tensors on the CPU (documents are counted here, without a device sync).
+    """Build a Batch from [b, s] tensors on the CPU, where finding the documents needs no device sync.
 
-    sources: [b]; absent: one source, number 0.
+    sources: [b]; default: all rows are from source 0.
     """
     starts = document_starts.bool().clone()
     starts[:, 0] = True

@@ -1,4 +1,4 @@
-"""Patches that let megatron-core run on a machine without CUDA, and its warnings that do not concern a run.
+"""Patches that let megatron-core run on a machine without CUDA, and filters for its irrelevant warnings.
 
 megatron-core has no CPU path: it takes the device, the random state and the stream from torch.cuda, and it
 writes `device="cuda"` literally. `install` replaces these functions by ones for the CPU. On a machine with
@@ -24,7 +24,7 @@ UPSTREAM_WARNINGS = (
     "Please use DTensor instead",  # megatron-core's checkpoints use torch's ShardedTensor
     "`load_state_dict` is deprecated",  # megatron-core loads checkpoints so
 )
-"""Beginnings of what torch says about the pinned megatron-core's own code."""
+"""Beginnings of torch's warnings about the code of the pinned megatron-core; `install` silences them."""
 
 
 class _CudaToCpu(torch.overrides.TorchFunctionMode):

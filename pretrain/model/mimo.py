@@ -1,4 +1,4 @@
-"""MiMo's decoder with its MTP layer, as a megatron-core GPTModel.
+"""MiMo's decoder with its MTP layer (arXiv:2505.07608), as a megatron-core GPTModel.
 
 The layers are Transformer Engine's where it is installed, else megatron-core's local ones with torch's
 RMSNorm; in both cases attention.py computes the attention. The forward pass returns losses, not logits

@@ -1,11 +1,9 @@
 """Train copies of the MTP layer, which predict tokens further ahead; the main model stays fixed.
 
-Source: [2.2] of arXiv 2505.07608.
-
-extend_mtp.py is the command. AdamW updates fp32 master weights of the copies; data-parallel ranks sum their
-gradients. The main model runs without gradients; chunked_cross_entropy computes the output layer's gradient
-all the same, and it is dropped. A tuning that was killed continues (state.py) to the same weights, bit for
-bit in the same parallel layout.
+Source: section 2.2 of the MiMo-7B report (arXiv:2505.07608). extend_mtp.py is the command. AdamW updates fp32
+master weights of the copies; data-parallel ranks sum their gradients. The main model runs without gradients;
+chunked_cross_entropy computes the output layer's gradient all the same, and it is dropped. A tuning that was
+killed continues (state.py) to the same weights, bit for bit in the same parallel layout.
 """
 
 import logging
@@ -18,8 +16,9 @@ from annotated_types import Gt
 from megatron.core import parallel_state
 from torch import Tensor
 
+from configs.bounds import NonNegative, Positive
 from configs.loader import Config
-from configs.recipe import NonNegative, Positive, Recipe, ScheduleConfig
+from configs.recipe import Recipe, ScheduleConfig
 from pretrain.model import compat
 from pretrain.model.batch import Batch
 from pretrain.model.loss import Head, chunked_cross_entropy
@@ -37,7 +36,7 @@ class ExtendConfig(Config):
     """The keys of extend_mtp.toml."""
 
     num_copies: Positive
-    """Number of MTP layers added to the trained one [arXiv:2505.07608 section 2.2: two]."""
+    """Number of MTP layers added to the trained one [2.2: two]."""
     tokens: Positive
     """Number of tokens on which the copies are tuned, with the last stage's batch size."""
     warmup_tokens: NonNegative
