@@ -41,7 +41,7 @@ _MIRROR_OF = {
 }
 # Web archives have the original URL in their path: /web/20200101000000id_/https://example.com/.
 _ARCHIVE = "web.archive.org"
-_ARCHIVED = re.compile(r"/web/\d{4,14}(?:[a-z]{2}_)?/(https?:)?/*(.+)\Z", re.IGNORECASE)
+_ARCHIVED = re.compile(r"/web/\d{4,14}(?:[a-z]{2}_)?/(https?:)?(.+)", re.IGNORECASE)
 
 
 def canonical_url(url: str) -> str | None:
@@ -54,7 +54,7 @@ def canonical_url(url: str) -> str | None:
     """
     page = _web_url(url)
     while page and page.hostname == _ARCHIVE and (archived := _ARCHIVED.match(page.pathname + page.search)):
-        page = _web_url(f"http://{archived[2]}")
+        page = _web_url(f"http://{archived[2].lstrip('/')}")
     if not page:
         return None
     host = canonical_host(page.hostname.rstrip("."))

@@ -1,12 +1,12 @@
 """Benchmark problems are found however they are typeset."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters import decontaminate
 from filters.decontaminate import Index, build_index, contaminated_by, index_of_windows, normalise
+from tests.operations import growth
 
 QUESTION = (
     r"A farmer sells $\frac{1}{2}$ of his $1{,}200$ sheep at the first market and $\dfrac{2}{3}$ of those "
@@ -94,14 +94,6 @@ def test_surrounding_text_never_hides_a_copy(index: Index, before: str, after: s
     assert contaminated_by(f"{before}. {OTHER} .{after}", index) == "merge"
 
 
-@pytest.mark.parametrize("unit", ["<math><annotation>", "\\begin{a", "</m<m", "<<1"])
-def test_time_is_linear_in_adversarial_text(unit: str) -> None:
-    def seconds(copies: int) -> float:
-        best = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            normalise(unit * copies + "</m")
-            best = min(best, time.process_time() - start)
-        return best
-
-    assert seconds(40_000) < 3.3 * seconds(20_000) + 0.01
+@pytest.mark.parametrize("unit", ["<math><annotation>", "\\begin{a", "</m<m", "<<1", "<<1>>", "½ ", "\\a "])
+def test_work_is_linear_in_adversarial_text(unit: str) -> None:
+    assert growth(decontaminate, normalise, unit * 1_000 + "</m", unit * 4_000 + "</m") < 5

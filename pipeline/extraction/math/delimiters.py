@@ -102,7 +102,7 @@ def scan(text: str, marked: bool) -> tuple[list[tuple[str, str]], bool]:
     or the element declares its TeX; then short formulas without any TeX sign pass.
     """
     pieces: list[tuple[str, str]] = []
-    absent: set[str] = set()
+    partners: dict[str, int] = {}  # next place of each closing delimiter, -1 where none is ahead
     start = place = 0
     unmatched = False
     while (opening := _OPENING.search(text, place)) is not None:
@@ -111,10 +111,13 @@ def scan(text: str, marked: bool) -> tuple[list[tuple[str, str]], bool]:
         if mark == "$" and opening.start() and text[opening.start() - 1] == "\\":
             continue
         closing = _closing_of(mark)
-        found = -1 if closing in absent else text.find(closing, place)
+        found = partners.get(closing, 0)
+        if 0 <= found < place:
+            found = partners[closing] = text.find(closing, place)
         if found < 0:
-            absent.add(closing)
             unmatched = unmatched or mark != "$" or marked
+            continue
+        if found - place > MAX_DISPLAY_CHARS:
             continue
         content = text[place:found]
         if not _is_formula(mark, content, text[found + len(closing) : found + len(closing) + 1], marked):

@@ -1,12 +1,12 @@
 """Where code and math lie: literal texts, the spans written by hand."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters.measure import spans
 from filters.measure.spans import find_spans, without_spans
+from tests.operations import growth
 
 
 def pieces(text: str) -> list[tuple[str, str, bool]]:
@@ -59,18 +59,18 @@ def test_spans_are_ordered_disjoint_and_within_the_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["$", "$a ", "`", "`a\n\n", "\\begin{align}", "\\[", "```\n", "~~~~\n```\n", "``` "]
+    ("unit", "closing"),
+    [
+        ("$", ""),
+        ("$a ", "$$"),
+        ("`", ""),
+        ("`a\n\n", "`"),
+        ("\\begin{align}", "\\end{align}"),
+        ("\\[", "\\]"),
+        ("```\n", ""),
+        ("~~~~\n```\n", "~~~~"),
+        ("``` ", "```"),
+    ],
 )
-def test_time_is_linear_in_adversarial_text(unit: str) -> None:
-    """Twice the text takes about twice the time; a quadratic walk would take four times as long."""
-
-    def seconds(copies: int) -> float:
-        text = unit * copies
-        best = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            find_spans(text)
-            best = min(best, time.process_time() - start)
-        return best
-
-    assert seconds(40_000) < 3.3 * seconds(20_000) + 0.01
+def test_work_is_linear_in_adversarial_text(unit: str, closing: str) -> None:
+    assert growth(spans, find_spans, unit * 1_000 + closing, unit * 4_000 + closing) < 5

@@ -1,7 +1,5 @@
 """The guarded child: whatever a document does, the parent gets a row."""
 
-import time
-
 import pytest
 
 from pipeline.extraction import guard_child
@@ -45,10 +43,7 @@ def test_unknown_kind_is_the_callers_fault(guard: Guard):
 def test_timeout_kills_the_child_and_the_next_document_gets_a_new_one():
     slow = b"<p>" * 100_000 + b"<sup>2</sup>" * 300_000
     with Guard(timeout_s=0.5, max_memory_bytes=MEMORY) as impatient:
-        start = time.monotonic()
-        result = impatient.extract("html", slow)
-        assert result == Failure("timeout", "over 0.5 s")
-        assert time.monotonic() - start < 20  # the start of the child included
+        assert impatient.extract("html", slow) == Failure("timeout", "over 0.5 s")
         assert impatient._child is None
         impatient.timeout_s = 20.0
         assert "again" in impatient.extract("html", b"<p>again</p>").text

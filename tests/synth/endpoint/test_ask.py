@@ -1,9 +1,11 @@
+import asyncio
 import contextlib
 import json
 import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from pydantic import ValidationError
 
 from configs.loader import ConfigError, load
 from synth.config import EndpointConfig
+from synth.endpoint import ask as ask_module
 from synth.endpoint.ask import KEY_VARIABLE, Prompt, ask
 from synth.endpoint.journal import Usage, open_journal
+from synth.endpoint.rate_limit import TokenBucket
 from synth.families.problem import boxed_answer, fenced_code
 from synth.families.symbolic import make_problem, write_solution
 from synth.generate import SynthConfig
@@ -154,17 +158,24 @@ def test_attempts_are_counted_over_runs(serve: Any, tmp_path: Path) -> None:
     assert [line["event"] for line in lines] == ["sent", "failed"] * 3
 
 
-def test_requests_leave_no_faster_than_allowed(serve: Any, answer: Any, tmp_path: Path) -> None:
-    arrivals: list[float] = []
+def test_requests_leave_no_faster_than_allowed(
+    serve: Any, answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
 
-    def reply(prompt: str, n: int) -> tuple[int, str, str]:
-        arrivals.append(time.monotonic())
-        return answer("good")  # type: ignore[no-any-return]
+    async def recorded(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
 
-    config = endpoint(serve(reply).base_url, requests_per_minute=1200.0, max_concurrent=2)
+    monkeypatch.setattr(asyncio, "sleep", recorded)
+    monkeypatch.setattr(ask_module, "TokenBucket", partial(TokenBucket, clock=lambda: 0.0))
+    config = endpoint(
+        serve(lambda prompt, n: answer("good")).base_url, requests_per_minute=1200.0, max_concurrent=2
+    )
     ask([Prompt(f"p{i}") for i in range(8)], config, open_journal(tmp_path / "j.jsonl"))
-    # Two at once, then one every 0.05 s: the eighth leaves 0.3 s after the first, which itself travels.
-    assert arrivals[-1] - arrivals[0] > 0.25
+    # Two at once, then one every 0.05 s.
+    assert waits == pytest.approx([0.0, 0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 
 
 def test_tokens_are_counted_over_runs_also_of_failures(serve: Any, answer: Any, tmp_path: Path) -> None:
