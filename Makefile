@@ -68,12 +68,14 @@ check: setup ## what CI checks before the tests: format, lint, types, spelling
 
 # ---- data: one job per table, in order ----------------------------------------------------------------
 
-.PHONY: ingest extract filter dedup tokenizer score synth plan tokenize
+.PHONY: benchmarks ingest extract filter dedup tokenizer score synth plan tokenize
+benchmarks: setup ## benchmark files -> benchmark_index (hashed windows of what is evaluated later)
+	@$(call JOB,pipeline.index_benchmarks)
 ingest: setup ## crawl files -> raw
 	@$(call JOB,pipeline.ingest_sources)
 extract: setup ## raw -> documents (Markdown with LaTeX and fenced code)
 	@$(call JOB,pipeline.extract_documents)
-filter: setup ## documents -> filtered (language, rules on prose, PII, decontamination)
+filter: setup ## documents + benchmark_index -> filtered (language, rules on prose, PII, decontamination)
 	@$(call JOB,pipeline.filter_documents)
 dedup: setup ## filtered -> deduped (URL, exact, MinHash; keeps the best copy)
 	@$(call JOB,pipeline.dedup_documents)

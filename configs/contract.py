@@ -183,6 +183,17 @@ REJECTS = pa.schema(
 
 EXCERPT_CHARS = 2_000
 
+BENCHMARK_INDEX = pa.schema(
+    [
+        pa.field("window_hash", pa.uint64(), nullable=False),  # rows ascend by it
+        pa.field(
+            "problem_number", pa.uint32(), nullable=False
+        ),  # from 0, in the order of the files and lines
+        pa.field("problem", pa.string(), nullable=False),  # its name: <file>/<line>
+    ]
+)
+"""A window of a benchmark's problem: `benchmark_index/part-*.parquet`. It holds hashes, never the text."""
+
 MIXTURE = pa.schema(
     [
         pa.field("bucket", pa.string(), nullable=False),

@@ -1,22 +1,17 @@
-"""The models that rooms share: model shape, schedule, stages, mixture.
+"""The models that rooms share, with [sections] of the MiMo-7B report, arXiv 2505.07608.
 
 `model.toml`, `schedule.toml`, `stage1..3.toml` and `mixture.toml` of a preset. A stage is an interval of
 tokens, not a script: what differs between stages is in stageN.toml, everything else is stated once.
-Sources in brackets are sections of the MiMo-7B report (arXiv 2505.07608).
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from configs.contract import DOMAINS
 from configs.loader import Config, load
-
-Positive = Annotated[int, Gt(0)]
-NonNegative = Annotated[int, Ge(0)]
-Fraction = Annotated[float, Ge(0.0), Le(1.0)]
 
 NUM_STAGES = 3  # [2.3]
 
@@ -31,20 +26,27 @@ class ModelConfig(Config):
     """Shape of the decoder and its MTP layer [2.2, 2.3]."""
 
     num_layers: Positive
+    """Decoder layers, without the MTP layer."""
     hidden_size: Positive
+    """Width of the residual stream."""
     ffn_hidden_size: Positive
     """Width of the SwiGLU gate and up projections."""
     num_attention_heads: Positive
+    """Query heads per layer."""
     num_query_groups: Positive
-    """Key-value heads."""
+    """Key-value heads per layer; they divide the query heads."""
     head_dim: Positive
+    """Width of one head."""
     vocab_size: Positive
-    """Rows of the tokenizer, before padding."""
+    """Tokens that the tokenizer knows, before padding."""
     vocab_divisible_by: Positive
-    """The embedding is padded up to a multiple of this."""
-    norm_epsilon: Annotated[float, Gt(0.0)]
-    init_std: Annotated[float, Gt(0.0)]
+    """The embedding is padded up to a multiple of this many rows."""
+    norm_epsilon: PositiveFloat
+    """Added to the mean square inside every RMSNorm."""
+    init_std: PositiveFloat
+    """Standard deviation of the normal distribution that weights are drawn from."""
     mtp_num_layers: Literal[0, 1]
+    """MTP layers that are trained along with the decoder."""
     mtp_hidden: Literal["mimo", "megatron"]
     """Hidden state given to the MTP layer: before (mimo) or after (megatron) the main final norm."""
     mtp_zero_first_embedding: bool
@@ -66,25 +68,29 @@ class LearningRateSegment(Config):
     """One piece of the learning-rate curve; pieces follow each other from token 0."""
 
     shape: Literal["linear", "constant", "cosine"]
+    """How the rate goes from `start` to `end`."""
     tokens: Positive
-    start: Annotated[float, Ge(0.0)]
+    """Length of the piece in training tokens."""
+    start: NonNegativeFloat
     """Learning rate at the first token of the piece."""
-    end: Annotated[float, Ge(0.0)]
-    """Learning rate approached at its end; equals start for constant."""
+    end: NonNegativeFloat
+    """Learning rate at the end of the piece; equals `start` where the shape is constant."""
 
 
 class MtpWeight(Config):
     """Weight of the MTP loss from a token on."""
 
     from_token: NonNegative
-    weight: Annotated[float, Ge(0.0)]
+    """Training tokens, counted over all stages, after which the weight applies."""
+    weight: NonNegativeFloat
+    """Factor of the MTP loss in the total loss."""
 
 
 class BatchWarmup(Config):
-    """Linear ramp of the global batch from `start` sequences to the stage's own [2.3]."""
+    """Linear ramp of the global batch from `start` sequences to the batch of stage 1 [2.3]."""
 
-    tokens: NonNegative
-    """Length of the ramp; 0 for none."""
+    tokens: Positive
+    """Length of the ramp in training tokens."""
     start: Positive
     """Sequences of the first step."""
     increment: Positive
@@ -97,13 +103,21 @@ class ScheduleConfig(Config):
     seed: NonNegative
     """Root seed of initialisation and data order."""
     learning_rate: tuple[LearningRateSegment, ...]
+    """The pieces of the learning-rate curve, in order; together they are as long as the stages."""
     mtp_loss_weight: tuple[MtpWeight, ...]
-    batch_warmup: BatchWarmup
+    """The weights of the MTP loss, in order of `from_token`; the first one starts at token 0."""
+    batch_warmup: BatchWarmup | None = None
+    """The ramp of the global batch; absent: stage 1 begins with its whole batch."""
     adam_beta1: Fraction
+    """Decay of AdamW's mean of gradients, per step."""
     adam_beta2: Fraction
-    adam_epsilon: Annotated[float, Gt(0.0)]
-    weight_decay: Annotated[float, Ge(0.0)]
-    clip_grad: Annotated[float, Gt(0.0)]
+    """Decay of AdamW's mean of squared gradients, per step."""
+    adam_epsilon: PositiveFloat
+    """Added to the root of the squared gradients' mean before AdamW divides by it."""
+    weight_decay: NonNegativeFloat
+    """Each step takes learning rate x weight_decay x the weight off every weight but biases and norms."""
+    clip_grad: PositiveFloat
+    """Largest norm of the whole gradient; a longer one is scaled down to it."""
 
 
 class StageConfig(Config):
@@ -112,53 +126,59 @@ class StageConfig(Config):
     tokens: Positive
     """Length of the stage in training tokens."""
     sequence_length: Positive
-    """Tokens."""
+    """Tokens per sequence."""
     rotary_base: Positive
+    """Base of the rotary position embedding's frequencies."""
     global_batch_size: Positive
-    """Sequences, once the ramp is over."""
+    """Sequences per step, once the ramp is over."""
 
 
 class Weight(Config):
     """A multiplier for one value of a column: a domain's name or a score band's name."""
 
     name: str
-    weight: Annotated[float, Ge(0.0)]
+    """The value of the column."""
+    weight: NonNegativeFloat
+    """Factor of the tokens that carry it."""
 
 
 class ScoreBand(Config):
     """Documents whose reasoning-density score is at least `min_score` and below the next band's."""
 
     name: str
+    """Name of the band, part of the names of its buckets."""
     min_score: Fraction
-    weight: Annotated[float, Ge(0.0)]
-    """Multiplier of the band's tokens in the mixture [2.1: down for low density and depth, up for high]."""
+    """Lowest score of the band."""
+    weight: NonNegativeFloat
+    """Factor of the band's tokens in the mixture [2.1: lower for low density and depth, higher for high]."""
 
 
 class StageMixture(Config):
-    """What one stage's mixture asks beyond the weights."""
+    """What the mixture of one stage asks for besides the weights."""
 
     math_and_code_fraction: Fraction | None = None
-    """Share of the natural tokens from mathematics and code; absent: as the weights give it [2.1: .7]."""
+    """Share of mathematics and code in the natural tokens; absent: as the weights give it [2.1: .7]."""
     synthetic_fraction: Fraction
-    """Share of all tokens from synthetic responses [2.1: about .1 in stage 3, 0 before]."""
+    """Share of synthetic responses in all tokens [2.1: about .1 in stage 3, 0 before]."""
 
 
 class MixtureConfig(Config):
     """How scored and synthetic documents become the three stages' blends [2.1]."""
 
     seed: NonNegative
-    """Orders documents inside a bucket (hash of seed and doc_id)."""
+    """Seed of the order of documents inside a bucket (hash of seed and doc_id)."""
     domain_weights: tuple[Weight, ...]
-    """Multiplier per domain, every domain of the contract exactly once."""
+    """Factor of each domain's tokens; every domain of the contract stands here exactly once."""
     score_weights: tuple[Weight, ...]
-    """quality, knowledge_density, reasoning_depth: their shares in the one score that bands cut; sum 1."""
+    """Shares of quality, knowledge_density and reasoning_depth in the one score that bands cut; sum 1."""
     bands: tuple[ScoreBand, ...]
-    """Ascending min_score, the first at 0."""
-    max_natural_epochs: Annotated[float, Gt(0.0)]
-    """Passes over natural documents, all stages together; a plan that needs more is refused."""
+    """The bands of that score, by ascending min_score; the first one begins at 0."""
+    max_natural_epochs: PositiveFloat
+    """Largest number of passes over natural documents, all stages together; a plan beyond it is refused."""
     max_shard_tokens: Positive
-    """Tokens of one token file; a larger bucket has several."""
+    """Tokens per token file; a larger bucket has several files."""
     stages: tuple[StageMixture, ...]
+    """Stages 1 to 3, in order."""
 
     @model_validator(mode="after")
     def _complete(self) -> "MixtureConfig":

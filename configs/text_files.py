@@ -27,12 +27,12 @@ def read_lines(path: Path) -> list[str]:
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """(line number from 1, object) of a JSON lines file. Raises ConfigError naming file and line."""
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):  # splitlines() also splits at U+2028
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: line {number}: {error}; remedy: one JSON object per line") from None
         if not isinstance(row, dict):
             raise ConfigError(f"{path}: line {number}: no JSON object; remedy: one JSON object per line")

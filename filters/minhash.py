@@ -1,11 +1,11 @@
-"""Near-duplicate signatures: word 5-gram shingles, datasketch's MinHash, band keys, exact Jaccard.
+"""Near-duplicate signatures: word 5-gram shingles, datasketch's MinHash, band keys, exact Jaccard similarity.
 
-1. shingles: the distinct 64-bit hashes of every 5 consecutive lower-cased words.
-2. signature: for each of num_perm permutations the least permuted hash; two documents agree in one place with
-   probability equal to the Jaccard similarity of their shingle sets.
-3. band_keys: one key per band of `rows` places; documents that share a key are candidates, which happens with
-   probability 1 - (1 - J^rows)^bands.
-4. jaccard verifies candidates exactly on their shingles.
+1. `shingles` returns the distinct 64-bit hashes of every 5 consecutive lower-cased words.
+2. `signature` returns, for each of num_perm permutations, the least permuted hash. The probability that two
+   documents have the same value at one position is the Jaccard similarity J of their shingle sets.
+3. `band_keys` returns one key per band of `rows` values. Documents that share a key are candidates; the
+   probability of that is 1 - (1 - J^rows)^bands.
+4. `jaccard` verifies candidates exactly, on their shingles.
 """
 
 import re
@@ -17,17 +17,18 @@ import xxhash
 from datasketch import MinHash
 
 SHINGLE_WORDS = 5
-"""As FineWeb and OLMo 3 (word 5-grams)."""
+"""Words per shingle, as in FineWeb and OLMo 3."""
 
 SCHEME = "affine32"
-"""datasketch 2's permutations h -> a*h + b mod 2**32; signatures of other schemes do not compare."""
+"""datasketch 2's permutations h -> a*h + b mod 2**32. Signatures of different schemes cannot be compared."""
 
-# stdlib re: one class, nothing to backtrack over. A Han character is a word of its own.
+# The standard library's re is safe here: one character class cannot backtrack. Each Han character is a word.
 _WORD = re.compile(r"\w+")
 _WORD_OR_HAN = re.compile(r"[㐀-鿿]|[^\W㐀-鿿]+")
 _HAN = re.compile(r"[㐀-鿿]")
 
-# Ours: of 64 to 1024, the fastest at 140 places; 512 x 140 x 4 bytes stay in the second-level cache.
+# Our choice: of 64 to 1024, the fastest with 140 permutations; 512 x 140 x 4 bytes fit into the second-level
+# cache.
 _BLOCK = 512
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -35,10 +36,10 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def shingles(text: str) -> npt.NDArray[np.uint64]:
-    r"""Sorted distinct hashes of the 5-grams of lower-cased \w+ words; never empty.
+    r"""Return the sorted distinct hashes of the 5-grams of lower-cased \w+ words; the result is never empty.
 
-    A text of one to four words has one shingle, all its words; a text without words has one, the text itself
-    (so it resembles only an equal text).
+    A text of one to four words has one shingle, which holds all its words. A text without words has one
+    shingle, the text itself, so it is similar only to an equal text.
     """
     lowered = text.lower()
     pattern = _WORD if lowered.isascii() or not _HAN.search(lowered) else _WORD_OR_HAN
@@ -59,11 +60,12 @@ def shingles(text: str) -> npt.NDArray[np.uint64]:
 
 
 def signature(shingle_hashes: npt.NDArray[np.uint64], num_perm: int, seed: int) -> npt.NDArray[np.uint32]:
-    """MinHash of the shingles, shape [num_perm]. Signatures compare only under equal num_perm and seed.
+    """Return the MinHash of the shingles, shape [num_perm].
 
-    datasketch's values to the bit (a test compares them), computed for all permutations at once; memory is
-    bounded whatever the length of the document.
-    Raises ValueError if there is no shingle, for such signatures would all be alike.
+    Two signatures can be compared only if num_perm and seed are equal. The values equal datasketch's bit for
+    bit (a test compares them), but all permutations are computed at once, on blocks of shingles that bound
+    the memory.
+    Raises ValueError if there is no shingle, because all such signatures would be equal.
     """
     if len(shingle_hashes) == 0:
         raise ValueError("a document without shingles has no signature; make them with shingles(text)")
@@ -78,7 +80,7 @@ def signature(shingle_hashes: npt.NDArray[np.uint64], num_perm: int, seed: int) 
 
 
 def band_keys(minhash_signature: npt.NDArray[np.uint32], bands: int, rows: int) -> list[int]:
-    """One signed 64-bit key per band (Spark's bigint); a key of one band never stands for another's.
+    """Return one signed 64-bit key per band (Spark's bigint). Keys of different bands do not coincide.
 
     Raises ValueError if the signature is shorter than bands * rows.
     """
@@ -94,7 +96,7 @@ def band_keys(minhash_signature: npt.NDArray[np.uint32], bands: int, rows: int) 
 
 
 def jaccard(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> float:
-    """Exact Jaccard similarity of two results of shingles(); 0.0 if both are empty."""
+    """Return the exact Jaccard similarity of two results of shingles(); 0.0 if both are empty."""
     common = len(np.intersect1d(a, b, assume_unique=True))
     union = len(a) + len(b) - common
     return common / union if union else 0.0
@@ -107,7 +109,7 @@ def _permutations(num_perm: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt
 
 
 def _mixed(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """MurmurHash3's 32-bit finaliser, which the scheme applies before its permutations."""
+    """Apply MurmurHash3's 32-bit finaliser, as datasketch's scheme does before its permutations."""
     hashes = hashes ^ (hashes >> np.uint32(16))
     hashes *= np.uint32(0x85EBCA6B)
     hashes ^= hashes >> np.uint32(13)

@@ -1,8 +1,9 @@
-"""Masking of personal data: e-mail addresses, public IP addresses, phone numbers, keys and tokens.
+"""Mask personal data: e-mail addresses, public IP addresses, phone numbers, keys and tokens.
 
-Candidates come from re2 (linear time), validators decide: a phone number must be written like one, an IP
-address must be public, a secret must have a known prefix or stand after the word for it.
-Numbers inside math or code are never masked; e-mail addresses and keys are, wherever they stand.
+re2 finds the candidates in linear time, then a validator decides on each of them. A phone number must be
+written like one, an IP address must be public, and a secret must have a known prefix or follow a word such as
+"api_key".
+Numbers inside math or code are never masked. E-mail addresses and keys are masked everywhere.
 """
 
 import ipaddress
@@ -18,15 +19,16 @@ IP_MASK = "<IP>"
 PHONE_MASK = "<PHONE>"
 KEY_MASK = "<KEY>"
 
-# RFC 2606 and 6761: names reserved for documentation, which identify nobody.
+# RFC 2606 and 6761 reserve these names for documentation; they identify nobody.
 _RESERVED_DOMAINS = ("example.com", "example.org", "example.net", "example.edu")
 _RESERVED_SUFFIXES = (".example", ".test", ".invalid", ".localhost", ".local")
-# Addresses that stand for software, not for a person.
+# Local parts of addresses that belong to software, not to a person.
 _IMPERSONAL_LOCAL_PARTS = frozenset(("git", "noreply", "no-reply", "donotreply", "svn", "hg"))
 
 _EMAIL = re2.compile(r"\b[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b")
 _IP = re2.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,7}\b")
-# International (+49 30 1234567), North American ((212) 555-0143, 212-555-0143), or after a word for it.
+# International (+49 30 1234567), North American ((212) 555-0143, 212-555-0143), or any number after a word
+# such as "phone".
 _PHONE = re2.compile(
     r"\+[1-9]\d{0,2}[ .\-]?(?:\(\d{1,4}\)[ .\-]?)?\d{1,4}(?:[ .\-]?\d{2,4}){1,4}\b"
     r"|\(\d{3}\) ?\d{3}[ .\-]\d{4}\b"
@@ -49,7 +51,7 @@ _KEY = re2.compile(
     r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[A-Za-z0-9+/=\s:,.-]{20,}-----END (?:[A-Z]+ )*PRIVATE KEY-----"
 )
-# api_key = "...", Authorization: Bearer ...: the value is masked, the name kept.
+# In `api_key = "..."` and `Authorization: Bearer ...` the value is masked and the name is kept.
 _ASSIGNED_SECRET = re2.compile(
     r"(?i)\b(?:api[_-]?key|secret[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret)"
     r"[\"']?\s{0,3}[:=]\s{0,3}[\"']([A-Za-z0-9_/+=.-]{20,200})[\"']"
@@ -62,7 +64,7 @@ _PLACEHOLDER = re2.compile(
 
 
 class Masked(NamedTuple):
-    """The text with its masks, and how many of each were set."""
+    """The masked text, and the number of masks of each kind."""
 
     text: str
     num_emails: int
@@ -78,7 +80,7 @@ class _Finding(NamedTuple):
 
 
 def mask_pii(text: str) -> Masked:
-    """Replace personal data by masks. Idempotent; text without any comes back unchanged."""
+    """Replace personal data by masks. A second call on the result changes nothing."""
     findings = sorted(_secrets(text) + _emails(text) + _numbers(text))
     if not findings:
         return Masked(text, 0, 0, 0, 0)
@@ -87,7 +89,7 @@ def mask_pii(text: str) -> Masked:
     position = 0
     for start, end, mask in findings:
         if start < position:
-            continue  # inside what is masked already
+            continue  # it lies inside a part that is already masked
         pieces += [text[position:start], mask]
         counts[mask] += 1
         position = end
@@ -106,7 +108,7 @@ def _secrets(text: str) -> list[_Finding]:
 
 
 def _is_random(value: str) -> bool:
-    """Whether it looks generated: both cases and digits, nothing that stands for a value in a tutorial."""
+    """Whether the value looks generated: it has both cases and digits, and no placeholder from a tutorial."""
     classes = (str.islower, str.isupper, str.isdigit)
     return all(any(map(kind, value)) for kind in classes) and not _PLACEHOLDER.search(value)
 
@@ -124,7 +126,7 @@ def _is_personal(address: str) -> bool:
     is_reserved = domain.endswith(_RESERVED_SUFFIXES) or any(
         domain == reserved or domain.endswith("." + reserved) for reserved in _RESERVED_DOMAINS
     )
-    # `W@x.reshape` in a program has no domain: "reshape" is no public suffix.
+    # `W@x.reshape` in a program is not an address, because "reshape" is not a public suffix.
     return not is_reserved and local_part not in _IMPERSONAL_LOCAL_PARTS and has_public_suffix(domain)
 
 
@@ -147,7 +149,7 @@ def _numbers(text: str) -> list[_Finding]:
 
 def _is_public_ip(text: str, start: int, end: int) -> bool:
     before = text[max(start - 10, 0) : start].lower()
-    # "version 1.2.3.4", "section 3.1.2.1", "v1.2.3.4", and longer dotted numbers are no addresses.
+    # "version 1.2.3.4", "section 3.1.2.1", "v1.2.3.4" and longer dotted numbers are not addresses.
     if before.endswith((".", "v", "=", "-", ":")) or before.rstrip(" .").endswith(
         ("version", "section", "release")
     ):
@@ -161,16 +163,21 @@ def _is_public_ip(text: str, start: int, end: int) -> bool:
 
 
 def _is_phone(text: str, start: int, end: int, is_announced: bool) -> bool:
-    """`is_announced`: the word "phone" or the like stands before it, so any grouping will do."""
+    """Whether `text[start:end]` is a phone number.
+
+    `is_announced` says that a word such as "phone" stands before it; then any grouping of the digits is
+    accepted.
+    """
     number = text[start:end]
-    # ITU-T E.164: at most 15 digits. Ours: at least 7, of an international number 9; 555-01xx is fiction.
+    # ITU-T E.164 allows at most 15 digits. Our choice: at least 7, or 9 in an international number. Numbers
+    # 555-01xx are reserved for fiction.
     num_digits = sum(map(str.isdigit, number))
     if not 7 <= num_digits <= 15 or "555-01" in number or "555.01" in number:
         return False
     if is_announced:
         return True
     if number.startswith("+") and num_digits < 9:
-        return False  # a sum: "2 +345 678"
+        return False  # part of a sum: "2 +345 678"
     before = text[start - 1 : start] if start else ""
     after = text[end : end + 1]
     is_part_of_more = (

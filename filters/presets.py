@@ -1,9 +1,9 @@
-"""Named presets of thresholds: the published ones with their sources, and ours.
+"""Named presets of thresholds: the published ones with their sources, and our own, `reasonmill`.
 
-A preset is a tuple of rules, tried in order; a rule is one measurement, one bound, one reason.
-`reasonmill` is ours. It judges a document that is mostly code or full of math by other rules, because the
-published ones reject nearly all of them (C4's curly bracket, Gopher's alphabetic words, short lines), and so
-prose in Chinese (whose words are single characters here, as it writes no spaces) and in other languages.
+A preset is a tuple of rules, tried in order. A rule has one measurement, its bounds and one reason.
+`reasonmill` has separate rules for code and math, because the published rules reject nearly all of them (C4's
+curly bracket, Gopher's alphabetic words, short lines). It also has separate rules for prose in Chinese, where
+each character counts as a word because Chinese writes no spaces, and for prose in other languages.
 """
 
 from dataclasses import dataclass
@@ -65,10 +65,10 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """One preset; its variants replace it where they are.
+    """One preset. A document for which the preset has a variant is judged by the variant's rules instead.
 
-    `code` and `math` judge documents that consist mainly of those, `technical` English prose with some of
-    them, `chinese` and `other` prose in Chinese and in any language but English.
+    `code` and `math` are for documents that consist mainly of code or math, `technical` for English prose
+    with some of them, `chinese` for prose in Chinese, `other` for prose in the remaining languages.
     """
 
     name: str
@@ -80,13 +80,13 @@ class Thresholds:
     other: "Thresholds | None" = None
 
     def with_variants(self) -> "tuple[Thresholds, ...]":
-        """The preset itself and those of its variants that it has."""
+        """Return the preset itself and all its variants."""
         everything = (self, self.code, self.math, self.technical, self.chinese, self.other)
         return tuple(thresholds for thresholds in everything if thresholds is not None)
 
 
 def preset(name: str) -> Thresholds:
-    """The preset called `name`; raises ValueError naming the choices."""
+    """Return the preset called `name`; raise ValueError with the known names if there is none."""
     if name not in _PRESETS:
         raise ValueError(f"unknown filter preset {name!r}; choose one of {', '.join(sorted(_PRESETS))}")
     return _PRESETS[name]
@@ -117,7 +117,7 @@ _GOPHER_REPETITION = (
     _at_most("duplicate_10_gram_char_fraction", 0.10, "duplicate_10_grams"),
 )
 
-# Rae et al. 2021 (Gopher), A.1.1, what every descendant shares.
+# Rae et al. 2021 (Gopher), A.1.1: the rules that every later preset shares.
 _GOPHER_SHAPE = (
     _at_least("num_words", 50, "too_few_words"),
     _at_most("num_words", 100_000, "too_many_words"),
@@ -142,7 +142,7 @@ _C4 = (
     _at_least("c4_num_sentences", 5, "too_few_sentences"),
 )
 
-# Penedo et al. 2024 (FineWeb), 3.4 to 3.6: Gopher, C4 without its rule on line endings, and four of its own.
+# Penedo et al. 2024 (FineWeb), 3.4 to 3.6: Gopher's rules, C4's except that on line endings, four new rules.
 _FINEWEB = (
     *_GOPHER,
     _at_most("has_lorem_ipsum", 0, "lorem_ipsum"),
@@ -154,7 +154,7 @@ _FINEWEB = (
     _at_most("line_break_token_fraction", 0.3, "too_many_line_breaks"),
 )
 
-# Li et al. 2024 (DCLM), its RefinedWeb heuristics: stop words counted with repetition, 5 % of words removed.
+# Li et al. 2024 (DCLM), its RefinedWeb heuristics: all stop words count, at most 5 % of words are removed.
 _DCLM = (
     *_GOPHER_SHAPE,
     _at_least("num_stop_words", 2, "too_few_stop_words"),
@@ -162,22 +162,22 @@ _DCLM = (
     _at_most("dclm_removed_word_fraction", 0.05, "too_many_removed_words"),
 )
 
-# OLMo 3's all_dressed configuration: DCLM's rules, 150 characters, and MADLAD-400's rule 2 on 20 % of the
-# sentences. (Rule 5, a list of phrases in many languages, is not reproduced.)
+# OLMo 3's all_dressed configuration: DCLM's rules, at least 150 characters, and MADLAD-400's rule 2 on 20 %
+# of the sentences. (Rule 5, a list of phrases in many languages, is not reproduced.)
 _DOLMA3 = (
     _at_least("num_chars", 150, "too_few_chars"),
     *_DCLM,
     _at_most("list_case_sentence_fraction", 0.2, "too_many_list_case_sentences"),
 )
 
-# Paster et al. 2023 (OpenWebMath), the released filter's rules; its classifier and perplexity are not rules.
+# Paster et al. 2023 (OpenWebMath): the released filter's rules, without its classifier and perplexity bound.
 _OPENWEBMATH = (
     _at_least("num_chars", 100, "too_few_chars"),
     _at_least("num_latex_commands", 1, "no_math"),
     _at_most("accented_char_fraction", 0.015, "too_many_accents"),
 )
 
-# Allal et al. 2023 (SantaCoder, bigcode): line lengths, alphanumerics, share of comments.
+# Allal et al. 2023 (SantaCoder, bigcode): line lengths, alphanumeric characters, fraction of comments.
 _BIGCODE = (
     _at_most("max_line_length", 1_000, "line_too_long"),
     _at_most("mean_line_length", 100, "mean_line_too_long"),
@@ -186,11 +186,11 @@ _BIGCODE = (
     _at_most("comment_line_fraction", 0.8, "too_many_comments"),
 )
 
-# Ours, all below: report does not say more than that heuristics must not drop math and code. Bounds of the
-# published presets where they are safe on good text, looser where `make bench-filters` shows they are not.
+# Our choice: all rules below, for the report says only that heuristics must not drop math and code. Bounds
+# are those of the published presets, and looser where these drop good text (`make bench-filters`).
 
-# Listings of machines pass every rule for code and many for math. Swept over 60 kinds of junk and the good
-# classes: those have 0.4 at the 99th percentile, listings 0.7 at the least.
+# Machine-made listings pass every rule for code and many rules for math. Swept over 60 kinds of junk and the
+# good classes: good text has at most 0.4 at the 99th percentile, listings have at least 0.7.
 _OURS_ALIKE = (_at_most("top_line_shape_fraction", 0.6, "lines_too_alike"),)
 
 _OURS_SHAPE = (
@@ -213,14 +213,14 @@ _OURS_SHAPE = (
     *_OURS_ALIKE,
 )
 _OURS_PROSE = (*_OURS_SHAPE, *_GOPHER_REPETITION)
-# The reference of a library says "the same as", "raises", "new in version" under every name: of 205 whole
-# pages of Python's and its libraries' documentation Gopher's bounds drop 11, 1.2 times them 6, these 1.
+# The reference of a library repeats "the same as", "raises", "new in version" under every name. The factor
+# 1.8 was swept on 205 whole pages of documentation of Python and its libraries (docs/log.md).
 _OURS_TECHNICAL = (
     *_OURS_SHAPE,
     *(rule._replace(maximum=1.8 * rule.maximum) for rule in _GOPHER_REPETITION if rule.maximum is not None),
 )
-# Thresholds of FineWeb 2 for Mandarin (its configs/cmn_Hani.yml, words by a segmenter), ours where it has
-# none. A word of Chinese has about 1.6 characters: 40 words are 64 characters, and 5 words 8.
+# Thresholds of FineWeb 2 for Mandarin (its configs/cmn_Hani.yml, with words by a segmenter), and our choice
+# where it has none. A Chinese word has about 1.6 characters: 40 words are 64 characters, and 5 words are 8.
 _OURS_CHINESE = (
     _at_most("has_lorem_ipsum", 0, "lorem_ipsum"),
     _at_least("num_words", 64, "too_few_words"),
@@ -245,7 +245,8 @@ _OURS_CHINESE = (
     _at_most("duplicate_8_gram_char_fraction", 0.198, "duplicate_8_grams"),
     _at_most("duplicate_10_gram_char_fraction", 0.182, "duplicate_10_grams"),
 )
-# Ours: what does not depend on a language's words and their frequency; OLMo 3's 150 characters.
+# Our choice: only measurements that do not depend on a language's words and their frequency, and OLMo 3's 150
+# characters.
 _OURS_OTHER = (
     _at_most("has_lorem_ipsum", 0, "lorem_ipsum"),
     _at_least("num_chars", 150, "too_few_chars"),

@@ -1,20 +1,22 @@
-"""The decision: the first rule of a preset that a document breaks, or none."""
+"""Decide whether a document is kept: find the first rule of a preset that it breaks."""
 
 from filters.measure.stats import TextStats
 from filters.presets import Thresholds
 
 _ENGLISH = ("en", "und")
-# Ours: Chinese manuals full of English terms have 0.15 and more (of all characters, spaces included).
+# Our choice: Chinese manuals full of English terms have a fraction of 0.15 or more (of all characters, spaces
+# included).
 _MIN_HAN_FRACTION = 0.14
-# Ours: a few names or symbols marked on every page; documentation has 0.05 and more.
+# Our choice: pages with a few marked names or symbols stay below this; documentation has 0.05 or more.
 _MIN_TECHNICAL_FRACTION = 0.02
 
 
 def reject_reason(stats: TextStats, thresholds: Thresholds, language: str = "en") -> str | None:
-    """The reason of the first broken rule, one of REASONS, or None if the document is kept.
+    """Return the reason of the first broken rule, one of REASONS, or None if the document is kept.
 
-    `language` is the ISO 639 code of the prose. English, or unknown ("und"), with one Han character in seven
-    is judged as Chinese: pages half translated and with many terms in English are.
+    `language` is the ISO 639 code of the prose. A document in English or an unknown language ("und") is
+    judged by the Chinese rules if at least one character in seven is Han: half-translated pages and pages
+    with many English terms are identified as English.
     """
     for field, minimum, maximum, reason in _variant(stats, thresholds, language).rules:
         value = getattr(stats, field)
@@ -24,40 +26,43 @@ def reject_reason(stats: TextStats, thresholds: Thresholds, language: str = "en"
 
 
 def is_mostly_code(stats: TextStats) -> bool:
-    """Two fifths of the characters are code in blocks, or a third of the lines look like it and are short.
+    """Whether the document is mostly code.
 
-    Ours: report does not say. Above these bounds short programs with their task (MBPP) and source files
-    without fences are judged as prose and lost. Code in the line alone is a list of names. Fifteen lines that
-    end like code but hold no equation, no bracket and no common word are a menu.
+    Our choice: report does not say. Either 40 % of the characters are code and at least one code block is
+    present (a text with inline code only is a list of names), or a third of the lines look like code and the
+    lines are short. With higher bounds, short programs with their task (MBPP) and source files without fences
+    are judged as prose and lost. Fifteen or more lines that end like code but hold no equation, no bracket
+    and no stop word are a menu.
     """
     if stats.code_char_fraction >= 0.4 and stats.num_code_blocks > 0:
         return True
     has_code_lines = stats.code_like_line_fraction >= 1 / 3 and stats.mean_line_length <= 100
     has_signs = stats.num_plain_equations + stats.num_curly_brackets + stats.num_stop_words > 0
-    return has_code_lines and (has_signs or stats.num_lines < 15) and _is_explained(stats, 1_500)
+    return has_code_lines and (has_signs or stats.num_lines < 15) and _has_stop_word_or_is_short(stats, 1_500)
 
 
 def is_mathematical(stats: TextStats) -> bool:
-    """A tenth of the characters are formulas, or an unmarked equation stands in every 80 words.
+    """Whether a tenth of the characters are formulas, or one unmarked equation stands in every 80 words.
 
-    Ours: report does not say. A tenth separates texts with derivations from those that mention a variable.
+    Our choice: report does not say. One tenth separates texts with derivations from texts that mention a
+    variable.
     """
     is_marked = stats.math_char_fraction >= 0.1
-    return (is_marked or stats.num_plain_equations * 80 >= max(stats.num_words, 80)) and _is_explained(
-        stats, 600
-    )
+    return (
+        is_marked or stats.num_plain_equations * 80 >= max(stats.num_words, 80)
+    ) and _has_stop_word_or_is_short(stats, 600)
 
 
-def _is_explained(stats: TextStats, max_chars: int) -> bool:
-    """Whether one of the commonest words occurs, or the text is short; what has none is settings or a table.
+def _has_stop_word_or_is_short(stats: TextStats, max_chars: int) -> bool:
+    """Whether the text has a stop word or is short; a long text without one is a settings file or a table.
 
-    Ours: the longest solution of GSM8K, MATH and AQuA without such a word has 398 characters.
+    Our choice: the longest solution without a stop word in GSM8K, MATH and AQuA has 398 characters.
     """
     return stats.num_stop_words > 0 or stats.num_chars < max_chars
 
 
 def _variant(stats: TextStats, thresholds: Thresholds, language: str) -> Thresholds:
-    """Which of the preset's rules the document is judged by."""
+    """Return the variant of the preset that the document is judged by."""
     variant = None
     if thresholds.code is not None and is_mostly_code(stats):
         variant = thresholds.code

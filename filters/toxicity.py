@@ -1,10 +1,10 @@
-"""How much of a text is abuse and obscenity: the share of its words that stand in a word list.
+"""Measure abuse and obscenity in a text: the fraction of its words that stand in a word list.
 
-What it is: a cheap signal, kept as a column, that finds pages made of insults, swearing and pornography.
-What it is not: a judgement. Hatred in polite words scores 0; a dictionary, a novel or a court report that
-quotes such words scores as if it said them. That is why nothing is dropped for it by default.
-The shipped list is ours, English and Chinese, and short: words with one meaning only, no slurs against
-groups of people. Bring a list (one entry a line) where more is wanted.
+The fraction is a cheap signal, kept as a column, that finds pages of insults, swearing and pornography.
+It is not a judgement. Hatred in polite words scores 0, and a dictionary, a novel or a court report that
+quotes such words scores high. Therefore no document is dropped for it by default.
+The shipped list is ours, English and Chinese, and short. It holds words with one meaning only and no slurs
+against groups of people. To use more words, give a list with one entry per line.
 Cost: 50 microseconds per kB.
 """
 
@@ -27,39 +27,43 @@ SHIPPED_WORDS = tuple(
     )
 )
 
-# stdlib re: one class each. Chinese writes no spaces: its entries are found anywhere.
+# The standard library's re is safe here: each pattern is one character class. Chinese writes no spaces, so
+# its entries are searched anywhere in the text.
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN = re.compile(r"[㐀-鿿]")
 
 
 @dataclass(frozen=True)
 class WordList:
-    """Lower-cased entries: words, and strings of Han characters."""
+    """Lower-cased entries: single words, and strings of Han characters as one pattern."""
 
     words: frozenset[str]
     han: re.Pattern[str] | None
 
 
 def build_word_list(entries: Iterable[str]) -> WordList:
-    """The entries, which are single words. Raises ValueError for any other."""
+    """Build a list from entries that are single words. Raises ValueError for any other entry."""
     lowered = {entry.strip().lower() for entry in entries} - {""}
     han = sorted((entry for entry in lowered if _HAN.search(entry)), key=len, reverse=True)
     words = lowered.difference(han)
     for entry in sorted(words):
         if not _WORD.fullmatch(entry):
             raise ValueError(f"{entry[:100]!r} is not a single word; remedy: delete the line")
-    # A literal of each: an alternative that fails is abandoned at once, so the time is linear.
+    # Every alternative is a literal. One that fails is abandoned at once, so the time is linear.
     return WordList(frozenset(words), re.compile("|".join(map(re.escape, han))) if han else None)
 
 
 def toxicity(text: str, word_list: WordList) -> float:
-    """Listed words over all words outside code and math, in [0, 1]; a Han character counts as a word."""
+    """Return the fraction of listed words among the words outside code and math, in [0, 1].
+
+    Each Han character counts as one word.
+    """
     prose = without_spans(text, find_spans(text)).lower()
     words = _WORD.findall(prose)
     num_words = len(words)
     num_listed = sum(map(word_list.words.__contains__, words))
     if not prose.isascii():
-        # A run of Han characters was found as one word.
+        # The pattern found a run of Han characters as one word.
         runs = [len(word) for word in words if _HAN.match(word)]
         num_words += sum(runs) - len(runs)
         if runs and word_list.han is not None:

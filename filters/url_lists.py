@@ -1,12 +1,14 @@
-"""Lists of domains and URLs, as blocklists and opt-outs have them: is a page listed, and by which entry?
+"""Look up pages in lists of domains and URLs, such as blocklists and opt-out lists.
 
-1. An entry is a domain (`example.org`: the domain and everything under it, subdomains included) or a URL
-   (`example.org/a`: that page and what lies below it; with a query, that one page). Schemes, `www.`, tracking
-   parameters and fragments do not matter: both sides are made canonical.
+1. An entry is a domain or a URL. A domain (`example.org`) covers all its pages and subdomains. A URL
+   (`example.org/a`) covers that page and everything below it; a URL with a query covers that one page.
+   Schemes, `www.`, tracking parameters and fragments make no difference, because both sides are made
+   canonical.
 2. Only 64-bit hashes are kept. A page is looked up under its host, its parent domains, its URL and the
    folders above it.
-Cost: 12 bytes per entry (UT1's largest category: 4.6 million, 55 MB); 20 microseconds per page. That a page
-is listed by a collision has the odds of 10 look-ups times entries over 2**64.
+
+Cost: 12 bytes per entry (the largest category of UT1 has 4.6 million entries, 55 MB) and 20 microseconds per
+page. A hash collision lists a page by mistake with probability 10 look-ups x entries / 2**64.
 """
 
 import re
@@ -19,14 +21,15 @@ import xxhash
 
 from filters.urls import canonical_host, canonical_url
 
-# stdlib re: one class. What looks so needs no parsing, which is what takes time.
+# The standard library's re is safe here: one character class. A plain domain needs no URL parser, which is
+# slow.
 _PLAIN_DOMAIN = re.compile(r"[a-z0-9.-]+")
 _SCHEME = "https://"
 
 
 @dataclass(frozen=True)
 class UrlList:
-    """Hashes of entries, ascending, and for each the list, by its place in `names`, that it stands in."""
+    """Hashes of entries in ascending order, and for each the index in `names` of the list that holds it."""
 
     names: tuple[str, ...]
     hashes: npt.NDArray[np.uint64]
@@ -34,10 +37,10 @@ class UrlList:
 
 
 def build_url_list(lists: Mapping[str, Iterable[str]]) -> UrlList:
-    """The entries of several named lists. Blank lines and lines that begin with # are none.
+    """Build one UrlList from several named lists. Blank lines and lines that begin with # are skipped.
 
-    Of an entry in several lists the first list counts. Raises ValueError for an entry that is no domain and
-    no URL of the web.
+    An entry that stands in several lists belongs to the first of them. Raises ValueError for an entry that is
+    neither a domain nor a web URL.
     """
     hashes: list[int] = []
     owners: list[int] = []
@@ -56,7 +59,7 @@ def build_url_list(lists: Mapping[str, Iterable[str]]) -> UrlList:
 
 
 def listed_by(url: str | None, urls: UrlList) -> str | None:
-    """`<list>: <entry>` for the shortest entry that the page is listed under, or None."""
+    """Return `<list>: <entry>` for the shortest entry that covers the page, or None."""
     if url is None or len(urls.hashes) == 0:
         return None
     keys = _page_keys(url)
@@ -75,12 +78,12 @@ def _entry_key(entry: str) -> str:
         return canonical_host(entry.strip("."))
     canonical = canonical_url(entry if "://" in entry else f"http://{entry.removeprefix('*.')}")
     if canonical is None:
-        raise ValueError(f"{entry[:100]!r} is no domain and no URL; remedy: correct or delete the line")
+        raise ValueError(f"{entry[:100]!r} is neither a domain nor a URL; remedy: correct or delete the line")
     return canonical.removeprefix(_SCHEME).removesuffix("/")
 
 
 def _page_keys(url: str) -> list[str]:
-    """Keys of the entries that would list the page, the shortest first; none if it is no page of the web.
+    """Return the keys of all entries that would cover the page, shortest first; [] if it is not a web page.
 
     https://a.b.org/x/y?z -> b.org, a.b.org, a.b.org/x, a.b.org/x/y, a.b.org/x/y?z
     """

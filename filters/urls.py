@@ -1,7 +1,7 @@
-"""URLs made comparable: one spelling per page, one domain per site. No network, ever.
+"""Make URLs comparable: one spelling per page, one domain per site. The module never uses the network.
 
-Two URLs with one canonical form are taken for one page without a look at the text, so a rule stands here only
-if what it removes never says what is shown.
+Two URLs with the same canonical form are taken for one page without comparing the texts. Therefore a rule
+stands here only if what it removes never changes what the page shows.
 """
 
 import re
@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 import ada_url
 import tldextract
 
-# Query parameters that say how the reader came or who is reading, not what is shown.
-# Ours: click and campaign identifiers of the big advertisers and mailers; session identifiers of PHP, Java,
-# ASP, ColdFusion and the common forum and shop software.
+# Query parameters that say how a reader came or who is reading, but do not change the page.
+# Our choice: click and campaign identifiers of the big advertisers and mailers; session identifiers of PHP,
+# Java, ASP, ColdFusion and common forum and shop software.
 _TRACKING_PREFIXES = ("utm_", "mc_", "pk_", "mtm_", "hsa_", "_hs", "aspsessionid")
 _TRACKING_PARAMETERS = frozenset(
     str.split(
@@ -22,7 +22,7 @@ _TRACKING_PARAMETERS = frozenset(
         "sessid sessionid session_id phpsessid phpsess jsessionid oscsid zenid cfid cftoken"
     )
 )
-# Of these the value decides: `sid` is a session of phpBB and a story of other sites.
+# For these names the value decides: `sid` is a session on phpBB and a story on other sites.
 _PERHAPS_SESSION = frozenset(("s", "sid", "session"))
 _MIN_SESSION_CHARS = 26
 # `;jsessionid=...` of Java and `/(S(...))` of ASP.NET, up to the end of the path segment.
@@ -30,26 +30,27 @@ _SESSION_IN_PATH = re.compile(r";jsessionid=[^/]*|/\([ASF]\([^/)]*\)\)(?=/|\Z)",
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
-# Labels of a host that show the same page in another dress, where the site's own name follows.
-_DRESS = re.compile(r"(?:www\d?|m|mobile|amp)\Z")
-# Ours: sites that serve another site's pages under the same path.
+# Host labels (www, m, amp) that serve the same page as the host without them.
+_SAME_PAGE_LABEL = re.compile(r"(?:www\d?|m|mobile|amp)\Z")
+# Our choice: sites that serve another site's pages under the same path.
 _MIRROR_OF = {
     "export.arxiv.org": "arxiv.org",
     "xxx.lanl.gov": "arxiv.org",
     "old.reddit.com": "reddit.com",
     "np.reddit.com": "reddit.com",
 }
-# Archives hold the page's own URL in their path: /web/20200101000000id_/https://example.com/.
+# Web archives have the original URL in their path: /web/20200101000000id_/https://example.com/.
 _ARCHIVE = "web.archive.org"
 _ARCHIVED = re.compile(r"/web/\d{4,14}(?:[a-z]{2}_)?/(https?:)?/*(.+)\Z", re.IGNORECASE)
 
 
 def canonical_url(url: str) -> str | None:
-    """The URL in WHATWG form without what does not change the page; None if it is not a URL of the web.
+    """Return the URL in WHATWG form without parts that do not change the page; None if it is not a web URL.
 
-    Gone are the fragment, tracking parameters, session identifiers in query and path, the default port, the
-    final slash, `www.`, `m.`, `mobile.` and `amp.` labels; mirrors and web archives give the page they
-    mirror. Query parameters are sorted; http becomes https (a page seen under both is one page). Idempotent.
+    Removed are the fragment, tracking parameters, session identifiers in query and path, the default port,
+    the final slash, and the host labels `www.`, `m.`, `mobile.` and `amp.`. A mirror or a web archive gives
+    the URL of the mirrored page. Query parameters are sorted, and http becomes https, because both serve the
+    same page. The function is idempotent.
     """
     page = _web_url(url)
     while page and page.hostname == _ARCHIVE and (archived := _ARCHIVED.match(page.pathname + page.search)):
@@ -59,15 +60,15 @@ def canonical_url(url: str) -> str | None:
     host = canonical_host(page.hostname.rstrip("."))
     authority = host if page.port in ("", "80", "443") else f"{host}:{page.port}"
     path = _ESCAPE.sub(_canonical_escape, page.pathname)
-    if _SESSION_IN_PATH.search(path):  # parsed again: what is left may be a dot segment
+    if _SESSION_IN_PATH.search(path):  # what is left may be a dot segment, so parse again
         path = ada_url.URL("https://x.invalid" + _SESSION_IN_PATH.sub("", path)).pathname
     return f"https://{authority}{path.rstrip('/') or '/'}{_canonical_query(page.search)}"
 
 
 def registrable_domain(url: str) -> str:
-    """`example.co.uk` of `https://a.b.example.co.uk/x`; the host itself where it has no public suffix.
+    """Return `example.co.uk` for `https://a.b.example.co.uk/x`; the host itself if it has no public suffix.
 
-    The empty string if there is no host. The suffix list is the snapshot inside tldextract.
+    The result is empty if there is no host. The suffix list is the snapshot inside tldextract.
     """
     try:
         host = ada_url.URL(url.strip()).hostname
@@ -92,19 +93,19 @@ def _web_url(url: str) -> ada_url.URL | None:
 
 
 def canonical_host(host: str) -> str:
-    """A host in lower case without the labels that dress it, as long as a registrable name is left."""
+    """Return a lower-case host without labels such as `www.`, as long as a registrable name is left."""
     host = _MIRROR_OF.get(host, host)
     labels = host.split(".")
-    if not any(_DRESS.match(label) for label in labels[:-2]):
+    if not any(_SAME_PAGE_LABEL.match(label) for label in labels[:-2]):
         return host
     num_suffix = _extractor()(host).top_domain_under_public_suffix.count(".") + 1
     own, name = labels[:-num_suffix], labels[-num_suffix:]
-    bare = ".".join([label for label in own if not _DRESS.match(label)] + name)
+    bare = ".".join([label for label in own if not _SAME_PAGE_LABEL.match(label)] + name)
     return _MIRROR_OF.get(bare, bare)
 
 
 def _canonical_escape(escape: re.Match[str]) -> str:
-    """`%7e` -> `~`, `%e4` -> `%E4`: the two spellings are one character."""
+    """Return one spelling per escaped character: `%7e` -> `~`, `%e4` -> `%E4`."""
     character = chr(int(escape[1], 16))
     return character if character in _UNRESERVED else escape[0].upper()
 
@@ -112,7 +113,7 @@ def _canonical_escape(escape: re.Match[str]) -> str:
 def _canonical_query(search: str) -> str:
     if len(search) < 2:
         return ""
-    # latin-1 keeps every byte: escapes that are not UTF-8 would all become one replacement character.
+    # latin-1 keeps every byte. With UTF-8, all invalid escapes would become the same replacement character.
     pairs = parse_qsl(search[1:], keep_blank_values=True, encoding="latin-1")
     kept = sorted(pair for pair in pairs if not _is_tracking(*pair))
     return "?" + urlencode(kept, encoding="latin-1") if kept else ""
@@ -128,5 +129,6 @@ def _is_tracking(name: str, value: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _extractor() -> tldextract.TLDExtract:
-    # No suffix_list_urls: the default constructor goes to the network. No cache: workers share no folder.
+    # Without `suffix_list_urls=()` the constructor uses the network. There is no cache, because workers share
+    # no folder.
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)

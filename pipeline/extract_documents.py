@@ -9,10 +9,11 @@ from functools import partial
 from typing import Annotated
 
 import pyarrow as pa
-from pydantic import Field
+from annotated_types import Ge
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Fraction, PositiveFloat
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
@@ -30,11 +31,11 @@ _FAULTS_OF_OURS = ("timeout", "out_of_memory", "extractor_crashed", "extractor_e
 class ExtractConfig(Config):
     """extract.toml."""
 
-    timeout_s: Annotated[float, Field(gt=0)]
+    timeout_s: PositiveFloat
     """Seconds per document; past it the child is killed and the document rejected."""
-    max_memory_bytes: Annotated[int, Field(ge=1_000_000_000)]
+    max_memory_bytes: Annotated[int, Ge(1_000_000_000)]
     """Address space of the child process."""
-    max_error_fraction: Annotated[float, Field(ge=0, le=1)]
+    max_error_fraction: Fraction
     """The table is refused if more than this fraction of documents fails by timeout, memory or error."""
 
 

@@ -13,16 +13,18 @@ from functools import partial
 from typing import Annotated
 
 import pyarrow as pa
-from pydantic import Field
+from annotated_types import MinLen
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.benchmark_windows import read_windows
+from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest
 from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
-from filters.decontaminate import Index, contaminated_by
+from filters.decontaminate import Index, contaminated_by, index_of_windows
 from filters.language import Language, identify, model_path
 from filters.licences import licence_of
 from filters.measure.stats import TextStats, measure
@@ -32,7 +34,6 @@ from filters.rules import is_mathematical, is_mostly_code, reject_reason
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
 from pipeline.reading.lists import read_url_lists, read_words
-from pipeline.reading.problems import ProblemConfig, index_problems
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
 
@@ -51,22 +52,20 @@ class FilterConfig(Config):
 
     rules: str
     """Preset of filters.presets: reasonmill, fineweb, gopher, c4, dclm-rules, dolma3, ..."""
-    languages: tuple[str, ...]
-    """ISO 639 codes to keep; empty: all."""
-    min_language_score: Annotated[float, Field(ge=0, le=1)]
+    languages: Annotated[tuple[str, ...], MinLen(1)] | None = None
+    """ISO 639 codes to keep; absent: all."""
+    min_language_score: Fraction
     """What the probabilities of the languages to keep must sum to. Below it the language counts as unknown,
     which is allowed only in what is mostly code or math; another language of that score is rejected at once.
     """
-    max_toxicity: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of listed words; 1 keeps everything, toxicity is then only measured."""
-    toxic_words: tuple[str, ...]
-    """Files, folders or globs of words, one a line; empty: the short list of filters.toxicity."""
+    max_toxicity: Fraction | None = None
+    """Largest share of listed words; absent: toxicity is only measured."""
+    toxic_words: Annotated[tuple[str, ...], MinLen(1)] | None = None
+    """Files, folders or globs of words, one per line; absent: the short list of filters.toxicity."""
     blocked_urls: tuple[str, ...]
     """Files, folders (UT1's categories) or globs of domains and URLs that are rejected."""
     opt_outs: tuple[str, ...]
     """The same for pages whose owners asked to be left out; see pipeline.inspection forget."""
-    problems: tuple[ProblemConfig, ...]
-    """Benchmarks: documents that contain one of their problems are rejected."""
 
 
 @dataclass(frozen=True)
@@ -88,26 +87,26 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     except ValueError as error:
         raise ConfigError(f"{place.preset}/filter.toml: rules: {error}; remedy: name one of these") from None
     documents = tables.open_table(place.input, "documents")
-    index, index_digest = index_problems(config.problems)
-    words, words_digest = read_words("toxic_words", config.toxic_words)
+    benchmarks = tables.open_table(place.input, "benchmark_index")
+    words, words_digest = read_words("toxic_words", config.toxic_words or ())
     blocked, blocked_digest = read_url_lists("blocked_urls", config.blocked_urls)
     opted_out, opted_out_digest = read_url_lists("opt_outs", config.opt_outs)
-    facts = {
+    facts = {  # what the result of one shard depends on: its fingerprint leaves out the inputs
         "language_model": tables.hash_bytes(model_path().read_bytes()),
-        "problem_index": index_digest,
-        "num_problems": len(index.names),
+        "benchmark_index": benchmarks.manifest.digest,
         "toxic_words": words_digest,
         "blocked_urls": blocked_digest,
         "num_blocked_urls": len(blocked.hashes),
         "opt_outs": opted_out_digest,
         "num_opt_outs": len(opted_out.hashes),
     }
-    inputs = {"documents": documents.manifest.digest}
+    inputs = {"documents": documents.manifest.digest, "benchmark_index": benchmarks.manifest.digest}
     job = Job("filter", "filtered", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(documents)
-    judge = Judge(config, index, words, blocked, opted_out)
 
     def work() -> Manifest:
+        index = index_of_windows(*read_windows(benchmarks))
+        judge = Judge(config, index, words, blocked, opted_out)
         # 16 MB, 12 bytes per window of the problems and per listed URL
         sent = spark.sparkContext.broadcast(judge)
 
@@ -145,7 +144,8 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
     }
     fault = language_reason(language, stats, judge.config)
     reason = fault if fault == "language" else rule_reason(language, stats, judge.config) or fault
-    if reason is None and measured["toxicity"] > judge.config.max_toxicity:
+    max_toxicity = judge.config.max_toxicity
+    if reason is None and max_toxicity is not None and measured["toxicity"] > max_toxicity:
         reason = "too_toxic"
     problem = None if reason else contaminated_by(text, judge.problems)
     if reason or problem:
@@ -172,9 +172,11 @@ def _excerpt(text: str) -> str:
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
     """`language` if it is surely another one, `unknown_language` where there is prose to know it by."""
+    if config.languages is None:
+        return None
     found = ((language.language, language.score), (language.second, language.second_score))
     wanted_score = sum(score for name, score in found if name in config.languages)
-    if not config.languages or wanted_score >= config.min_language_score:
+    if wanted_score >= config.min_language_score:
         return None
     is_code = is_mostly_code(stats)
     if is_code and not stats.num_code_blocks:
@@ -186,7 +188,7 @@ def language_reason(language: Language, stats: TextStats, config: FilterConfig) 
 
 def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
     """The preset's reason; a language that is not sure is unknown, unless it is one of those to keep."""
-    is_sure = language.score >= config.min_language_score or language.language in config.languages
+    is_sure = language.score >= config.min_language_score or language.language in (config.languages or ())
     return reject_reason(stats, preset(config.rules), language.language if is_sure else "und")
 
 

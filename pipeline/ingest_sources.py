@@ -9,10 +9,12 @@ from functools import partial
 from typing import Annotated, Literal
 
 import pyarrow as pa
+from annotated_types import MinLen
 from pydantic import Field
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
@@ -43,26 +45,26 @@ class SourceConfig(Config):
     """Globs of files to leave out, relative to the folder before the first wildcard of `path`."""
     text_field: str = "text"
     """jsonl and parquet: the field that holds the document."""
-    id_field: str = ""
-    """jsonl and parquet: the field that names the document; empty: its line or row number does."""
-    url_field: str = ""
-    """jsonl and parquet: the field with the page's URL; empty: there is none."""
+    id_field: str | None = None
+    """jsonl and parquet: the field that names the document; absent: its line or row number does."""
+    url_field: str | None = None
+    """jsonl and parquet: the field with the page's URL; absent: there is none."""
 
 
 class IngestConfig(Config):
     """ingest.toml."""
 
-    rows_per_part: Annotated[int, Field(gt=0)]
+    rows_per_part: Positive
     """Rows of one part of `raw`, rejects counted: a part is one task of extraction."""
-    bytes_per_part: Annotated[int, Field(gt=0)]
+    bytes_per_part: Positive
     """Content bytes after which a part is closed early."""
-    files_per_shard: Annotated[int, Field(gt=0)]
+    files_per_shard: Positive
     """About how many small files one task reads (formats where a file is one document)."""
-    max_content_bytes: Annotated[int, Field(gt=0)]
+    max_content_bytes: Positive
     """Larger documents are rejected as too_large."""
-    max_expansion: Annotated[int, Field(gt=0)]
+    max_expansion: Positive
     """A compressed HTTP body may grow this many times; beyond it, it is taken for a bomb."""
-    sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    sources: Annotated[tuple[SourceConfig, ...], MinLen(1)]
     """What to read."""
 
 

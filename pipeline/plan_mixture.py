@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import MIXTURE, Manifest
 from configs.job import Job, Record, commit, finished, run_job
 from configs.loader import Config, load
-from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, Positive, StageConfig
+from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, StageConfig
 from pipeline.mixture.buckets import open_inputs, train_documents
 from pipeline.mixture.ranges import Boundary, count_chunks, find_boundaries
 from pipeline.mixture.summary import summarise

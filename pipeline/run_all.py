@@ -1,4 +1,4 @@
-"""A preset end to end: Spark jobs in one driver, the other rooms' jobs as child processes, in order.
+"""A preset end to end: Spark jobs in one driver, the other jobs as child processes, in order.
 
 Every step skips work whose manifest matches, so a killed run continues and a second run does nothing.
 Ends with ten lines and the path of the report; writes summary.json.
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 SparkJob = Callable[[SparkSession, Place], object]
 
 STEPS: tuple[tuple[str, SparkJob | str], ...] = (
+    ("benchmarks", "pipeline.index_benchmarks"),
     ("ingest", ingest_sources.run),
     ("extract", extract_documents.run),
     ("filter", filter_documents.run),

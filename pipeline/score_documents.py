@@ -11,27 +11,26 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.encoding import encode
 from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
-from configs.recipe import Positive
 from filters import taggers
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
-from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import TokenizerFacts, encoder, open_tokenizer
 
 logger = logging.getLogger(__name__)
-
-SHIPPED = "shipped"
 
 
 class ScoreConfig(Config):
     """`score.toml`."""
 
-    taggers: str
-    """Folder of models and their card.json, or "shipped" for those in filters/models."""
+    taggers: str | None = None
+    """Folder of models and their card.json; absent: those shipped in filters/taggers/models."""
     batch_rows: Positive
     """Documents scored and tokenised at a time."""
 
@@ -39,9 +38,8 @@ class ScoreConfig(Config):
 def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Score what is not scored yet and commit the table; None on a dry run."""
     config = load(place.preset, "score", ScoreConfig)
-    models = None if config.taggers == SHIPPED else config.taggers
     try:
-        model_hash = taggers.load(models).model_hash  # fail before any task does
+        model_hash = taggers.load(config.taggers).model_hash  # fail before any task does
     except ValueError as error:
         raise ConfigError(f"{place.preset}/score.toml: taggers: {error}") from None
     deduped = tables.open_table(place.input, "deduped")
@@ -50,7 +48,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     facts = {"tagger_hash": model_hash, "tokenizer_hash": tokenizer.hash}
     job = Job("score", "scored", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(deduped)
-    score_shard = partial(transform, tokenizer=tokenizer, models=models, batch_rows=config.batch_rows)
+    score_shard = partial(transform, tokenizer=tokenizer, models=config.taggers, batch_rows=config.batch_rows)
     return run_job(
         place,
         "score",

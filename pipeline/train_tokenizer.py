@@ -10,20 +10,19 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from annotated_types import Gt
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from configs import tables
+from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
+from configs.encoding import encode, text_encoder
 from configs.job import Job, commit, finished, run_job
 from configs.loader import Config, ConfigError, load
-from configs.recipe import NonNegative, Positive
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import read_table
@@ -41,13 +40,13 @@ QWEN2_SPLIT = (
 class TokenizerConfig(Config):
     """`tokenizer.toml`."""
 
-    path: str
-    """A tokenizer.json to take, relative to the working directory; empty: train one."""
+    path: str | None = None
+    """A tokenizer.json to take, relative to the working directory; absent: train one."""
     vocab_size: Positive
     """Rows including the end of document; a tokenizer taken must have exactly these."""
     eod: str
     """The token that ends every document."""
-    sample_bytes: Annotated[int, Gt(0)]
+    sample_bytes: Positive
     """About this much UTF-8 text is trained on (unused when one is taken)."""
     seed: NonNegative
     """Draws the sample."""
@@ -59,7 +58,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     deduped = tables.open_table(place.input, "deduped")
     inputs = {"deduped": deduped.manifest.digest}
     taken = None
-    if config.path:
+    if config.path is not None:
         taken = read_tokenizer(config.path)
         inputs = {"path": tables.hash_bytes(taken)}
     job = Job("tokenizer", "tokenizer", code_hash(__name__), config.model_dump(mode="json"), inputs)
@@ -74,7 +73,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         part = tables.write_bytes(tables.table_path(place.output, "tokenizer"), FILE, data)
         return commit(place.output, job, [], started, parts=[part], facts=facts)
 
-    what = f"take {config.path}" if config.path else f"train {config.vocab_size} tokens"
+    what = f"train {config.vocab_size} tokens" if config.path is None else f"take {config.path}"
     return run_job(place, "tokenizer", what, partial(finished, place, job), work)
 
 
@@ -90,8 +89,8 @@ def read_tokenizer(path: str) -> bytes:
 
 def sample(documents: DataFrame, config: TokenizerConfig) -> Iterator[str]:
     """Texts of the train split drawn by hash until about `sample_bytes`, in doc_id order."""
-    train_split = documents.where(sf.col("split") == "train").select("doc_id", "text")
-    total = train_split.agg(sf.sum(sf.octet_length("text"))).first()[0] or 0
+    train_split = documents.where(F.col("split") == "train").select("doc_id", "text")
+    total = train_split.agg(F.sum(F.octet_length("text"))).first()[0] or 0
     if not total:
         raise ContractError("deduped: no text in the train split; remedy: check ingest and filter counts")
     drawn = train_split.where(order_position(config.seed) < config.sample_bytes / total)
@@ -131,7 +130,7 @@ def _facts(data: bytes, config: TokenizerConfig) -> dict[str, object]:
     """What readers need to know of a tokenizer. Raises ConfigError if it is not what the config says."""
     where = f"tokenizer.toml: path = {config.path!r}"
     try:
-        tokenizer = Tokenizer.from_str(data.decode("utf-8"))
+        tokenizer = text_encoder(data)
     # The binding raises plain Exception for a file that it cannot read.
     except Exception as error:
         raise ConfigError(f"{where}: {error}; remedy: give a Hugging Face tokenizer.json") from None
@@ -143,6 +142,11 @@ def _facts(data: bytes, config: TokenizerConfig) -> dict[str, object]:
         raise ConfigError(
             f"{where}: it has {vocab_size} tokens, vocab_size says {config.vocab_size}; "
             f"remedy: set vocab_size = {vocab_size} here and in model.toml"
+        )
+    if vocabulary[config.eod] in encode(tokenizer, [config.eod])[0]:
+        raise ConfigError(
+            f"{where}: a document that quotes eod {config.eod!r} would end there; "
+            "remedy: mark that token as special in the file's added_tokens"
         )
     return {
         "vocab_size": vocab_size,

@@ -1,12 +1,13 @@
-"""How good each stage's checkpoint is on held-out text, and how good its draft head.
+"""Evaluate the checkpoint of each stage, and its draft head, on held-out text.
 
     python -m pretrain.evaluate --preset DIR
 
-For every finished stage and every held-out group (math, code, prose), into <root>/evaluation.json: what
-heldout.py measures, and the acceptance of drawn drafts. For the last stage also `served`: how many drafts
-stand and how fast it writes (acceptance.py). All stages see the same windows, of stage 1's length.
-Cost: a forward pass a stage over NUM_ROWS rows a group, both heads, and some hundred short passes to decode;
-20 s for the tiny preset on a busy core.
+The result is <root>/evaluation.json. For every finished stage and every held-out group (math, code, prose) it
+holds the scores of heldout.py and the acceptance rate of sampled drafts. For the last stage it also holds
+`served`: acceptance rates and decoding speed (acceptance.py). All stages are measured on the same rows, which
+have stage 1's sequence length.
+Cost: per stage, one forward pass of both heads over NUM_ROWS rows per group and some hundred short decoding
+passes; 20 s for the tiny preset on a busy core.
 """
 
 import json
@@ -24,21 +25,24 @@ from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
 from pretrain.decoding import acceptance
 from pretrain.model.mimo import MimoModel
+from pretrain.plan.layout import TrainConfig
+from pretrain.plan.token_files import GROUPS
 from pretrain.run import launch
 from pretrain.run.finished import finished_model, finished_stages
-from pretrain.run.heldout import GROUPS, Sample, heldout_samples, score
-from pretrain.run.launch import TrainConfig
+from pretrain.run.heldout import Sample, heldout_samples, heldout_scores
 
 logger = logging.getLogger(__name__)
 
 
 NUM_ROWS = 32
-"""Rows of stage 1's sequence length a group is measured on. Ours: 262,144 tokens at 8,192; at tiny's 256 the
-8,192 tokens that a minute of CPU affords for three groups and three stages."""
+"""Rows of stage 1's sequence length per group.
+
+Our choice: 262,144 tokens per group at a length of 8,192. At the tiny preset's length of 256 it is 8,192
+tokens per group, so that three groups and three stages take less than a minute on a CPU."""
 
 
 def run(place: Place) -> dict[str, object] | None:
-    """Evaluate every stage that has a checkpoint and write evaluation.json; None on a dry run."""
+    """Evaluate every finished stage and write evaluation.json. Returns its content, None on a dry run."""
     model = load(place.preset, "model", ModelConfig)
     stages = [load(place.preset, f"stage{n}", StageConfig) for n in range(1, NUM_STAGES + 1)]
     digests = finished_stages(place.input)
@@ -53,7 +57,11 @@ def run(place: Place) -> dict[str, object] | None:
 
 
 def _find(place: Place, wanted: str) -> dict[str, object] | None:
-    """The report of this fingerprint; with --accept-code, one of other code is taken over."""
+    """Return evaluation.json if it has this fingerprint.
+
+    With --accept-code, a file that other code made from the same inputs counts too, and its fingerprint is
+    replaced.
+    """
     report = _read(place.output)
     found = str((report or {}).get("fingerprint"))
     if report is None or not matches(found, wanted, place.accept_code):
@@ -101,7 +109,7 @@ def _write(root: str, report: dict[str, object]) -> dict[str, object]:
 
 def _scores(model: MimoModel, sample: Sample) -> dict[str, float | None]:
     drawn = acceptance.sampled_acceptance(model, sample.prompts) if model.mtp_process else None
-    return asdict(score(model, sample, with_overlap=True)) | {"sampled_acceptance": drawn}
+    return asdict(heldout_scores(model, sample, with_overlap=True)) | {"sampled_acceptance": drawn}
 
 
 def _line(scores: dict[str, dict[str, float]]) -> str:
@@ -122,7 +130,7 @@ def _fingerprint(
 
 
 def _read(root: str) -> dict[str, object] | None:
-    """evaluation.json, or None where there is none or half of one."""
+    """Return evaluation.json; None if it is missing or incomplete."""
     try:
         return json.loads(tables.read_bytes(root, "evaluation.json"))
     except (FileNotFoundError, ValueError):

@@ -2,11 +2,11 @@
 
     python -m pretrain.export_hf --preset DIR
 
-runs/<preset>/export/: safetensors, config.json, generation_config.json, the tokenizer, and the two
-remote-code files (hf/*.py) that vLLM and transformers ask for. Every file of weights is read back and
+The result is runs/<preset>/export/: safetensors files, config.json, generation_config.json, the tokenizer,
+and the two remote-code files (hf/*.py) that vLLM and transformers load. Every weight file is read back and
 compared; manifest.json is deleted first and written last.
-Cost: one process without a GPU will do; memory for the weights twice and for a file of them twice (mimo7b in
-bf16, by count: 42 GB).
+Cost: one process, which needs no GPU. Its memory holds all weights twice and one weight file twice (mimo7b in
+bf16: 42 GB, computed from the sizes).
 """
 
 import json
@@ -28,18 +28,18 @@ from configs.job import Job, commit, finished, run_job
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
+from pretrain.plan.layout import TrainConfig
 from pretrain.run import launch
 from pretrain.run.finished import finished_model, finished_stages
-from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 
-MAX_SHARD_BYTES = 5_000_000_000
-"""Size of one safetensors file; the customary size of the hub."""
+MAX_FILE_BYTES = 5_000_000_000
+"""Largest size of one safetensors file, as is usual on the Hugging Face hub."""
 
 
 def run(place: Place) -> Manifest | None:
-    """Export the last finished stage; skip if the export is of that checkpoint already."""
+    """Export the last finished stage; do nothing if the export was made from the same checkpoint."""
     model_config = load(place.preset, "model", ModelConfig)
     stage, checkpoint_digest = max(finished_stages(place.input).items())
     trained = load(place.preset, f"stage{stage}", StageConfig)
@@ -71,7 +71,7 @@ def run(place: Place) -> Manifest | None:
 
 
 def write_model(folder: str, tensors: dict[str, Tensor], config: dict[str, object]) -> Iterator[Part]:
-    """Weights, config.json, generation_config.json, and the remote-code files beside this module."""
+    """Write the weights, config.json, generation_config.json and the remote-code files of pretrain/hf."""
     yield from write_weights(folder, tensors)
     generation = {name: config[name] for name in ("bos_token_id", "eos_token_id")}
     yield _write_json(folder, "config.json", config)
@@ -81,7 +81,7 @@ def write_model(folder: str, tensors: dict[str, Tensor], config: dict[str, objec
 
 
 def write_tokenizer(folder: str, tokenizer: tables.Table, trained: StageConfig) -> Iterator[Part]:
-    """The two files of a tokenizer table."""
+    """Write tokenizer_config.json and tokenizer.json of a tokenizer table."""
     eod = str(tokenizer.manifest.facts["eod"])
     values = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -98,12 +98,12 @@ def _write_json(folder: str, name: str, values: dict[str, object]) -> Part:
     return tables.write_bytes(folder, name, (json.dumps(values, indent=2) + "\n").encode())
 
 
-def shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Tensors in order, cut where a file would pass MAX_SHARD_BYTES."""
+def split_into_files(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Group tensors, in order, into files of at most MAX_FILE_BYTES; a larger tensor gets its own file."""
     pieces: list[dict[str, Tensor]] = [{}]
     size = 0
     for name, tensor in tensors.items():
-        if pieces[-1] and size + tensor.nbytes > MAX_SHARD_BYTES:
+        if pieces[-1] and size + tensor.nbytes > MAX_FILE_BYTES:
             pieces.append({})
             size = 0
         pieces[-1][name] = tensor
@@ -112,8 +112,11 @@ def shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
 
 
 def write_weights(folder: str, tensors: dict[str, Tensor]) -> Iterator[Part]:
-    """Write the safetensors files (and their index where there are several), each read back and compared."""
-    pieces = shards(tensors)
+    """Write the safetensors files, and an index if there are several; read each back and compare it.
+
+    Raises ContractError if a file reads back changed.
+    """
+    pieces = split_into_files(tensors)
     index: dict[str, str] = {}
     for number, piece in enumerate(pieces, start=1):
         place = f"-{number:05}-of-{len(pieces):05}" if len(pieces) > 1 else ""

@@ -34,10 +34,10 @@ from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import append_copies, shift_within_documents
 from pretrain.mtp_copies.state import TuningState
 from pretrain.mtp_copies.tune import ExtendConfig, targets, tune
+from pretrain.plan.layout import TrainConfig
 from pretrain.run import checkpoint, launch
 from pretrain.run.finished import finished_model, finished_stages
 from pretrain.run.heldout import NUM_ROWS_IN_TRAINING, Sample, heldout_samples, overlap, predict
-from pretrain.run.launch import TrainConfig
 
 logger = logging.getLogger(__name__)
 

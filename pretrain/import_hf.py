@@ -1,4 +1,4 @@
-"""Read a model folder in MiMo's Hugging Face layout, an export of ours or a released one, into a model."""
+"""Load a model folder in MiMo's Hugging Face layout into a model: an export of ours or a released model."""
 
 import json
 from pathlib import PurePosixPath
@@ -15,9 +15,9 @@ from pretrain.model.mtp import append_copies
 
 
 def read_folder(folder: str) -> dict[str, Tensor]:
-    """Every tensor of a model folder, from one safetensors file or from those its index names.
+    """Read every tensor of a model folder, from one safetensors file or from those that its index names.
 
-    Raises ContractError if a file is missing or not what it should be.
+    Raises ContractError if a file is missing or is not in the safetensors format.
     """
     fs, base = tables.filesystem(folder)
     names = ["model.safetensors"]
@@ -29,7 +29,7 @@ def read_folder(folder: str) -> dict[str, Tensor]:
             raise ContractError(f"{folder}/{name}: missing; remedy: name an exported model's folder")
         try:
             tensors |= safetensors.torch.load(tables.read_bytes(folder, name))
-        except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that torch does not have
+        except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a dtype that torch does not have
             raise ContractError(
                 f"{folder}/{name}: not safetensors ({error}); remedy: copy the model again"
             ) from None
@@ -37,7 +37,10 @@ def read_folder(folder: str) -> dict[str, Tensor]:
 
 
 def _names_in_index(folder: str) -> list[str]:
-    """The weight files that the index names: files of this folder, nothing elsewhere."""
+    """Return the names of the weight files in the index.
+
+    Raises ContractError unless all are in this folder.
+    """
     try:
         index = json.loads(tables.read_bytes(folder, "model.safetensors.index.json"))
         names = sorted(set(index["weight_map"].values()))
@@ -53,9 +56,9 @@ def _names_in_index(folder: str) -> list[str]:
 
 
 def load_folder(folder: str, model: MimoModel) -> None:
-    """Give `model` (one process, local layer spec) the weights of a model folder, in the model's own type.
+    """Load a model folder into `model` (one process, megatron-core's local layers), in the model's dtype.
 
-    Where the folder holds more MTP layers than the model, the model gets them.
+    If the folder holds more MTP layers than the model, the model gets the additional layers too.
     """
     tensors = read_folder(folder)
     state = from_hf(model.model_config, tensors)

@@ -1,13 +1,14 @@
-"""Benchmarks of lm-evaluation-harness on a checkpoint, without an export.
+"""Run benchmarks of lm-evaluation-harness on a checkpoint, without an export.
 
     python -m pretrain.lm_eval_adapter --preset DIR --tasks TASK,TASK [--task-folder DIR] [--limit N]
 
-The last finished stage, in this process; results go to <root>/lm_eval.json. The harness is no requirement of
-ours: `pip install lm_eval==0.4.13` (144 MB) adds it and changes no package of requirements.lock. Its tasks
-fetch their data from a hub; a task of your own is a YAML file in DIR with `dataset_path: json` and
-`dataset_kwargs: {data_files: {test: FILE.jsonl}}`. Text without a context is read behind an end-of-document
-token, which our training never shows to the text after it. Generation drafts with the MTP layer: the same
-text in fewer passes.
+The model is that of the last finished stage and runs in this process; results go to <root>/lm_eval.json. The
+harness is not among this project's requirements: `pip install lm_eval==0.4.13` (144 MB) adds it and changes
+no package of requirements.lock. Its tasks download their data from a hub. A task of your own is a YAML file
+in the folder of --task-folder; it sets `dataset_path: json` and
+`dataset_kwargs: {data_files: {test: FILE.jsonl}}`. A text without a context is read after an end-of-document
+token; in training, attention never crosses that token. Generation uses drafts of the MTP layer, which gives
+the same text in fewer passes.
 """
 
 import json
@@ -36,7 +37,7 @@ MAX_NEW_TOKENS = 256  # the harness's own default
 
 
 def adapter(model: MimoModel, tokenizer: Tokenizer, eod_id: int, max_length: int) -> object:
-    """The model as the harness's TemplateLM. Raises ConfigError if lm_eval is not installed."""
+    """Wrap the model as the harness's TemplateLM. Raises ConfigError if lm_eval is not installed."""
     with _harness():
         from lm_eval.api.model import TemplateLM
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
@@ -84,9 +85,9 @@ def _harness() -> Iterator[None]:
 
 
 def known_tasks(names: Sequence[str], folder: Path | None) -> tuple[object, list[str]]:
-    """The harness's TaskManager, with the tasks in `folder`, and the names, `*` in them resolved.
+    """Return the harness's TaskManager, with the tasks in `folder`, and the names with `*` expanded.
 
-    Raises ConfigError for a name that it does not know, or if lm_eval is not installed.
+    Raises ConfigError for a name that the harness does not know, or if lm_eval is not installed.
     """
     with _harness():
         from lm_eval.tasks import TaskManager
@@ -95,7 +96,7 @@ def known_tasks(names: Sequence[str], folder: Path | None) -> tuple[object, list
     if unknown := [name for name, matches in found.items() if not matches]:
         raise ConfigError(
             f"--tasks {unknown[0]}: the harness has no such task; "
-            "remedy: choose one of `lm_eval ls tasks`, or name your own's folder with --task-folder"
+            "remedy: choose one of `lm_eval ls tasks`, or give the folder of your own task with --task-folder"
         )
     return manager, [match for matches in found.values() for match in matches]
 
@@ -104,9 +105,9 @@ def known_tasks(names: Sequence[str], folder: Path | None) -> tuple[object, list
 def loglikelihoods(
     model: MimoModel, requests: Sequence[tuple[Sequence[int], Sequence[int]]], max_length: int
 ) -> list[tuple[float, bool]]:
-    """Of each continuation after its context: log probability in nats, and whether greedy decoding says it.
+    """Return, per (context, continuation), the log probability in nats and whether it is the greedy one.
 
-    Contexts have a token or more and lose their beginning where the model's `max_length` is passed.
+    A context has at least one token. Where a text is longer than `max_length`, its first tokens are cut off.
     """
     texts = [([*context, *new][-max_length - 1 :], len(new)) for context, new in requests]
     found: list[tuple[float, bool]] = [(0.0, True)] * len(texts)
@@ -116,7 +117,7 @@ def loglikelihoods(
         for row, number in zip(rows, numbers, strict=True):
             row[: len(texts[number][0])] = torch.tensor(texts[number][0])
         tokens = rows.to(next(model.parameters()).device)
-        # What stands behind a text is not seen by it: attention is causal.
+        # Padding after a text does not change its values: attention is causal.
         nats, best = predict(model, model(one_document(tokens[:, :-1])).hidden, tokens[:, 1:])
         right: Tensor = best == tokens[:, 1:]
         for place, number in enumerate(numbers):
@@ -127,7 +128,7 @@ def loglikelihoods(
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Numbers of texts that are read together, longest first, TOKENS_PER_FORWARD with their padding."""
+    """Yield the indices of texts per forward pass, longest first: TOKENS_PER_FORWARD tokens with padding."""
     batch: list[int] = []
     for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > TOKENS_PER_FORWARD:
@@ -141,7 +142,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 def continuation(
     model: MimoModel, tokenizer: Tokenizer, prompt: list[int], wanted: dict, eod_id: int, max_length: int
 ) -> str:
-    """What the model writes after `prompt`, cut before the first of `wanted["until"]`."""
+    """Generate a continuation of `prompt` and cut it before the first of the strings `wanted["until"]`."""
     until = wanted.get("until") or []
     stops = [until] if isinstance(until, str) else list(until)
     num_new = min(int(wanted.get("max_gen_toks", MAX_NEW_TOKENS)), max_length - 1)
@@ -162,11 +163,11 @@ def continuation(
 
 def main(
     preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
-    tasks: Annotated[str, typer.Option(help="names of the harness's tasks, with commas")],
-    input: Annotated[str | None, typer.Option(help="root of the run read; default runs/<preset>")] = None,
-    output: Annotated[str | None, typer.Option(help="where lm_eval.json goes; default the input")] = None,
-    task_folder: Annotated[Path | None, typer.Option(help="task definitions of your own")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="questions a task; default all")] = None,
+    tasks: Annotated[str, typer.Option(help="names of the harness's tasks, separated by commas")],
+    input: Annotated[str | None, typer.Option(help="root of the run; default runs/<preset>")] = None,
+    output: Annotated[str | None, typer.Option(help="folder of lm_eval.json; default: the input")] = None,
+    task_folder: Annotated[Path | None, typer.Option(help="folder of your own task definitions")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="questions per task; default all")] = None,
 ) -> None:
     """Run lm-evaluation-harness on the last finished stage."""
     configure_logging()

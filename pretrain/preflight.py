@@ -1,52 +1,69 @@
-"""The gate before launch: refuse what cannot run, and print what will.
+"""The gate before launch (MiMo-7B report, arXiv 2505.07608): print what will run, refuse what cannot.
 
-    python -m pretrain.preflight --preset DIR
+    python -m pretrain.preflight --preset DIR [--plan-only]
 
-Reads presets, plans and token manifests and every .idx; no GPU, no model. With --dry-run, or before the data
-exists, it checks and prints the schedule and the model alone. Writes preflight.json last.
-Cost: the step list (a few seconds for 1.1 million steps) and one read of every index.
+Prints the plan from the preset alone: schedule, model, memory, work, tokens and disk. Then it reads mixtures,
+token manifests and every .idx, and writes preflight.json last. With --plan-only it ends after the plan.
+No GPU and no model: neither torch nor megatron is imported.
+Cost: a second for the plan, then one read of every index.
 """
 
 import json
-import logging
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from annotated_types import Gt
 
 from configs import tables
-from configs.command import Place, main
+from configs.command import Place, configure_logging, place_of, refusals_in_one_line, run_command
 from configs.contract import ContractError
-from configs.loader import load
-from configs.recipe import Recipe, load_recipe
+from configs.loader import Config, load
+from configs.recipe import Fraction, Positive, Recipe, load_recipe
 from pretrain.plan import schedule
-from pretrain.plan.checks import Source, check_data, check_disk, check_heldout, check_layout
-from pretrain.plan.sizes import PEAK_FLOPS, Convention, Layout, flops_per_token, memory_per_gpu, parameters
-from pretrain.run.launch import TrainConfig, ranks_per_model
-
-logger = logging.getLogger(__name__)
+from pretrain.plan.checks import Source, check_data, check_disk, check_heldout, checkpoint_bytes
+from pretrain.plan.layout import TrainConfig, check_layout, layout_of
+from pretrain.plan.sizes import PEAK_FLOPS, Convention, flops_per_token, memory_per_gpu, parameters
 
 REPORTED_TOKENS = 25_000_000_000_000  # [2.3] "about 25T"; its published pieces sum to 23.784T
 
 
-def run(place: Place) -> None:
-    """Check everything, print the plan, write preflight.json. Raises ConfigError or ContractError."""
+class PreflightConfig(Config):
+    """preflight.toml: the machines that the plan is made for."""
+
+    num_gpus: Positive
+    """GPUs of the whole run."""
+    flops_utilisation: Annotated[Fraction, Gt(0.0)]
+    """Share of a GPU's peak FLOP/s that training is expected to reach."""
+
+
+def run(place: Place, plan_only: bool = False) -> None:
+    """Print the plan, check the data, write preflight.json. Raises ConfigError or ContractError."""
     recipe, config = load_recipe(place.preset), load(place.preset, "train", TrainConfig)
+    machines = load(place.preset, "preflight", PreflightConfig)
     schedule.check(recipe.schedule, recipe.stages)
-    check_layout(recipe, config)
-    lines = [*schedule_lines(recipe), *model_lines(recipe, config)]
-    has_plan = tables.read_manifest(place.input, "mixtures/stage1") is not None
-    facts: dict[str, object] = {"parameters": parameters(recipe.model)[0]}
-    if has_plan:
-        sources = check_data(place.input, recipe)
-        lines += source_lines(sources)
-        if config.heldout_every_steps:
-            check_heldout(place.input)
-        check_disk(place.output, recipe.model)
-        facts["sources"] = [vars(source) for source in sources]
-    elif not place.dry_run:
-        raise ContractError(
-            f"{place.input}/mixtures: no plan; remedy: run make plan tokenize first, or --dry-run"
-        )
-    print("\n".join(lines))
+    check_layout(recipe, config, machines.num_gpus)
+    plan = [*schedule_lines(recipe), *model_lines(recipe, config, machines), *budget_lines(recipe)]
+    print("\n".join(plan), flush=True)  # before what may be refused below
+    has_mixtures = tables.read_manifest(place.input, "mixtures/stage1") is not None
+    missing = f"{place.input}/mixtures: the token tables are not there yet; remedy: run make plan tokenize"
+    if plan_only:
+        if not has_mixtures:
+            print(missing)
+        return
+    if not has_mixtures:
+        raise ContractError(missing)
+    sources = check_data(place.input, recipe)
+    if config.heldout_every_steps:
+        check_heldout(place.input)
+    check_disk(place.output, recipe.model)
+    drawn = source_lines(sources)
+    print("\n".join(drawn))
     if not place.dry_run:
-        _write_report(place.output, json.dumps(facts | {"lines": lines}, indent=1, sort_keys=True) + "\n")
+        facts = {"parameters": parameters(recipe.model)[0], "sources": [vars(source) for source in sources]}
+        report = facts | {"lines": plan + drawn}
+        _write_report(place.output, json.dumps(report, indent=1, sort_keys=True) + "\n")
 
 
 def _write_report(root: str, report: str) -> None:
@@ -61,21 +78,17 @@ def _write_report(root: str, report: str) -> None:
 
 def schedule_lines(recipe: Recipe) -> list[str]:
     """Stages, steps, breakpoints, and the difference between the report's pieces and its total."""
-    counts: dict[tuple[int, int], int] = {}
-    for step in schedule.steps(recipe.schedule, recipe.stages):
-        key = (step.stage, step.num_sequences)
-        counts[key] = counts.get(key, 0) + 1
+    counts = schedule.count_steps(recipe.schedule, recipe.stages)
     lines = []
-    for number, stage in enumerate(recipe.stages, 1):
-        steps = sum(count for (of_stage, _), count in counts.items() if of_stage == number)
+    for number, (stage, steps) in enumerate(zip(recipe.stages, counts, strict=True), 1):
         start = schedule.stage_start(recipe.stages, number)
         lines.append(
             f"stage {number}: tokens {start:,} to {start + stage.tokens:,}, {steps:,} steps, "
             f"sequence {stage.sequence_length:,}, batch {stage.global_batch_size:,}, "
             f"RoPE base {stage.rotary_base:,}"
         )
-    ramp = recipe.schedule.batch_warmup
-    lines.append(f"batch ramp: {ramp.start} by {ramp.increment} over {ramp.tokens:,} tokens")
+    if (ramp := recipe.schedule.batch_warmup) is not None:
+        lines.append(f"batch ramp: {ramp.start} by {ramp.increment} over {ramp.tokens:,} tokens")
     at = 0
     for piece in recipe.schedule.learning_rate:
         lines.append(
@@ -87,7 +100,7 @@ def schedule_lines(recipe: Recipe) -> list[str]:
         f"MTP loss weight: {w.weight:g} from token {w.from_token:,}" for w in recipe.schedule.mtp_loss_weight
     ]
     total = schedule.total_tokens(recipe.stages)
-    lines.append(f"total: {total:,} tokens, {sum(counts.values()):,} steps")
+    lines.append(f"total: {total:,} tokens, {sum(counts):,} steps")
     if abs(total - REPORTED_TOKENS) < 0.1 * REPORTED_TOKENS:
         lines.append(
             f"the report's pieces sum to {total / 1e12:.3f}T, its text says about "
@@ -96,30 +109,21 @@ def schedule_lines(recipe: Recipe) -> list[str]:
     return lines
 
 
-def model_lines(recipe: Recipe, config: TrainConfig) -> list[str]:
-    """Parameters, memory a GPU by component, FLOPs with and without MTP in both conventions, days."""
-    model = recipe.model
-    total, mtp = parameters(model)
-    layout = Layout(
-        tensor_parallel=config.tensor_parallel,
-        pipeline_parallel=config.pipeline_parallel,
-        context_parallel=config.context_parallel,
-        data_parallel=config.num_gpus // ranks_per_model(config),
-        bf16=config.precision == "bf16",
-        recompute=config.recompute,
-        micro_batch_tokens=max(config.micro_batch_tokens, *(s.sequence_length for s in recipe.stages)),
-    )
-    memory = memory_per_gpu(model, layout)
+def model_lines(recipe: Recipe, config: TrainConfig, machines: PreflightConfig) -> list[str]:
+    """Parameters, memory per GPU by component, FLOPs with and without MTP in both conventions, days."""
+    total, mtp = parameters(recipe.model)
+    layout = layout_of(recipe, config, machines.num_gpus)
+    memory = memory_per_gpu(recipe.model, layout)
     components = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in memory.items())
-    work = _work(recipe, True, "causal")
-    days = work / (PEAK_FLOPS * config.flops_utilisation * config.num_gpus) / 86_400
+    flops_per_second = PEAK_FLOPS * machines.flops_utilisation * machines.num_gpus
+    days = _work(recipe, True, "causal") / flops_per_second / 86_400
     return [
         f"model: {total:,} parameters, of which the MTP layer {mtp:,}",
-        f"memory a GPU: {sum(memory.values()) / 2**30:.1f} GiB at {layout.micro_batch_tokens:,} tokens a "
+        f"memory per GPU: {sum(memory.values()) / 2**30:.1f} GiB at {layout.micro_batch_tokens:,} tokens per "
         f"forward pass: {components}",
         *(_work_line(recipe, convention) for convention in ("causal", "full")),
-        f"time: {days:.2f} days on {config.num_gpus} H100-class GPUs at "
-        f"{config.flops_utilisation:.0%} of peak, attention counted as causal",
+        f"time: {days:.2f} days on {machines.num_gpus} H100-class GPUs at "
+        f"{machines.flops_utilisation:.0%} of peak, attention counted as causal",
     ]
 
 
@@ -139,6 +143,26 @@ def _work(recipe: Recipe, has_mtp: bool, convention: Convention) -> float:
     )
 
 
+def budget_lines(recipe: Recipe) -> list[str]:
+    """Tokens that each stage asks for by kind, how many of them must differ, and the disk for checkpoints."""
+    lines, natural_tokens = [], 0
+    for number, (stage, asked) in enumerate(zip(recipe.stages, recipe.mixture.stages, strict=True), 1):
+        synthetic = round(stage.tokens * asked.synthetic_fraction)
+        natural_tokens += stage.tokens - synthetic
+        share = asked.math_and_code_fraction
+        kind = "by the domains' weights" if share is None else f"{share:.0%} of them mathematics and code"
+        lines.append(
+            f"budget of stage {number}: {stage.tokens - synthetic:,} natural tokens, {kind}; "
+            f"{synthetic:,} synthetic tokens"
+        )
+    epochs = recipe.mixture.max_natural_epochs
+    return [
+        *lines,
+        f"natural text: at least {math.ceil(natural_tokens / epochs):,} distinct tokens at {epochs:g} epochs",
+        f"disk: {checkpoint_bytes(recipe.model) / 2**30:.1f} GiB for checkpoints",
+    ]
+
+
 def source_lines(sources: list[Source]) -> list[str]:
     """Tokens and largest epochs by stage and source."""
     return [
@@ -147,5 +171,21 @@ def source_lines(sources: list[Source]) -> list[str]:
     ]
 
 
+def main(
+    preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
+    input: Annotated[str | None, typer.Option(help="root of the tables read; default runs/<preset>")] = None,
+    output: Annotated[str | None, typer.Option(help="root of the run written; default the input")] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="print the plan from the preset, read no token, write nothing")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="changes nothing in this job")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, write nothing")] = False,
+) -> None:
+    """The gate before launch: print what will run, refuse what cannot."""
+    configure_logging()
+    with refusals_in_one_line():
+        run(place_of(preset, input, output, overwrite, dry_run), plan_only)
+
+
 if __name__ == "__main__":
-    main(run)
+    run_command(main)

@@ -2,23 +2,21 @@
 
     python -m pretrain.train --preset DIR [--stage N]     or under torchrun
 
-Every step is a pure function of tokens seen (schedule.py) and of the plan (data.py). A checkpoint is written
-every few steps, at each stage's end and on a signal (SIGUSR1: and go on; SIGTERM: and end); a killed run goes
-on to the same losses, digit for digit in the same layout. A step whose loss or gradient is not finite, or far
-above the last ones, leaves the weights alone; several in a row send the run back to its last checkpoint, from
-where it passes them over. Logs: see training_log.py.
+Every step is a pure function of the tokens seen (plan/schedule.py) and of the plan (run/samples.py). A
+checkpoint is written every few steps, at the end of each stage, and on a signal (SIGUSR1: training goes on;
+SIGTERM: it ends). A killed run continues to the same losses, bit for bit in the same parallel layout. A step
+whose loss or gradient is not finite, or far above the last ones, does not change the weights. After several
+such steps in a row the run returns to its last checkpoint and skips their samples (run/restore.py).
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import torch
 import typer
 from megatron.core import parallel_state
-from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
-from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
 from configs.command import (
@@ -39,40 +37,23 @@ from configs.job import run_job
 from configs.loader import load
 from configs.recipe import NUM_STAGES, Recipe, load_recipe
 from pretrain.model.loss import forward_step, global_counts, reduce_losses
-from pretrain.model.mimo import build_model, set_rotary
+from pretrain.model.mimo import set_rotary
 from pretrain.plan import schedule, spikes
+from pretrain.plan.layout import TrainConfig
 from pretrain.plan.schedule import Step
 from pretrain.run import checkpoint, launch
 from pretrain.run.checkpoint import Position
-from pretrain.run.checkpoint_writer import CheckpointWriter
 from pretrain.run.fingerprints import stage_fingerprints
-from pretrain.run.heldout import HeldOut, open_heldout
-from pretrain.run.launch import STOP, TrainConfig
+from pretrain.run.launch import STOP
 from pretrain.run.lineage import documents_of_samples
-from pretrain.run.optimizer import build_optimizer, gradient_norm, set_learning_rate
+from pretrain.run.optimizer import gradient_norm, set_learning_rate
+from pretrain.run.restore import Training, restore, roll_back
 from pretrain.run.samples import Rows, StageData, micro_batches, open_stage
 from pretrain.run.training_log import TrainingLog
 
 logger = logging.getLogger(__name__)
 
 EXIT_ON_SIGTERM = 143  # 128 + SIGTERM, as a shell reports it
-
-
-@dataclass
-class Training:
-    """What the loop carries from step to step."""
-
-    root: str
-    recipe: Recipe
-    config: TrainConfig
-    model: DistributedDataParallel
-    optimizer: MegatronOptimizer
-    writer: CheckpointWriter
-    asked: Callable[[], int]
-    """What signals ask for (launch.catch_signals)."""
-    heldout: HeldOut | None
-    log: TrainingLog | None = None
-    """On the last rank."""
 
 
 def run(place: Place, stage: int | None = None) -> None:
@@ -111,7 +92,7 @@ def _train_stages(
 ) -> list[int]:
     """Train the stages from where the run stands to the last one's end; gives their numbers."""
     launch.start(config)
-    training, position = _restore(place, recipe, config, marks, todo[0])
+    training, position = restore(place, recipe, config, marks, todo[0])
     for number in range(position.stage, todo[-1] + 1):
         if position.stage < number:
             position = Position(marks[number], number, position.step, position.tokens_seen, 0)
@@ -138,7 +119,7 @@ def train_stage(training: Training, root: str, data: StageData, position: Positi
             position = take_step(training, root, data, position, step, drawn)
             ends, asked = position.tokens_seen == end, training.asked()
             if position.num_skipped == config.max_skipped_steps:
-                position = _roll_back(training, position)
+                position = roll_back(training, position)
                 break
             training.writer.poll()
             # A step that was skipped may yet be rolled back: the checkpoint before it must stay the last one.
@@ -219,31 +200,9 @@ def train_step(
 
 def _heldout(training: Training, position: Position) -> dict[str, float]:
     every = training.config.heldout_every_steps
-    if training.heldout is None or position.step % every:
+    if training.heldout is None or every is None or position.step % every:
         return {}
     return training.heldout.measure(training.model.module)
-
-
-def _roll_back(training: Training, position: Position) -> Position:
-    """Go back to the stage's last checkpoint and pass over everything up to this step.
-
-    Raises ContractError if there is none, or if no step was taken since the last rollback.
-    """
-    training.writer.finish()
-    found = checkpoint.positions(training.root, position.stage, position.fingerprint)
-    back = next((one for one in found if one.step <= position.step - position.num_skipped), None)
-    if back is None or any(first - 1 <= back.step <= last for first, last in position.passed):
-        why = "no checkpoint of this stage is older" if back is None else "going back did not help"
-        raise ContractError(
-            f"{training.root}: {position.num_skipped} steps skipped up to step {position.step}, {why}; "
-            "remedy: see train/incidents.jsonl for their documents, or lower schedule.toml's learning rate"
-        )
-    checkpoint.load(training.root, back, training.model.module, training.optimizer)
-    passed = (*position.passed, (back.step + 1, position.step))
-    if training.log is not None:
-        training.log.cut(back.step)
-        training.log.incident(position, "rolled back", f"to step {back.step}", {})
-    return replace(back, passed=passed, num_skipped=0)
 
 
 def _steps(recipe: Recipe, position: Position) -> Iterator[Step]:
@@ -252,54 +211,6 @@ def _steps(recipe: Recipe, position: Position) -> Iterator[Step]:
         if step.stage != position.stage:
             return
         yield replace(step, index=step.index + position.step)
-
-
-def _restore(
-    place: Place, recipe: Recipe, config: TrainConfig, marks: dict[int, str], first: int
-) -> tuple[Training, Position]:
-    """Build model and optimizer, load the newest whole checkpoint that fits, set aside those that do not."""
-    stage = recipe.stages[first - 1]
-    torch.manual_seed(recipe.schedule.seed)
-    bf16 = config.precision == "bf16"
-    model = build_model(
-        recipe.model,
-        sequence_length=stage.sequence_length,
-        rotary_base=stage.rotary_base,
-        tensor_parallel=config.tensor_parallel,
-        pipeline_parallel=config.pipeline_parallel,
-        bf16=bf16,
-        recompute=config.recompute,
-    )
-    ddp_config = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
-    ddp = DistributedDataParallel(model.config, ddp_config, model)
-    ddp.broadcast_params()
-    optimizer = build_optimizer(ddp, recipe.schedule, bf16)
-    writer = CheckpointWriter(place.output, config.kept_checkpoints)
-    heldout = open_heldout(place.input, recipe, config) if config.heldout_every_steps else None
-    training = Training(place.output, recipe, config, ddp, optimizer, writer, launch.catch_signals(), heldout)
-    position = _load_newest(training, marks, first - 1 if place.overwrite else first)
-    reached = 0 if position is None else position.stage
-    if torch.distributed.get_rank() == 0:
-        for number in range(reached + 1, NUM_STAGES + 1):
-            if (aside := checkpoint.set_aside(place.output, number)) is not None:
-                logger.info("checkpoints of another recipe: moved to %s", aside)
-    if position is None:
-        return training, Position(marks[1], 1, 0, 0, 0)
-    logger.info("continuing stage %d after step %d", position.stage, position.step)
-    return training, position
-
-
-def _load_newest(training: Training, marks: dict[int, str], first: int) -> Position | None:
-    """Load the newest checkpoint of stage `first`, or of the stages before it, that is whole."""
-    for number in range(first, 0, -1):
-        for position in checkpoint.positions(training.root, number, marks[number]):
-            try:
-                checkpoint.load(training.root, position, training.model.module, training.optimizer)
-            except checkpoint.CheckpointError as error:
-                logger.warning("%s: trying the one before", error)
-            else:
-                return position
-    return None
 
 
 def main(

@@ -1,71 +1,85 @@
-"""synth.toml: synthetic data [2.1: problems solved by a reasoning model, analyses; no numbers given]."""
+"""The configuration of synthetic data, synth.toml.
+
+Section 2.1 of the MiMo-7B report (arXiv:2505.07608) names problems solved by a reasoning model and analyses
+of documents; it gives no numbers. [2.1] below refers to it.
+"""
 
 import ipaddress
 import urllib.parse
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from configs.loader import SECRET, Config
 
 
 class ProblemConfig(Config):
-    """Problems with checkable answers (synthetic data B of the report, [2.1])."""
+    """Problems with answers that can be checked: the report's solved problems [2.1], our synthetic kind B."""
 
-    num_problems: Annotated[int, Ge(0)]
-    """Problems made, those that are rejected later included."""
-    code_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share that asks for a Python function; the rest is mathematics."""
-    planted_error_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the symbolic teacher's solutions spoiled on purpose: every run shows that checking bites."""
-    heldout_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the groups (family and parameter) kept out of training."""
-    math_timeout_s: Annotated[int, Gt(0)]
-    """Seconds to parse, and again to compare, one answer."""
-    test_timeout_s: Annotated[int, Gt(0)]
-    """Seconds for one program with all its tests."""
+    num_problems: NonNegative
+    """Number of problems that are made, including those that are rejected later."""
+    code_fraction: Fraction
+    """Fraction of the problems that ask for a Python function; the others are mathematics."""
+    planted_error_fraction: Fraction
+    """Fraction of the symbolic teacher's solutions with a planted error.
+
+    They test the checks in every run.
+    """
+    heldout_fraction: Fraction
+    """Fraction of the groups (family and parameter) that are held out from training."""
+    math_timeout_s: Positive
+    """Time limit in seconds for parsing one answer, and again for comparing it."""
+    test_timeout_s: Positive
+    """Time limit in seconds for one program with all its tests."""
 
 
 class SeedConfig(Config):
-    """Which documents become seeds of analyses, written by the endpoint teacher only."""
+    """Which documents become seeds of analyses. Only the endpoint teacher writes analyses."""
 
-    num_seeds: Annotated[int, Ge(0)]
-    """Documents analysed; 0 for none."""
-    min_reasoning_depth: Annotated[float, Ge(0.0), Le(1.0)]
-    """Only documents scored at least this."""
-    max_passage_chars: Annotated[int, Gt(0)]
-    """The passage is the document's beginning, up to this many characters."""
+    num_seeds: Positive
+    """Number of documents that are analysed."""
+    min_reasoning_depth: Fraction
+    """Documents with a lower `reasoning_depth` score are not analysed."""
+    max_passage_chars: Positive
+    """Characters of a document, from its beginning, that the teacher sees."""
 
 
 class EndpointConfig(Config):
-    """A model behind an OpenAI-compatible endpoint; unused by the symbolic teacher."""
+    """A model behind an OpenAI-compatible endpoint. The symbolic teacher does not use it."""
 
     base_url: str
-    """e.g. http://localhost:8000/v1. Link-local addresses are refused, redirects not followed."""
+    """Address such as http://localhost:8000/v1.
+
+    Link-local addresses are refused; redirects are not followed.
+    """
     model: str
+    """Name of the model, as the endpoint knows it."""
     needs_key: bool
-    """Take the key from REASONMILL_API_KEY, and stop if it is not set. It is never written anywhere."""
-    max_concurrent: Annotated[int, Gt(0)]
-    """Requests in flight."""
-    requests_per_minute: Annotated[float, Gt(0.0)]
-    """Requests sent in a minute; after a pause up to max_concurrent leave at once."""
-    timeout_s: Annotated[float, Gt(0.0)]
-    """Seconds for one request."""
-    max_attempts: Annotated[int, Gt(0)]
-    """Requests for one prompt, over all runs that share the journal."""
-    backoff_s: Annotated[float, Ge(0.0)]
-    """Wait before the second attempt; doubles each time."""
-    max_requests: Annotated[int, Gt(0)]
-    """Budget of requests, over all runs that share the journal."""
-    price_per_million_prompt_tokens: Annotated[float, Ge(0.0)]
-    """In any currency; 0 for a server of one's own."""
-    price_per_million_completion_tokens: Annotated[float, Ge(0.0)]
-    max_output_tokens: Annotated[int, Gt(0)]
-    temperature: Annotated[float, Ge(0.0)]
-    samples_per_problem: Annotated[int, Gt(0)]
-    """Solutions asked for each problem; the share of right ones is its pass_rate."""
+    """True: read the API key from REASONMILL_API_KEY, and stop if it is not set. The key is never written."""
+    max_concurrent: Positive
+    """Largest number of requests at a time."""
+    requests_per_minute: PositiveFloat
+    """Largest number of requests per minute; after a pause, up to max_concurrent are sent at once."""
+    timeout_s: PositiveFloat
+    """Time limit in seconds for one request."""
+    max_attempts: Positive
+    """Largest number of requests per prompt, over all runs that share the journal."""
+    backoff_s: NonNegativeFloat
+    """Seconds before the second attempt; the wait doubles with every further attempt."""
+    max_requests: Positive
+    """Largest number of requests in total, over all runs that share the journal."""
+    price_per_million_prompt_tokens: NonNegativeFloat
+    """Price in any currency; 0 for your own server."""
+    price_per_million_completion_tokens: NonNegativeFloat
+    """Price in the same currency."""
+    max_output_tokens: Positive
+    """Largest number of tokens per answer; a longer answer counts as a failure."""
+    temperature: NonNegativeFloat
+    """Sampling temperature."""
+    samples_per_problem: Positive
+    """Number of solutions requested per problem; the fraction of correct ones is its pass_rate."""
 
     @field_validator("base_url")
     @classmethod
@@ -74,7 +88,7 @@ class EndpointConfig(Config):
         if parsed.scheme not in ("http", "https") or not parsed.hostname:
             raise ValueError("must be an http or https address")
         if "@" in parsed.netloc or parsed.query:
-            raise PydanticCustomError(SECRET, "must hold no user, password or query: manifests repeat it")
+            raise PydanticCustomError(SECRET, "must not hold a user, password or query: manifests contain it")
         try:
             address = ipaddress.ip_address(parsed.hostname)
         except ValueError:
@@ -85,28 +99,29 @@ class EndpointConfig(Config):
 
 
 class LabelConfig(Config):
-    """Which documents synth.label_documents labels by the rubric."""
+    """Which documents synth.label_documents labels with the rubric."""
 
-    num_documents: Annotated[int, Ge(0)]
-    min_source_fraction: Annotated[float, Ge(0.0), Le(1.0)]
-    """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
-    max_document_chars: Annotated[int, Gt(0)]
-    """Characters of a document that the teacher sees."""
-    num_repeated: Annotated[int, Ge(0)]
-    """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
+    num_documents: NonNegative
+    """Number of documents that are labelled."""
+    min_source_fraction: Fraction
+    """Fraction of the sample that is divided evenly among the sources; the rest follows their sizes."""
+    max_document_chars: Positive
+    """Characters of a document, from its beginning, that the teacher sees."""
+    num_repeated: NonNegative
+    """Number of documents that are labelled twice, to measure how well the teacher agrees with itself."""
 
 
 class SynthConfig(Config):
-    """Synthetic data [2.1]."""
+    """The keys of synth.toml [2.1]."""
 
-    seed: Annotated[int, Ge(0)]
+    seed: NonNegative
+    """Seed of the problems, their solutions and held-out groups, and of the choice of documents."""
     teacher: Literal["symbolic", "endpoint"]
-    """symbolic: no model, worked solutions from families. endpoint: a model solves the same problems."""
-    shard_rows: Annotated[int, Gt(0)]
-    """Problems or analyses in one shard, the unit of resume."""
-    contamination_indexes: tuple[str, ...]
-    """Files of filters.decontaminate.save_index, relative to the root read; problems found are rejected."""
+    """symbolic: worked solutions of the families, no model. endpoint: a model solves the same problems."""
+    shard_rows: Positive
+    """Problems or analyses per shard. A killed run repeats only its unfinished shards."""
     problems: ProblemConfig
-    seeds: SeedConfig
+    seeds: SeedConfig | None = None
+    """Absent: nothing is analysed."""
     endpoint: EndpointConfig
     labels: LabelConfig

@@ -1,7 +1,8 @@
 """Make the synthetic table: problems solved by a teacher and checked, and analyses of seed documents.
 
-The work is cut into shards; a killed run costs one. The content depends on the config alone (and on what an
-endpoint answered). Tables: synthetic, synthetic_rejects; an endpoint's journal lies beside them.
+The work is cut into shards; a killed run costs one. No text that contains a problem of `benchmark_index` is
+kept. The content depends on the config and the tables read (and on what an endpoint answered).
+Tables: synthetic, synthetic_rejects; an endpoint's journal lies beside them.
 """
 
 import json
@@ -9,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,19 +18,21 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from configs import tables
+from configs.benchmark_windows import read_windows
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
+from configs.encoding import text_encoder
 from configs.job import Job, Record, commit, finished, finished_shards, run_job, write_shard
 from configs.loader import ConfigError, load
-from filters.decontaminate import load_index
+from filters.decontaminate import Index, index_of_windows
 from synth.analyse_seeds import analyse_shard
 from synth.checks.sandbox import has_bubblewrap, require_isolation
 from synth.checks.verify_math import MathVerifier
 from synth.config import SynthConfig
 from synth.endpoint.ask import api_key, read_prompt
 from synth.endpoint.journal import open_journal
-from synth.rows import reject_rows, synthetic_rows
+from synth.rows import contamination_of, reject_rows, synthetic_rows
 from synth.select_seeds import select_seeds
 from synth.solve_problems import Solved, Workshop, solve_shard
 
@@ -71,20 +74,15 @@ def run(place: Place) -> Manifest | None:
 
 
 def _inputs(place: Place, config: SynthConfig) -> dict[str, str]:
-    """Digests of what the result depends on: the tokenizer, prompts, seeds' table, benchmarks."""
-    inputs = {"tokenizer": tables.open_table(place.input, "tokenizer").manifest.digest}
+    """Digests of what the result depends on: the tokenizer, benchmarks, prompts, seeds' table."""
+    inputs = {
+        name: tables.open_table(place.input, name).manifest.digest
+        for name in ("tokenizer", "benchmark_index")
+    }
     if config.teacher == "endpoint":
         inputs |= {f"prompts/{name}": tables.hash_bytes(read_prompt(name).encode()) for name in PROMPTS}
-        if config.seeds.num_seeds:
+        if config.seeds is not None:
             inputs["scored"] = tables.open_table(place.input, "scored").manifest.digest
-    for name in config.contamination_indexes:
-        try:
-            inputs[name] = tables.hash_bytes(Path(place.input, name).read_bytes())
-        except OSError as error:
-            raise ConfigError(
-                f"synth.toml: contamination_indexes names {name}, which cannot be read ({error.strerror}); "
-                "remedy: build it first"
-            ) from None
     return inputs
 
 
@@ -101,10 +99,9 @@ def _job(config: SynthConfig, inputs: dict[str, str]) -> Job:
 
 def _shards(config: SynthConfig, inputs: dict[str, str]) -> list[ProblemShard]:
     """Problems first, then analyses."""
-    kinds = {
-        "problems": config.problems.num_problems,
-        "analyses": config.seeds.num_seeds if config.teacher == "endpoint" else 0,
-    }
+    kinds = {"problems": config.problems.num_problems}
+    if config.teacher == "endpoint" and config.seeds is not None:
+        kinds["analyses"] = config.seeds.num_seeds
     digest = tables.hash_json(inputs)
     return [
         ProblemShard(f"{kind}-{start:09d}-{indices.stop:09d}", indices, digest)
@@ -117,9 +114,7 @@ def _shards(config: SynthConfig, inputs: dict[str, str]) -> list[ProblemShard]:
 def _make(place: Place, config: SynthConfig, job: Job, shards: list[ProblemShard]) -> Manifest:
     """Do the shards that are not done, in order: a repeated problem is one whose text came before."""
     started = time.monotonic()
-    tokenizer = Tokenizer.from_str(
-        tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json").decode()
-    )
+    tokenizer = text_encoder(tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json"))
     done = finished_shards(place, job, shards)
     records: list[Record] = []
     seen: dict[str, str] = {}
@@ -160,38 +155,44 @@ def _write(root: str, job: Job, shard: ProblemShard, solved: Solved, tokenizer: 
 def _solver(
     place: Place, config: SynthConfig, verifier: MathVerifier, seen: dict[str, str]
 ) -> Callable[[ProblemShard], Solved]:
-    """What turns a shard into examples: probes the sandbox, loads the indexes, opens the journal."""
+    """What turns a shard into examples: sandbox probed, benchmarks loaded, journal opened."""
     isolated = has_bubblewrap()
     is_endpoint = config.teacher == "endpoint"
     if is_endpoint and config.problems.num_problems and config.problems.code_fraction > 0:
         require_isolation("model", isolated)
-    try:
-        indexes = tuple(load_index(Path(place.input, name)) for name in config.contamination_indexes)
-    except ValueError as error:
-        raise ConfigError(f"synth.toml: contamination_indexes: {error}") from None
+    benchmarks = index_of_windows(*read_windows(tables.open_table(place.input, "benchmark_index")))
     workshop = Workshop(
         config.seed,
         verifier,
         isolated,
-        indexes,
+        benchmarks,
         config.endpoint if is_endpoint else None,
         open_journal(Path(place.output, "synth-journal.jsonl")) if is_endpoint else None,
     )
-    is_analysing = is_endpoint and config.seeds.num_seeds > 0
-    seeds = (
-        select_seeds(tables.open_table(place.input, "scored"), config.seeds, config.seed)
-        if is_analysing
-        else []
-    )
+    seeds = []
+    if is_endpoint and config.seeds is not None:
+        seeds = select_seeds(tables.open_table(place.input, "scored"), config.seeds, config.seed)
 
     def solve(shard: ProblemShard) -> Solved:
         if shard.name.startswith("analyses"):
-            return analyse_shard(
-                seeds[shard.indices.start : shard.indices.stop], shard.indices.start, workshop
-            )
-        return solve_shard(shard.indices, config.problems, workshop, seen)
+            chosen = seeds[shard.indices.start : shard.indices.stop]
+            solved = analyse_shard(chosen, shard.indices.start, workshop)
+        else:
+            solved = solve_shard(shard.indices, config.problems, workshop, seen)
+        return without_contaminated(solved, benchmarks)
 
     return solve
+
+
+def without_contaminated(solved: Solved, benchmarks: Index) -> Solved:
+    """The outcome with every example whose whole text contains a benchmark's problem moved to the rejects."""
+    found = [(example, contamination_of(example, benchmarks)) for example in solved.examples]
+    rejects = [*solved.rejects, *(reject for _, reject in found if reject is not None)]
+    return replace(
+        solved,
+        examples=[example for example, reject in found if reject is None],
+        rejects=sorted(rejects, key=lambda reject: reject.index),
+    )
 
 
 if __name__ == "__main__":

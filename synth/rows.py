@@ -12,7 +12,9 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from configs.contract import EXCERPT_CHARS, REJECTS, SYNTHETIC
+from configs.encoding import encode
 from configs.tables import hash_json
+from filters.decontaminate import Index, contaminated_by
 from filters.measure.stats import measure
 
 LICENCE = "Apache-2.0"  # the families and their wordings are ours
@@ -64,6 +66,23 @@ class Reject:
     duplicate_of: str | None = None
 
 
+def contamination_of(example: Example, benchmarks: Index) -> Reject | None:
+    """A reject if the example's text, statement and answer together, contains a benchmark's problem."""
+    name = contaminated_by(example.text, benchmarks)
+    if name is None:
+        return None
+    return Reject(
+        example.doc_id,
+        example.source,
+        example.text,
+        example.seed,
+        example.index,
+        "contaminated",
+        name,
+        example.pass_rate,
+    )
+
+
 def doc_id(source: str, seed: int, index: int) -> str:
     """Stable id: hash of the source and the native key, which is seed and index."""
     return hash_json([source, seed, index])
@@ -81,9 +100,9 @@ def _origin(source: str, seed: int, index: int, text: str) -> dict[str, object]:
 
 
 def synthetic_rows(examples: Sequence[Example], tokenizer: Tokenizer) -> pa.Table:
-    """The examples as SYNTHETIC rows; token_count is without an end-of-document token."""
-    encodings = tokenizer.encode_batch([example.text for example in examples], add_special_tokens=False)
-    rows = [_row(example, len(encoding.ids)) for example, encoding in zip(examples, encodings, strict=True)]
+    """The examples as SYNTHETIC rows; `tokenizer` is a `text_encoder`, token_count is without the end."""
+    counted = encode(tokenizer, [example.text for example in examples])
+    rows = [_row(example, len(ids)) for example, ids in zip(examples, counted, strict=True)]
     return pa.Table.from_pylist(rows, schema=SYNTHETIC)
 
 

@@ -50,7 +50,7 @@ class Workshop:
     seed: int
     verifier: MathVerifier
     isolated: bool
-    indexes: tuple[Index, ...] = ()
+    benchmarks: Index
     endpoint: EndpointConfig | None = None
     journal: Journal | None = None
 
@@ -141,11 +141,9 @@ def _unusable(
     original = seen.get(key) or first_seen.get(key)
     if original is not None:
         return Reject(*base, "duplicate_problem", problem.family, duplicate_of=original)
-    for benchmark in workshop.indexes:
-        name = contaminated_by(problem.statement, benchmark)
-        if name is not None:
-            return Reject(*base, "contaminated", name)
-    return None
+    # The whole text is checked too (generate); this spares the teacher what would be rejected then.
+    name = contaminated_by(problem.statement, workshop.benchmarks)
+    return None if name is None else Reject(*base, "contaminated", name)
 
 
 def _solutions(

@@ -1,4 +1,4 @@
-"""A text's characters as numpy arrays, so that counting them costs microseconds, not a loop."""
+"""Represent a text's characters as numpy arrays, so that counting them needs no Python loop."""
 
 import unicodedata
 from functools import lru_cache
@@ -8,41 +8,41 @@ import numpy as np
 import numpy.typing as npt
 
 UPPER = 1
-DIGIT = 2  # numerals that are no letters: 7, ², ½
+DIGIT = 2  # numerals that are not letters: 7, ², ½
 ALPHABETIC = 4
 ALPHANUMERIC = DIGIT | ALPHABETIC  # either
 ACCENTED = 8  # Latin letters with diacritics
 HAN = 16
 SPACE = 32
 SENTENCE_END = 64  # . ! ? … and their full-width forms
-INVISIBLE = 128  # soft hyphens, joiners, marks of direction
+INVISIBLE = 128  # soft hyphens, joiners, direction marks
 
 SENTENCE_MARKS = ".!?…。！？｡"
 
 Mask = npt.NDArray[np.bool_]
 
-# Planes 0 to 2 hold every letter in use; what lies above is private use, tags and rare Han.
+# Planes 0 to 2 hold every letter in use. Higher planes hold private use, tags and rare Han characters.
 _TABLE_SIZE = 0x30000
 
 
 class Characters(NamedTuple):
-    """Code points of a text, and for each the union of the classes above that it belongs to."""
+    """The code points of a text, and for each the union of the classes above that it belongs to."""
 
     codes: npt.NDArray[np.unsignedinteger]
     classes: npt.NDArray[np.uint8]
 
     def are(self, wanted: int) -> Mask:
-        """Which characters belong to the class `wanted`, or to one of several."""
+        """Return a mask of the characters that belong to `wanted`, one class or the union of several."""
         mask: Mask = (self.classes & np.uint8(wanted)) != 0
         return mask
 
     def count(self, wanted: int) -> int:
-        """How many characters belong to the class `wanted`."""
+        """Return the number of characters that belong to `wanted`."""
         return int(np.count_nonzero(self.classes & np.uint8(wanted)))
 
 
 def classify(text: str) -> Characters:
-    """Arrays as long as the text."""
+    """Return the code points and classes of `text`; both arrays are as long as the text."""
     if text.isascii():
         codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
         return Characters(codes, _classes().take(codes))

@@ -1,4 +1,4 @@
-"""What a whole document is made of: size, code, math, line lengths."""
+"""Measure what a whole document is made of: its size, code, math and line lengths."""
 
 import re
 from collections import Counter
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from filters.measure.characters import ALPHANUMERIC, Characters
 from filters.measure.spans import Span
 
-# stdlib re: one literal and one class, nothing to backtrack over.
+# The standard library's re is safe here: one literal and one class cannot backtrack.
 _LATEX_COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 _COMMENT_MARKERS = ("#", "//", "/*", "*", "--", "%", '"""', "<!--")
-# What is left of a line without them is its shape: "x = f(1)" and "total = sum(list)" have the shape "=()".
+# The shape of a line is what is left without these: "x = f(1)" and "total = sum(list)" have the shape "=()".
 _WITHOUT_SHAPE = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \t\r"
-_MAX_ALIKE_LINES = 5  # Ours: options of a question, closing braces, steps of a solution.
+_MAX_ALIKE_LINES = 5  # Our choice: options of a question, closing braces, steps of a solution.
 _PREPROCESSOR = ("#include", "#define", "#undef", "#if", "#el", "#endif", "#pragma", "#error", "#[")
 
 
 @dataclass(frozen=True)
 class CompositionStats:
-    """Of the whole document, code and math included."""
+    """Measurements of the whole document, code and math included."""
 
     num_chars: int
     mean_line_length: float
@@ -36,14 +36,14 @@ class CompositionStats:
 
 
 def measure_composition(text: str, characters: Characters, spans: list[Span]) -> CompositionStats:
-    """`characters` are those of `text`, `spans` its code and math.
+    """Measure the composition of `text`, whose `characters` and `spans` of code and math are given.
 
-    A formula counts as one LaTeX command, for its delimiters, beside those inside it.
+    A formula counts as one LaTeX command, for its delimiters, in addition to the commands inside it.
 
-    comment_line_fraction and the lengths of code lines are of the lines of code blocks, or of all lines where
-    there is no block. top_line_shape_fraction is the part of the visible lines that have the commonest shape,
-    the first five of them left out: near 1 for what a machine listed, below 0.4 for nearly all that people
-    write, programs and derivations too.
+    `comment_line_fraction` and the lengths of code lines are taken over the lines of code blocks, or over all
+    lines if there is no block. `top_line_shape_fraction` is the fraction of the non-blank lines that have the
+    most common shape, not counting the first five of them. It is near 1 for machine-made lists and below 0.4
+    for nearly everything that people write, including programs and derivations.
     """
     num_chars = len(text)
     lines = text.split("\n")

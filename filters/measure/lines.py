@@ -1,8 +1,8 @@
-"""Measurements of the lines and sentences of a document's prose.
+"""Measure the lines and sentences of a document's prose.
 
-A line is what stands between line breaks and is not blank; it is judged without the white space around it.
-A sentence ends at . ! ? … (or their full-width forms) before white space, at closing quotes after them, or at
-the end of its line.
+A line is the text between two line breaks, without the white space around it; blank lines are not counted. A
+sentence ends at . ! ? … (or their full-width forms) before white space, after the closing quotes that follow
+such a mark, or at the end of its line.
 """
 
 import re
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from filters.measure.characters import DIGIT, SENTENCE_END, SPACE, UPPER, Characters, Mask
 from filters.measure.repetition import count_duplicates
 
-# Unicode's sentence terminals, restricted to those of scripts that a preset keeps, and full-width forms.
+# Unicode's sentence terminals of the scripts that a preset keeps, and full-width forms.
 _TERMINALS = tuple(".!?‼⁇⁈⁉。！．？｡։؟۔।॥")
 # C4's own list (Raffel et al. 2020, 2.2), and its phrases as in the released code.
 _C4_ENDINGS = (".", "?", "!", '"', "'")
@@ -30,15 +30,15 @@ _C4_MIN_WORDS = 3
 _C4_MAX_WORD_CHARS = 1_000
 # FineWeb (Penedo et al. 2024, 3.5): a line of at most 30 characters is short.
 _SHORT_LINE_CHARS = 30
-# DCLM's RefinedWeb reproduction (Li et al. 2024, appendix): lines dropped before judging the page.
+# DCLM's RefinedWeb reproduction (Li et al. 2024, appendix) drops these lines before it judges the page.
 _DCLM_MAX_UPPERCASE = 0.5
 _DCLM_MAX_NUMERIC = 0.999999
 _DCLM_MIN_WORDS = 2
-# MADLAD-400 (Kudugunta et al. 2023, 2.3), "list case": over half of 12 or more tokens capitalised.
+# MADLAD-400 (Kudugunta et al. 2023, 2.3), "list case": over half of 12 or more tokens are capitalised.
 _LIST_CASE_MIN_TOKENS = 12
 _LIST_CASE_MIN_CAPITALISED = 0.5
 
-# stdlib re throughout: disjoint classes in sequence, nothing can backtrack.
+# The standard library's re is safe here: disjoint classes in sequence cannot backtrack.
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*")
 _ABBREVIATIONS = frozenset(
     str.split(
@@ -84,15 +84,15 @@ _CODE_STARTS = (
 )
 _CODE_MARKS = frozenset("=(){}<>+")
 _DEFINITIONS = ("def ", "class ", "async def ")
-_NO_BODY = 1_000_000  # no line is indented further
-# Cheap gates before the two lists.
+_NO_BODY = 1_000_000  # larger than any indentation
+# Fast checks before the two lists are searched.
 _CODE_LAST_CHARS = frozenset(ending[-1] for ending in _CODE_ENDINGS)
 _CODE_FIRST_CHARS = frozenset(start[:2] for start in _CODE_STARTS) | {"@" + chr(c) for c in range(33, 127)}
 
 
 @dataclass(frozen=True)
 class LineStats:
-    """Of the prose; fractions are of its lines unless the name says otherwise."""
+    """Measurements of the prose. Fractions are fractions of its lines unless the name says otherwise."""
 
     num_lines: int
     num_sentences: int
@@ -111,12 +111,13 @@ class LineStats:
 
 
 def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineStats:
-    """`characters` are those of `prose`, `num_tokens` the number of its tokens.
+    """Measure the lines of `prose`, whose `characters` and number of tokens are given.
 
-    c4_num_sentences counts the sentences of the lines that C4 keeps, c4_num_sentences_any_ending those that
-    it would keep without its rule on the last character (FineWeb's variant); c4_num_curly_brackets counts in
-    the former lines too, as C4 looks no further. c4_duplicate_line_char_fraction is of the latter lines,
-    their citations deleted, since FineWeb counted copies in what C4 had left.
+    `c4_num_sentences` counts the sentences of the lines that C4 keeps, and `c4_num_sentences_any_ending`
+    those that it would keep without its rule on the last character (FineWeb's variant).
+    `c4_num_curly_brackets` counts brackets in the lines that C4 keeps, because C4 tests the others no
+    further. `c4_duplicate_line_char_fraction` covers the lines of FineWeb's variant without citations,
+    because FineWeb counted duplicates after C4's cleaning.
     """
     raw_lines = prose.split("\n")
     lines = [line.strip() for line in raw_lines]
@@ -145,7 +146,7 @@ def measure_lines(prose: str, characters: Characters, num_tokens: int) -> LineSt
 
 
 def _count_code_like(raw_lines: list[str], lines: list[str]) -> int:
-    """Lines that look like code, and all that is indented below a Python definition, its docstring too."""
+    """Count lines that look like code, and all lines indented below a Python definition."""
     if not any(line.startswith(_DEFINITIONS) for line in lines):
         return sum(_is_code_like(line) for line in lines if line)
     count, body = 0, _NO_BODY
@@ -165,16 +166,16 @@ def _count_code_like(raw_lines: list[str], lines: list[str]) -> int:
 def _is_code_like(line: str) -> bool:
     ends_like_code = line[-1] in _CODE_LAST_CHARS and line.endswith(_CODE_ENDINGS)
     if ends_like_code and "; " in line and _CODE_MARKS.isdisjoint(line):
-        return False  # words in a row: "apple; pear;"
+        return False  # a list of words: "apple; pear;"
     return ends_like_code or (line[:2] in _CODE_FIRST_CHARS and line.startswith(_CODE_STARTS))
 
 
 def _sentence_ends(prose: str, characters: Characters) -> list[int]:
-    """Where the sentences that a mark ends are over, their closing quotes included; ascending."""
+    """Return the ascending positions after sentences that a mark ends, with their closing quotes."""
     ends = [0]
     for at in characters.are(SENTENCE_END).nonzero()[0].tolist():
         if at < ends[-1]:
-            continue  # a further mark of the same end
+            continue  # another mark of the same end
         match = _SENTENCE_END.match(prose, at)
         if match and not (prose[at] == "." and _is_abbreviated(prose, at)):
             ends.append(match.end())
@@ -182,10 +183,10 @@ def _sentence_ends(prose: str, characters: Characters) -> list[int]:
 
 
 def _is_abbreviated(prose: str, at: int) -> bool:
-    """Whether the stop at `at` belongs to an abbreviation (Dr., U.S., p.m.) and so ends no sentence."""
+    """Whether the full stop at `at` ends an abbreviation (Dr., U.S., p.m.) and not a sentence."""
     before = prose[max(at - 6, 0) : at]
     if len(before) == 6 and before.isalpha():
-        return False  # a longer word than any of them
+        return False  # longer than any abbreviation
     words = before.split()
     word = words[-1].lstrip("(\"'") if words else ""
     return word in _ABBREVIATIONS or (word[-1:].isalpha() and word[-2:-1] in ("", "."))
@@ -198,7 +199,7 @@ def _line_starts(raw_lines: list[str]) -> npt.NDArray[np.int64]:
 
 
 def _sentences_per_line(raw_lines: list[str], ends: list[int]) -> list[int]:
-    """Sentence ends in each line, plus one where text follows the last of them."""
+    """Count the sentence ends in each line, plus one if text follows the last of them."""
     counts = []
     start = last_end = index = 0
     for line in raw_lines:
@@ -214,10 +215,10 @@ def _sentences_per_line(raw_lines: list[str], ends: list[int]) -> list[int]:
 
 
 def _c4_lines(lowered: str, lines: list[str], sentences: list[int]) -> tuple[int, int, int, list[str]]:
-    """Sentences of the lines that C4 keeps and of those it would keep at any ending; brackets in the former;
-    the latter lines without their citations.
+    """Count sentences with C4's and FineWeb's rules, brackets with C4's; list the lines FineWeb keeps.
 
-    `lowered` is the prose in lower case, to look for unwanted phrases once before any line is.
+    FineWeb keeps lines with any last character. The listed lines have no citations. `lowered` is the prose in
+    lower case: it shows once which unwanted phrases to search the lines for.
     """
     unwanted = [phrase for phrase in ("javascript", *_C4_POLICY) if phrase in lowered]
     has_citations = "[" in lowered
@@ -245,7 +246,7 @@ def _dclm_removed_word_fraction(
     starts: npt.NDArray[np.int64],
     characters: Characters,
 ) -> float:
-    """Fraction of the words that stand in lines which DCLM's line rules remove."""
+    """Return the fraction of words in lines that DCLM's line rules remove."""
     lengths = np.array([len(line) for line in raw_lines])
     upper = _counts_per_line(characters.are(UPPER), starts)
     digits = _counts_per_line(characters.are(DIGIT), starts)
@@ -269,9 +270,10 @@ def _counts_per_line(mask: Mask, starts: npt.NDArray[np.int64]) -> npt.NDArray[n
 
 
 def _list_case_fraction(characters: Characters, starts: npt.NDArray[np.int64], ends: list[int]) -> float:
-    """Fraction of the sentences, of 12 tokens or more, in which over half of the tokens are capitalised.
+    """Return the fraction of sentences of 12 tokens or more in which over half of the tokens are capitalised.
 
-    A token is here what stands between white space.
+    A token here is a run of characters without white space. The denominator counts all sentences with a
+    token.
     """
     is_visible = ~characters.are(SPACE)
     is_token_start = is_visible.copy()

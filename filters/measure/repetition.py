@@ -1,9 +1,9 @@
 """Gopher's repetition measurements of a document's prose (Rae et al. 2021, table A1).
 
-Definitions as in datatrove 0.10.1: the characters of every repeated line, paragraph or n-gram after its
-first occurrence, or of the most frequent n-gram, over the characters of the prose.
-Repeated n-grams are found by narrowing: the positions of repeated n-grams are those of
-repeated (n-1)-grams that also agree in the next token, so that after n = 2 few positions are left to sort.
+The definitions are those of datatrove 0.10.1: the characters of all repeated lines, paragraphs or n-grams
+after their first occurrence, or of the most frequent n-gram, divided by the characters of the prose.
+Repeated n-grams are found step by step: a repeated n-gram starts where a repeated (n-1)-gram starts, and also
+agrees in the next token. After n = 2, few positions are left to sort.
 """
 
 import re
@@ -16,14 +16,15 @@ import numpy.typing as npt
 
 from filters.measure.words import Tokens
 
-# Ours: up to so many a loop is as fast as numpy's calls (measured at 64, 128, 200, 300).
+# Our choice: up to this number of positions a loop is as fast as numpy's calls (measured at 64, 128, 200,
+# 300).
 _FEW = 64
 _PARAGRAPH_BREAK = re.compile(r"\n\n+")
 
 
 @dataclass(frozen=True)
 class RepetitionStats:
-    """Of the prose; fractions are of lines, paragraphs, or characters."""
+    """Measurements of the prose. Fractions are fractions of its lines, paragraphs or characters."""
 
     num_paragraphs: int
     duplicate_line_fraction: float
@@ -42,7 +43,7 @@ class RepetitionStats:
 
 
 def measure_repetition(prose: str, tokens: Tokens) -> RepetitionStats:
-    """`tokens` are those of `prose`."""
+    """Measure the repetition in `prose`, whose `tokens` are given."""
     num_chars = max(len(prose), 1)
     lines = [line for line in prose.split("\n") if line and not line.isspace()]
     paragraphs = [p for p in _PARAGRAPH_BREAK.split(prose) if p and not p.isspace()]
@@ -70,7 +71,7 @@ def measure_repetition(prose: str, tokens: Tokens) -> RepetitionStats:
 
 
 def count_duplicates(pieces: Sequence[str]) -> tuple[int, int]:
-    """Number and total length of the pieces that occurred before: ["ab", "c", "ab", "ab"] -> (2, 4)."""
+    """Return number and length of the pieces that occurred before: ["ab", "c", "ab", "ab"] -> (2, 4)."""
     distinct = set(pieces)
     if len(distinct) == len(pieces):
         return 0, 0
@@ -78,15 +79,16 @@ def count_duplicates(pieces: Sequence[str]) -> tuple[int, int]:
 
 
 def _ngram_chars(tokens: Tokens) -> tuple[list[int], list[int]]:
-    """Characters of the top 2-, 3-, 4-gram, and of the repeated 5-, 6-, ... 10-grams."""
+    """Return the characters of the top 2-, 3- and 4-gram, and those of the repeated 5- to 10-grams."""
     chars_before = [0, *(tokens.ends - tokens.starts).cumsum().tolist()]
-    # Where no n-gram is repeated, the first is the top one.
+    # If no n-gram is repeated, the first one is the top one.
     top = [chars_before[n] + n - 1 if len(tokens.ids) >= n else 0 for n in (2, 3, 4)]
     duplicate = [0] * 6
     for n, positions, names in _repeated_ngrams(tokens.ids):
         if n <= 4:
             occurrences = Counter(names)
-            first = max(occurrences, key=occurrences.__getitem__)  # of equal ones the first in the text
+            # of equally frequent ones, the first in the text
+            first = max(occurrences, key=occurrences.__getitem__)
             top[n - 2] = occurrences[first] * (chars_before[first + n] - chars_before[first] + n - 1)
         else:
             duplicate[n - 5] = _repeated_chars(positions, names, chars_before, n)
@@ -94,9 +96,10 @@ def _ngram_chars(tokens: Tokens) -> tuple[list[int], list[int]]:
 
 
 def _repeated_ngrams(ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int], list[int]]]:
-    """For n = 2 to 10, as long as there are any: n, where repeated n-grams start, and their names.
+    """Yield n, the positions where repeated n-grams start, and their names, for n = 2 to 10.
 
-    Positions ascend. The name of an n-gram is the position where it starts first.
+    It stops when no n-gram is repeated. Positions ascend. The name of an n-gram is the position of its first
+    start.
     """
     positions, names = np.arange(len(ids)), ids
     n = 1
@@ -116,7 +119,10 @@ def _repeated_ngrams(ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int
 def _narrow(
     positions: npt.NDArray[np.int64], names: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], n: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of the positions of (n-1)-grams with equal `names`, those whose n-gram occurs again; its new name."""
+    """Return the positions where the n-gram is repeated, and its new names.
+
+    `positions` are those of repeated (n-1)-grams, and `names` are the names of these.
+    """
     num_followed = int(positions.searchsorted(len(ids) - n, side="right"))
     positions = positions[:num_followed]
     keys = names[:num_followed] * len(ids) + ids[positions + (n - 1)]
@@ -135,7 +141,7 @@ def _narrow(
 def _narrow_few(
     positions: list[int], names: list[int], ids: list[int], n: int
 ) -> tuple[list[int], list[int]]:
-    """As _narrow."""
+    """Do the same as _narrow in a loop, which is faster for few positions."""
     size, last = len(ids), len(ids) - n
     while positions and positions[-1] > last:
         positions, names = positions[:-1], names[:-1]
@@ -153,7 +159,7 @@ def _narrow_few(
 
 
 def _repeated_chars(positions: list[int], names: list[int], chars_before: list[int], n: int) -> int:
-    """Characters of the n-grams that occurred before; once counted, an n-gram is skipped whole."""
+    """Count the characters of n-grams that occurred before. A counted n-gram is skipped as a whole."""
     seen: set[int] = set()
     total = next_position = 0
     for position, name in zip(positions, names, strict=True):

@@ -1,8 +1,8 @@
-r"""Where code and math lie in a document's Markdown, so that rules and masks can look at prose alone.
+r"""Find code and math in a document's Markdown, so that rules and masks can look at prose alone.
 
-One scan lists the delimiters (fences, backticks, dollars, \( \[ \begin, blank lines); a second walk over
-that list pairs each opening with its nearest legal closing. Both are linear in the length of the text:
-pairs are looked up in tables built from the right, never searched for.
+One scan lists the delimiters (fences, backticks, dollars, \( \[ \begin, blank lines). A second pass over that
+list pairs each opening with its nearest legal closing. Both are linear in the length of the text, because
+closings are looked up in lists of positions by delimiter.
 An opening without a legal closing is prose, except a fence, which runs to the end (CommonMark 0.31, 4.5).
 """
 
@@ -11,9 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-# stdlib re, not re2: every alternative is a literal or one character class, so nothing can backtrack, and
-# re2's Python wrapper is several times slower on many short matches. All begin with one of ` ~ $ \ [ or a
-# line break, which lets the engine skip other text quickly.
+# The standard library's re is used instead of re2: every alternative is a literal or one character class, so
+# nothing can backtrack, and re2's Python wrapper is several times slower on many short matches. All
+# alternatives begin with one of ` ~ $ \ [ or a line break, so the engine skips other text quickly.
 _DELIMITER = re.compile(
     r"`+|~~~+|\$\$?|\\(?:[\\$`\[\]()]|begin\{[A-Za-z]+\*?\}|end\{[A-Za-z]+\*?\})|\n[ \t]*\n|\[/?asy\]"
 )
@@ -25,16 +25,16 @@ _MATH_ENVIRONMENTS = frozenset(
 )
 _CLOSING = {r"\[": r"\]", r"\(": r"\)", "$$": "$$", "[asy]": "[/asy]"}
 
-# Ours: chosen so that a stray opening cannot swallow a document. The longest inline formula of the MATH
-# set is 262 characters, its longest display 1,390.
+# Our choice: limits so that an opening without a closing cannot turn a whole document into math. The longest
+# inline formula of the MATH set has 262 characters, its longest display 1,390.
 _MAX_INLINE_CHARS = 1_000
 _MAX_DISPLAY_CHARS = 10_000
-# A fence may stand in a list or a quotation, but not deeper than this.
+# A fence may stand in a list or a quotation, but at most this deep.
 _MAX_FENCE_INDENT = 40
 
 
 class Span(NamedTuple):
-    """Half-open interval `text[start:end]`, delimiters included; a block stands on lines of its own."""
+    """Half-open interval `text[start:end]`, delimiters included. A block stands on lines of its own."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ _Delimiter = tuple[int, int, str]
 
 
 def find_spans(text: str) -> list[Span]:
-    """Code and math of `text`, in order, without overlap."""
+    """Return code and math of `text`, in order and without overlap."""
     if "$" not in text and "`" not in text and "\\" not in text and "~~~" not in text and "[asy]" not in text:
         return []
     delimiters = [(*m.span(), m.group()) for m in _DELIMITER.finditer(text)]
@@ -55,7 +55,7 @@ def find_spans(text: str) -> list[Span]:
 
 
 def without_spans(text: str, spans: list[Span]) -> str:
-    """The prose of `text`: every span is replaced by one space, so that its neighbours stay apart."""
+    """Return the prose of `text`: every span is replaced by one space, so that its neighbours stay apart."""
     if not spans:
         return text
     pieces = []
@@ -96,7 +96,7 @@ def _pair(text: str, delimiters: list[_Delimiter]) -> Iterator[Span]:
 
 
 def _indent(text: str, start: int) -> int | None:
-    """Characters between the line's beginning and `start` if they are only indentation, else None."""
+    """Return the number of characters before `start` in its line if all are indentation, else None."""
     before = text[max(start - _MAX_FENCE_INDENT, 0) : start]
     line_start = before.rfind("\n") + 1
     if line_start == 0 and start > _MAX_FENCE_INDENT:
@@ -108,7 +108,7 @@ def _opens_fence(text: str, delimiter: _Delimiter) -> bool:
     start, end, mark = delimiter
     if _indent(text, start) is None:
         return False
-    # A fence of backticks has none in its info string; otherwise it is inline code at a line's start.
+    # A fence of backticks has no backtick in its info string; with one, it is inline code at a line's start.
     line_end = text.find("\n", end)
     return mark[0] == "~" or "`" not in text[end : line_end if line_end >= 0 else len(text)]
 
@@ -133,7 +133,7 @@ def _closing_index(
     breaks: list[int],
     opening: int,
 ) -> int | None:
-    """Index of the delimiter that closes a formula or inline code opened at `opening`."""
+    """Return the index of the delimiter that closes what the one at `opening` opens, or None."""
     _, end, mark = delimiters[opening]
     wanted = _CLOSING.get(mark)
     limit = _MAX_DISPLAY_CHARS

@@ -1,4 +1,4 @@
-"""Measurements of the words and characters of a document's prose."""
+"""Measure the words and characters of a document's prose."""
 
 import re
 from dataclasses import dataclass
@@ -19,19 +19,20 @@ from filters.measure.characters import (
 )
 from filters.measure.words import Tokens, tokenise
 
-# Gopher's eight (Rae et al. 2021, A.1.1), and for Chinese characters that are function words by themselves:
-# those of FineWeb 2's list (configs/cmn_Hani.yml), and, ours, 不 and 这 in both scripts.
+# Gopher's eight stop words (Rae et al. 2021, A.1.1), and Chinese characters that are function words by
+# themselves: those of FineWeb 2's list (configs/cmn_Hani.yml).
+# Our choice: 不 and 这 in both scripts are added.
 STOP_WORDS = frozenset(["the", "be", "to", "of", "and", "that", "have", "with"]) | frozenset(
     "的了在是和有于於为為被与與也而由不这這"
 )
 
-# stdlib re: single classes around one optional run, nothing to backtrack over.
+# The standard library's re is safe here: single classes around one optional run cannot backtrack.
 _PLAIN_EQUATION = re.compile(r"[\w)\]%²³][ \t]*[=≈≤≥][ \t]*[-−+$€£(]?[\w(]")
 
 
 @dataclass(frozen=True)
 class WordStats:
-    """Of the prose. A word is a token with a letter or digit."""
+    """Measurements of the prose. A word is a token with a letter or digit."""
 
     num_prose_chars: int
     num_tokens: int
@@ -55,7 +56,10 @@ class WordStats:
 
 
 def measure_words(prose: str, characters: Characters, tokens: Tokens) -> WordStats:
-    """`characters` and `tokens` are those of `prose`. Stop words are looked up as written."""
+    """Measure the words of `prose`, whose `characters` and `tokens` are given.
+
+    Stop words are case-sensitive.
+    """
     num_tokens = max(len(tokens.ids), 1)
     lengths = tokens.ends - tokens.starts
     is_word: Mask = (tokens.classes & np.uint8(ALPHANUMERIC)) != 0
@@ -88,7 +92,7 @@ def measure_words(prose: str, characters: Characters, tokens: Tokens) -> WordSta
 
 
 def _stop_word_counts(tokens: Tokens) -> npt.NDArray[np.int64]:
-    """Occurrences of each stop word that occurs."""
+    """Return the number of occurrences of each stop word that occurs."""
     if len(tokens.hashes) == 0:
         return tokens.counts
     wanted = _stop_word_hashes()

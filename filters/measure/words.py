@@ -1,13 +1,17 @@
-"""The one tokenisation of a text; everything that counts words or n-grams counts these tokens.
+"""Split a text into tokens. Everything that counts words or n-grams counts these tokens.
 
-A token is a run of letters and digits together with the punctuation inside it ("1,000.5", "3/2", "U.S.",
-"a.b@example.com", a URL), an English clitic ("'s", split from its word), a run of one repeated mark ("...",
-"----"), or any other single visible character. A hyphen between letters splits; a Han character is a token of
-its own, since Chinese writes no spaces; what is invisible belongs to the word at its side, and a full stop to
-the abbreviation before it. These are the habits of spaCy's English tokeniser, with which the published
-thresholds on words were applied.
-Tokens are found, compared and counted as numpy arrays; no string is made. Cost: 0.1 ms for 500 tokens,
-about 40 bytes of memory per character while it runs.
+A token is one of these:
+- a run of letters and digits with the punctuation inside it ("1,000.5", "3/2", "U.S.", "a.b@example.com", a
+  URL);
+- an English clitic ("'s", split from its word);
+- a run of one repeated mark ("...", "----");
+- any other single visible character.
+
+A hyphen between letters splits a word. A Han character is a token, because Chinese writes no spaces. An
+invisible character belongs to the word beside it, and a full stop to the abbreviation before it. These rules
+follow spaCy's English tokeniser, with which the published thresholds on words were applied.
+Tokens are found, compared and counted as numpy arrays, without Python strings. Cost: 0.1 ms for 500 tokens,
+and about 40 bytes of memory per character during the call.
 """
 
 from collections.abc import Iterator
@@ -31,18 +35,19 @@ from filters.measure.characters import (
 
 _HASHED_OFFSETS = 256
 
-# What an ASCII mark does between two word characters: nothing (it joins them), or one of these.
+# The effect of an ASCII mark between two word characters: it joins them, or it has one of these.
 _SPLITS_LETTERS = 1
 _SPLITS_DIGITS = 2
 _SPLITS_BEFORE_LETTER = 4
 _SPLITS_SENTENCES = 8  # between a small letter and a capital: "end.Next"
 _SPLITS = 16
-_REPEATS = 32  # a run of it is one token
+_REPEATS = 32  # a run of this mark is one token
 _LEANS_RIGHT = 64  # joins the word after it: "-x", "@name"
 _LEANS_LEFT = 128  # joins the word before it: "230-"
-_BEYOND_ASCII = 127  # the code that stands for every mark beyond ASCII, but ’, which is taken for '
+_BEYOND_ASCII = 127  # code of every non-ASCII mark, except ’, which counts as '
 
-# Those of spaCy's English exceptions that web pages hold; longer ones would only lengthen the look-back.
+# The abbreviations among spaCy's English exceptions that web pages contain. Longer ones would only lengthen
+# the look-back.
 _ABBREVIATIONS = str.split(
     "Mr Mrs Ms Dr Prof St Jr Gen Gov Rep Rev Sen Inc Ltd Co Corp Bros Adm vs Jan Feb Mar Apr Jun Jul Aug Sep "
     "Sept Oct Nov Dec Ala Ariz Ark Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Mo Mont Neb Nev "
@@ -51,21 +56,21 @@ _ABBREVIATIONS = str.split(
 _MAX_ABBREVIATION = max(map(len, _ABBREVIATIONS))
 _PLACES = 256 ** np.arange(_MAX_ABBREVIATION + 1, dtype=np.int64)
 
-# Verdicts on a mark where it stands.
+# Verdicts on a mark at its position.
 _JOINS = np.uint8(1)  # part of a word
-_STARTS_CLITIC = np.uint8(2)  # the token starts with it and goes on behind it
-_REPEATS_NEIGHBOUR = np.uint8(4)  # part of the run of its left neighbour, if that is the same mark
+_STARTS_CLITIC = np.uint8(2)  # the mark begins a token that goes on behind it
+_REPEATS_NEIGHBOUR = np.uint8(4)  # the mark continues the run of its left neighbour, if that is the same mark
 _JUDGED_CLASSES = np.uint8(UPPER | DIGIT | ALPHABETIC)
 _NO_CLASSES = np.empty(0, dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token i is `text[starts[i]:ends[i]]`; equal tokens, and only those, have equal `ids[i]`.
+    """Token i is `text[starts[i]:ends[i]]`. Equal tokens, and no others, have equal `ids[i]`.
 
-    ("Only" up to collisions of 64-bit hashes.) Distinct token k has the hash `hashes[k]`, ascending, occurs
-    `counts[k]` times, first as token `first[k]`; ids index these three arrays. `classes[i]` is the union of
-    the classes of the characters of token i, and possibly SPACE.
+    ("No others" holds up to collisions of 64-bit hashes.) Distinct token k has the hash `hashes[k]`,
+    ascending; it occurs `counts[k]` times, first as token `first[k]`. The ids index these three arrays.
+    `classes[i]` is the union of the classes of the characters of token i, and possibly SPACE.
     """
 
     starts: npt.NDArray[np.int64]
@@ -78,7 +83,7 @@ class Tokens:
 
 
 def tokenise(characters: Characters) -> Tokens:
-    """Tokens of the text that `characters` stand for; nothing is lower-cased."""
+    """Split the text that `characters` represent into tokens. Case is kept."""
     starts, ends = _borders(characters)
     num_tokens = len(starts)
     hash_of = _hashes(characters, starts)
@@ -90,7 +95,7 @@ def tokenise(characters: Characters) -> Tokens:
     ids = np.empty(num_tokens, dtype=np.int64)
     ids[order] = is_new.cumsum() - 1
     counts = _differences(at, num_tokens)
-    # Each part runs from a token to the next, and what lies between two tokens is white space.
+    # Each slice runs from one token to the next; between two tokens there is only white space.
     classes = np.bitwise_or.reduceat(characters.classes, starts) if num_tokens else _NO_CLASSES
     return Tokens(starts, ends, ids, ordered[at], counts, order[at], classes)
 
@@ -122,16 +127,17 @@ def _borders(characters: Characters) -> tuple[npt.NDArray[np.int64], npt.NDArray
 
 
 def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Of each mark of punctuation, _JOINS, _STARTS_CLITIC and _REPEATS_NEIGHBOUR where they hold."""
+    """Return for each punctuation mark the union of those of the three verdicts that hold."""
     codes, classes = characters
     code = codes[marks]
-    # Before the first and behind the last character stands a space.
+    # A space is assumed before the first and behind the last character.
     padded = np.full(len(classes) + 3, SPACE, dtype=np.uint8)
     padded[2:-1] = classes
     case = np.minimum(code, _BEYOND_ASCII).astype(np.int64)
     case[code == ord("’")] = ord("'")
     padded &= _JUDGED_CLASSES
-    for neighbour in (marks, marks + 1, marks + 3):  # two before it, before it, behind it
+    # the second before it, the one before it, the one behind it
+    for neighbour in (marks, marks + 1, marks + 3):
         case <<= 3
         case |= padded.take(neighbour)
     verdicts: npt.NDArray[np.uint8] = _verdicts().take(case)
@@ -143,14 +149,17 @@ def _judge_marks(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.ND
 
 @lru_cache(maxsize=1)
 def _verdicts() -> npt.NDArray[np.uint8]:
-    """Verdicts on a mark by its code (7 bits), the classes two before, before and behind it (3 bits each)."""
+    """Table of verdicts by the mark's code (7 bits) and the classes of its neighbours (3 bits each).
+
+    The neighbours are the second character before the mark, the one before it and the one behind it.
+    """
     cases = np.arange(128 << 9)
     code = cases >> 9
     two_before, before, after = cases >> 6 & 7, cases >> 3 & 7, cases & 7
     kind = _mark_kinds()[code]
     both = before & after
     is_inside = ((before & ALPHANUMERIC) != 0) & ((after & ALPHANUMERIC) != 0)
-    # One bit of `splitting` for each rule by which the mark splits, its neighbours being as the rule says.
+    # `splitting` has one bit per splitting rule, set where the mark's neighbours meet the rule.
     splitting = np.where(both & ALPHABETIC, _SPLITS_LETTERS | _SPLITS, _SPLITS)
     splitting |= np.where(both & DIGIT, _SPLITS_DIGITS, 0)
     splitting |= np.where(after & ALPHABETIC, _SPLITS_BEFORE_LETTER, 0)
@@ -168,7 +177,7 @@ def _verdicts() -> npt.NDArray[np.uint8]:
 
 
 def _escapes(codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    r"""Where a backslash escapes a mark, as text has literal dollars and pipes: "\$5" is one token."""
+    r"""Return the positions of backslashes that escape a dollar or a pipe in prose: "\$5" is one token."""
     backslashes = marks[codes[marks] == ord("\\")]
     backslashes = backslashes[backslashes < len(codes) - 1]
     following = codes[backslashes + 1]
@@ -177,7 +186,7 @@ def _escapes(codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64
 
 
 def _abbreviating_stops(characters: Characters, marks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Full stops that follow one of _ABBREVIATIONS."""
+    """Return the positions of full stops that follow one of _ABBREVIATIONS."""
     stops = marks[characters.codes[marks] == ord(".")]
     before = stops[:, None] - np.arange(1, _MAX_ABBREVIATION + 2)
     letters = np.maximum(before, 0)
@@ -192,7 +201,7 @@ def _abbreviating_stops(characters: Characters, marks: npt.NDArray[np.int64]) ->
 
 @lru_cache(maxsize=1)
 def _abbreviation_keys() -> npt.NDArray[np.int64]:
-    """The number that _abbreviating_stops makes of each: codes from the last letter on, 8 bits each."""
+    """Return each abbreviation as a number: codes from the last letter on, 8 bits each."""
     keys = [int.from_bytes(word[::-1].encode(), "little") for word in _ABBREVIATIONS]
     return np.sort(np.array(keys, dtype=np.int64))
 
@@ -200,7 +209,7 @@ def _abbreviation_keys() -> npt.NDArray[np.int64]:
 def _urls(
     codes: npt.NDArray[np.unsignedinteger], marks: npt.NDArray[np.int64], is_space: Mask
 ) -> Iterator[tuple[int, int]]:
-    """From each `://` to the next white space, without the punctuation at its end: one token."""
+    """Yield start and end of each URL: from `://` to the next white space, without punctuation at its end."""
     colons = marks[(codes[marks] == ord(":")) & (marks < len(codes) - 2)]
     colons = colons[(codes[colons + 1] == ord("/")) & (codes[colons + 2] == ord("/"))]
     if len(colons) == 0:
@@ -232,11 +241,12 @@ def _mark_kinds() -> npt.NDArray[np.uint8]:
 
 
 def _hashes(characters: Characters, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Sum over a token's characters of (code + 1) times a random odd number for its place, modulo 2**64."""
+    """Hash each token: the sum of (code + 1) times a random odd number per position, modulo 2**64."""
     if len(starts) == 0:
         return np.empty(0, dtype=np.uint64)
     codes, classes = characters
-    # From the first token's start on, every character belongs to the token before it, white space as zero.
+    # From the first token's start on, every character is counted to the token before it; white space counts
+    # zero.
     first = int(starts[0])
     terms = codes[first:].astype(np.uint64)
     terms += np.uint64(1)
@@ -249,7 +259,7 @@ def _hashes(characters: Characters, starts: npt.NDArray[np.int64]) -> npt.NDArra
 
 
 def _differences(numbers: npt.NDArray[np.int64], end: int) -> npt.NDArray[np.int64]:
-    """From each number to the next, from the last to `end`."""
+    """Return the difference from each number to the next, and from the last to `end`."""
     differences = np.empty_like(numbers)
     differences[:-1] = numbers[1:] - numbers[:-1]
     differences[-1:] = end - numbers[-1:]
@@ -258,7 +268,7 @@ def _differences(numbers: npt.NDArray[np.int64], end: int) -> npt.NDArray[np.int
 
 @lru_cache(maxsize=1)
 def _multipliers() -> npt.NDArray[np.uint64]:
-    """Fixed by the seed, so that hashes agree in every process."""
+    """Random odd numbers with a fixed seed, so that hashes agree in every process."""
     generator = np.random.Generator(np.random.PCG64(20250511))
     numbers: npt.NDArray[np.uint64] = generator.integers(0, 2**63, _HASHED_OFFSETS, dtype=np.uint64)
     return numbers * np.uint64(2) + np.uint64(1)

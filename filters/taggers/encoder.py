@@ -1,7 +1,8 @@
-"""The encoder student: a fine-tuned BERT (encoder_model.py) behind the interface of the fastText student.
+"""The encoder student: a fine-tuned BERT (encoder_model.py) with the interface of the fastText student.
 
-A folder holds encoder.npz (float16 weights, the measurements' mean and scale), tokenizer.json and card.json.
-The weights of MiniLM-L6 are 45 MB, too much to ship: pipeline.taggers.train_encoder makes the folder.
+A folder holds encoder.npz (float16 weights, mean and scale of the measurements), tokenizer.json and
+card.json. The weights of MiniLM-L6 take 45 MB, too much to ship; pipeline.taggers.train_encoder makes the
+folder.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from filters.taggers.scores import DIMENSIONS, MAX_LABEL, Numbers, Scores, hash_
 from filters.taggers.statistics import NAMES, statistics
 
 Tokenizer = Any
-"""tokenizers.Tokenizer: imported only where an encoder is loaded."""
+"""tokenizers.Tokenizer. The library is imported only when an encoder is loaded."""
 
 WEIGHTS = "encoder.npz"
 TOKENIZER = "tokenizer.json"
@@ -23,7 +24,7 @@ MEAN, SCALE = "measured.mean", "measured.scale"
 
 
 class EncoderTagger:
-    """The student of one folder, loaded, on the CPU."""
+    """The loaded student of one folder, on the CPU."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class EncoderTagger:
         self.model_hash = model_hash
 
     def score(self, text: str) -> Scores:
-        """Scores of one document. The empty text is scored too."""
+        """Return the scores of one document. The empty text has scores too."""
         import torch
 
         ids = self._tokenizer.encode(readable(text), add_special_tokens=False).ids
@@ -61,12 +62,12 @@ class EncoderTagger:
         return Scores(domain, *scaled)
 
     def score_many(self, texts: Iterable[str]) -> list[Scores]:
-        """Scores of each document, in order; one by one, as padding would cost more than batches save."""
+        """Return the scores of each document, in order; padding would cost more than batches save."""
         return [self.score(text) for text in texts]
 
 
 def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
-    """Load a folder whose files were checked. Raises ValueError if it reads other measurements."""
+    """Load a folder whose files were checked. Raises ValueError if it was trained on other measurements."""
     import torch
 
     with np.load(folder / WEIGHTS) as arrays:
@@ -90,7 +91,7 @@ def load_encoder_tagger(folder: Path, card: dict[str, Any]) -> EncoderTagger:
 
 
 def load_tokenizer(file: Path) -> Tokenizer:
-    """The word-piece tokenizer, without cutting or padding."""
+    """Load the word-piece tokenizer without truncation and padding."""
     import tokenizers
 
     tokenizer = tokenizers.Tokenizer.from_file(str(file))
@@ -100,7 +101,7 @@ def load_tokenizer(file: Path) -> Tokenizer:
 
 
 def standardise(measured: Numbers, mean: Numbers, scale: Numbers) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """[n, m] -> [n, m], clipped to +-4."""
+    """Standardise the measurements and clip them to +-4: [n, m] -> [n, m]."""
     standard: np.ndarray[Any, np.dtype[np.float32]] = np.clip((measured - mean) / scale, -4, 4).astype(
         np.float32
     )

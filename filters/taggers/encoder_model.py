@@ -1,10 +1,12 @@
 """A BERT encoder as a function of its weights, and the head that tags a document from its windows.
 
-1. to_windows: token ids are cut into windows of at most WINDOW positions, each between [CLS] and [SEP].
-2. encode: post-norm transformer layers (Devlin et al. 2018), names as in published checkpoints.
-3. tag_logits: token vectors are averaged over all windows of a document, joined with its standardised
-   measurements, and one linear layer gives a logit per domain and per cut ("label at least k").
-Cost: a forward pass of MiniLM-L6 over 2.6 kB (650 tokens) is 14 GFLOP, about 230 ms on a busy core.
+1. `to_windows` cuts token ids into windows of at most WINDOW positions, each between [CLS] and [SEP].
+2. `encode` applies post-norm transformer layers (Devlin et al. 2018); weight names are those of published
+   checkpoints.
+3. `tag_logits` averages the token vectors over all windows of a document and appends the document's
+   standardised measurements. One linear layer then gives a logit per domain and per cut ("label at least k").
+
+Cost: a forward pass of MiniLM-L6 over 2.6 kB (650 tokens) takes 14 GFLOP, about 230 ms on a busy core.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,21 +15,21 @@ from typing import Any, NamedTuple
 from filters.taggers.scores import DIMENSIONS, MAX_CHARS, MAX_LABEL
 
 Tensor = Any
-"""torch.Tensor: torch is imported only where an encoder is used."""
+"""torch.Tensor. torch is imported only when an encoder is used."""
 
 WINDOW = 512
-"""Positions that the checkpoint knows."""
+"""Number of position embeddings in the checkpoint."""
 
 LINE_MARK = " \N{PILCROW SIGN} "
-"""Stands for a line break, which the word-piece vocabulary does not have."""
+"""Replaces a line break, which the word-piece vocabulary does not have."""
 
-POOLED_SCALE = 3.0  # Ours: brings the averaged vectors to the measurements' spread at the start.
+POOLED_SCALE = 3.0  # Our choice: gives the averaged vectors the spread of the measurements at the start.
 
 NUM_CUTS = len(DIMENSIONS) * MAX_LABEL
 
 
 class Shape(NamedTuple):
-    """What the weights do not say."""
+    """Properties of the model that its weights do not contain."""
 
     num_layers: int
     num_heads: int
@@ -36,19 +38,19 @@ class Shape(NamedTuple):
 
 
 def readable(text: str) -> str:
-    """What is tokenised of a document."""
+    """Return the part of a document that is tokenised, with line breaks marked."""
     return text[:MAX_CHARS].replace("\n", LINE_MARK).encode("utf-8", "ignore").decode()
 
 
 def to_windows(ids: Sequence[int], shape: Shape, window: int = WINDOW) -> list[list[int]]:
-    """Windows of one document's ids; the empty document has one, of the two marks."""
+    """Return the windows of one document's ids. An empty document has one window with the two marks only."""
     inner = window - 2
     starts = range(0, max(1, len(ids)), inner)
     return [[shape.cls_id, *ids[start : start + inner], shape.sep_id] for start in starts]
 
 
 def pack(documents: Sequence[Sequence[int]], shape: Shape, window: int = WINDOW) -> tuple[Tensor, Tensor]:
-    """Windows of all documents padded with 0 -> ids [w, s], and the document of each window [w]."""
+    """Pad the windows of all documents with 0 -> ids [w, s], and the document of each window [w]."""
     import torch
 
     windows: list[list[int]] = []
@@ -62,14 +64,14 @@ def pack(documents: Sequence[Sequence[int]], shape: Shape, window: int = WINDOW)
 
 
 def encode(weights: Mapping[str, Tensor], ids: Tensor, shape: Shape, dropout: float = 0.0) -> Tensor:
-    """Token vectors: ids [w, s] -> [w, s, h]. Padding (id 0) is not attended to."""
+    """Return token vectors: ids [w, s] -> [w, s, h]. Padding (id 0) is not attended to."""
     from torch.nn import functional
 
     def linear(name: str, x: Tensor) -> Tensor:
         return functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
     def norm(name: str, x: Tensor) -> Tensor:
-        # In float32 also under autocast; 1e-12 is the checkpoint's layer_norm_eps.
+        # Computed in float32 under autocast too; 1e-12 is the checkpoint's layer_norm_eps.
         size = x.shape[-1:]
         return functional.layer_norm(
             x.float(), size, weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-12
@@ -108,7 +110,7 @@ def tag_logits(
     shape: Shape,
     dropout: float = 0.0,
 ) -> Tensor:
-    """ids [w, s], owners [w], standardised measurements [n, m] -> logits [n, domains + NUM_CUTS]."""
+    """Return logits: ids [w, s], owners [w], standardised measurements [n, m] -> [n, domains + NUM_CUTS]."""
     import torch
     from torch.nn import functional
 
@@ -123,6 +125,6 @@ def tag_logits(
 
 
 def expected_labels(logits: Tensor) -> Tensor:
-    """[n, domains + NUM_CUTS] -> [n, dimensions]: the sum of a label's cut probabilities."""
+    """Return the sum of each label's cut probabilities: [n, domains + NUM_CUTS] -> [n, dimensions]."""
     cuts = logits[:, -NUM_CUTS:].sigmoid()
     return cuts.view(len(logits), len(DIMENSIONS), MAX_LABEL).sum(dim=2)

@@ -1,6 +1,6 @@
-"""Domain, quality, knowledge density and reasoning depth of a document: the entry to both students.
+"""Load either student: domain, quality, knowledge density and reasoning depth of a document.
 
-The fastText student (fasttext.py; shipped in models/) costs about 0.8 ms per document of 2.6 kB, the encoder
+The fastText student (fasttext.py; shipped in models/) takes about 0.8 ms per document of 2.6 kB, the encoder
 student (encoder.py; trained by pipeline.taggers.train_encoder) about 230 ms, both on a busy core. The file
 card.json of a folder says which student it holds.
 """
@@ -18,9 +18,9 @@ MODELS = "models"
 
 
 def load(path: str | Path | None = None) -> Tagger:
-    """Load the student of a folder; without one, that shipped in filters/taggers/models.
+    """Load the student of a folder, or the one shipped in filters/taggers/models if `path` is None.
 
-    Raises ValueError naming the file if one is missing or is not what card.json says.
+    Raises ValueError with the file's name if a file is missing or differs from card.json.
     """
     folder = Path(path) if path is not None else shipped()
     card = read_card(folder)
@@ -31,14 +31,14 @@ def load(path: str | Path | None = None) -> Tagger:
 
 
 def shipped() -> Path:
-    """The folder of the shipped models; out of a zip (spark-submit --py-files) it is unpacked first."""
+    """Return the folder of the shipped models, unpacked if they are in a zip (spark-submit --py-files)."""
     inside = files("filters.taggers") / MODELS
     return inside if isinstance(inside, Path) else Path(_unpacked().name)
 
 
 @cache
 def _unpacked() -> tempfile.TemporaryDirectory[str]:
-    """Deleted when this process ends."""
+    """Unpack the shipped models into a folder that is deleted when this process ends."""
     folder = tempfile.TemporaryDirectory(prefix="reasonmill-models-")
     for file in (files("filters.taggers") / MODELS).iterdir():
         (Path(folder.name) / file.name).write_bytes(file.read_bytes())

@@ -1,4 +1,4 @@
-"""What every tagger gives, and the folder it is loaded from: model files and the card with their hashes."""
+"""The scores that every tagger returns, and its folder of model files with the card that describes them."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 DIMENSIONS = ("quality", "knowledge_density", "reasoning_depth")
 MAX_LABEL = 5
-"""Ordinal labels are 0..5 (the rubric of the quality labels, version 1)."""
+"""Ordinal labels are 0 to 5 (the rubric of the quality labels, version 1)."""
 
 MAX_CHARS = 6_000
-"""The labels judge excerpts of at most this length; what follows was never seen in training."""
+"""Longest excerpt that the labels judge. Text beyond it was never seen in training."""
 
 CARD = "card.json"
 
@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 class Scores(NamedTuple):
-    """The domain by its name in the card, the three dimensions in [0, 1]: label over MAX_LABEL."""
+    """The domain by its name in the card, and three dimensions in [0, 1] (label divided by MAX_LABEL)."""
 
     domain: str
     quality: float
@@ -31,20 +31,20 @@ class Scores(NamedTuple):
 
 
 class Tagger(Protocol):
-    """A student, loaded. Not picklable: load it once per process."""
+    """A loaded student. It cannot be pickled: load it once per process."""
 
     model_hash: str
-    """blake2b-128 of the hashes of its files: what tables made with it state."""
+    """blake2b-128 of the hashes of its files. Tables made with the student state it."""
 
     def score(self, text: str) -> Scores:
-        """Scores of one document. The empty text is scored too."""
+        """Return the scores of one document. The empty text has scores too."""
 
     def score_many(self, texts: Iterable[str]) -> list[Scores]:
-        """Scores of each document, in order."""
+        """Return the scores of each document, in order."""
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of a folder of models. Raises ValueError if there is none that names its student and files."""
+    """Read the card of a folder of models; raise ValueError if it is missing or names no student or files."""
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
         _ = (
@@ -61,7 +61,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, card: dict[str, Any]) -> None:
-    """Raise ValueError naming the file if one is missing or is not what the card says."""
+    """Raise ValueError with the file's name if a file is missing or differs from the card."""
     for name, entry in card["models"].items():
         file = folder / name
         if not file.is_file():
@@ -71,23 +71,24 @@ def check_files(folder: Path, card: dict[str, Any]) -> None:
 
 
 def hash_card(card: dict[str, Any]) -> str:
-    """The hash that tables made with these models state."""
+    """Return the hash that tables made with these models state."""
     hashes = {name: entry["hash"] for name, entry in card["models"].items()}
     return hash_bytes(json.dumps(hashes, sort_keys=True).encode())
 
 
 def hash_bytes(data: bytes) -> str:
-    """blake2b-128."""
+    """Return the blake2b-128 hash in hexadecimal."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def on_label_scale(expected: float, cuts: Sequence[float]) -> float:
-    """An expectation in [0, 1] on the scale of the labels: `cuts[k-1]` becomes (k - 1/2) / MAX_LABEL.
+    """Map an expectation in [0, 1] to the scale of the labels: `cuts[k-1]` becomes (k - 1/2) / MAX_LABEL.
 
-    An expectation varies less than the labels it predicts, the less so the weaker the model. The cuts are the
-    expectations at or above which lie as many documents as have label k or more, so that rounding gives every
-    label as often as the annotators did. Linear between the cuts, 0 and 1 stay. Cost: 0.05 of reliability at
-    the ends of the scale (see the card), for 0.01 to 0.06 of kappa.
+    Expectations vary less than the labels they predict, and least for a weak model. As many documents have an
+    expectation at or above the cut of k as have label k or more, so that rounded scores have the same
+    distribution as the annotators' labels. The map is linear between the cuts and keeps 0 and 1.
+    Cost: reliability at the ends of the scale falls by 0.05 (see the card), while kappa rises by 0.01 to
+    0.06.
     """
     marks = [0.0, *((k + 0.5) / MAX_LABEL for k in range(MAX_LABEL)), 1.0]
     return float(np.interp(expected, [0.0, *cuts, 1.0], marks))

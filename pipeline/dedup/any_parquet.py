@@ -1,8 +1,9 @@
-"""Deduplication of any Parquet: INPUT/**/*.parquet -> OUTPUT/deduped and OUTPUT/deduped_rejects.
+"""Deduplicate any Parquet files: INPUT/**/*.parquet -> OUTPUT/deduped and OUTPUT/deduped_rejects.
 
-The input has doc_id (unique), url and text; every other column passes through, and what the keeper order can
-use of them (dedup_keys.RANK_COLUMNS) it uses. `source` (a column, or a folder source=<s>) is what the guard
-counts by. Files are told apart by path, size and time of change. Cost: a file is one task of the signatures.
+The input has the columns doc_id (unique), url and text. Every other column is copied, and those in
+keys.RANK_COLUMNS are used for the keeper order. The guard counts per `source`, which is a column or a folder
+source=<s>. A file counts as changed if its path, size or modification time differs. Cost: the signatures of a
+file are one task.
 """
 
 import logging
@@ -34,8 +35,9 @@ ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "s
 
 
 def is_plain(place: Place) -> bool:
-    """Whether the input is a folder of Parquet rather than a run's root (which holds tables, each with its
-    manifest); a run's own root is never its plain input.
+    """Whether the input is a folder of Parquet files and not the root of a run.
+
+    A root holds tables, each with its manifest. A run's own root is never its plain input.
     """
     if place.input == place.output:
         return False
@@ -47,12 +49,14 @@ def is_plain(place: Place) -> bool:
 
 
 def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) -> Manifest | None:
-    """Deduplicate the files and commit both tables; None on a dry run.
+    """Deduplicate the files and commit both tables; return None on a dry run.
 
-    Raises ContractError if the output lies in the input, or a file lacks a column or has one of ADDED.
+    Raises ContractError if the output lies in the input, or if a file lacks a column or has one of ADDED.
     """
     if f"{place.output.rstrip('/')}/".startswith(f"{place.input.rstrip('/')}/"):
-        raise ContractError(f"{place.output}: lies in the input {place.input}; remedy: another --output")
+        raise ContractError(
+            f"{place.output}: lies in the input {place.input}; remedy: choose another --output"
+        )
     shards = _shards(place.input)
     digest = tables.hash_json([shard.digest for shard in shards])
     job = Job("dedup", "deduped", code_hash(__name__), config.model_dump(mode="json"), {"parquet": digest})
@@ -69,7 +73,7 @@ def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) 
 
 
 def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
-    """(path in `folder`, file) of every Parquet file in it; names with _ or . in front are not data."""
+    """List (path in `folder`, file) of every Parquet file; names that start with _ or . are not data."""
     fs, base = tables.filesystem(folder)
     found = []
     for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
@@ -113,7 +117,8 @@ def _write(
 ) -> Manifest:
     """Write kept rows and rejects and commit both.
 
-    Rows are placed by hash of doc_id and sorted by it: a part depends on the rows and `num_parts` alone.
+    The hash of doc_id decides a row's part, and the rows of a part are sorted by doc_id. So a part depends
+    only on the rows and on `num_parts`.
     """
     folder = tables.table_path(root, job.table)
 
@@ -128,7 +133,7 @@ def _write(
 
 
 def _write_part(rows: pa.Table, folder: str) -> Record:
-    """Write the rows of one partition: what is kept, and the rejects."""
+    """Write the kept rows and the rejects of one partition."""
     started = time.monotonic()
     outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
     is_kept = pc.is_null(outcome["reject_reason"])
@@ -153,7 +158,7 @@ def _write_part(rows: pa.Table, folder: str) -> Record:
 
 
 def _write_file(rows: pa.Table, folder: str) -> tuple[Part, ...]:
-    """The part that holds the rows; none without a row."""
+    """Write the rows as one part; return no part if there are no rows."""
     if rows.num_rows == 0:
         return ()
     sink = pa.BufferOutputStream()

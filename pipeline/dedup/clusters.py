@@ -1,12 +1,14 @@
-"""What becomes of every document: its cluster, whether it stays, what it duplicates, train or held-out.
+"""Decide every document: its cluster, whether it stays, what it duplicates, and its split (train or heldout).
 
-1. Clusters: components of texts joined by a near-duplicate pair or by a URL (connected_components.py).
-2. In each cluster the documents are decided on in keeper order (choose_keepers.py), one cluster in one task.
-3. A cluster of more than max_round_documents takes rounds, its best documents first: before each round what
-   the kept ones of earlier rounds make a duplicate is removed by joins. The result is that of one round.
-4. A cluster is held out whole if the site of any kept document is: no held-out site is trained on, and no
-   held-out text has a near-duplicate in training.
-Cost: a few shuffles of about 300 bytes a document; the driver sees one number a round.
+1. Clusters are the components of texts joined by a near-duplicate pair or by a URL (components.py).
+2. In each cluster, documents are decided in keeper order (keepers.py), one cluster per task.
+3. A cluster of more than max_round_documents takes several rounds, its best documents first. Before each
+   round, joins remove the documents that duplicate a document kept in earlier rounds. The result equals that
+   of a single round.
+4. A cluster is held out as a whole if the site of any kept document is held out. So no held-out site is
+   trained on, and no held-out text has a near-duplicate in training.
+
+Cost: a few shuffles of about 300 bytes per document; the driver sees one number per round.
 """
 
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from pipeline.dedup.components import connected_components, cut_plan
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.keepers import Keepers, Member, heldout_by_hash
 
-# Ours: enough to judge a document by; a page on every site of a farm would be a row of gigabytes.
+# Our choice: enough to judge a document. A page that many sites copy would otherwise make a row of gigabytes.
 MAX_LISTED = 1_000
 
 OUTCOME = (
@@ -34,12 +36,12 @@ _DECIDED = (
 
 
 def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame:
-    """One row of OUTCOME for each of `keys` (rows of dedup_keys.KEYS, doc_id unique).
+    """Return one row of OUTCOME for each of `keys` (rows of keys.KEYS, with unique doc_id), materialised.
 
-    `near`: what near_pairs found. A kept document lists the URLs and domains (MAX_LISTED of each, sorted) of
-    what was removed for it. Materialised.
+    `near` is the result of near_pairs. A kept document lists the URLs and domains (MAX_LISTED of each,
+    sorted) of the documents that were removed because of it.
     """
-    # Read once a round and as many times again: 300 bytes a document.
+    # Materialised, because every round reads it twice: 300 bytes per document.
     members = cut_plan(_members(keys, near, config))
     decided = _decided_in_rounds(members, near, config)
     clusters = decided.groupBy("cluster").agg(
@@ -59,10 +61,10 @@ def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> Da
 
 
 def _members(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame:
-    """KEYS without bands, with cluster, near_texts and the round that decides on the document.
+    """Return KEYS without bands, with cluster, near_texts and the round that decides the document.
 
-    A pair is listed with its worse text only: a text has at most bands x leaders better ones, but may have
-    any number of worse ones.
+    A pair is listed only with its worse text. A text has at most bands x leaders better ones, but any number
+    of worse ones.
     """
     of_url = Window.partitionBy("canonical_url")
     by_url = (
@@ -104,7 +106,7 @@ def _decided_in_rounds(members: DataFrame, near: DataFrame, config: DedupConfig)
 
 
 def _decided(members: DataFrame, config: DedupConfig) -> DataFrame:
-    """One row of _DECIDED for each of `members`, every cluster by itself."""
+    """Return one row of _DECIDED for each of `members`; every cluster is decided independently."""
     is_heldout = heldout_by_hash(config.split_seed, config.heldout_fraction)
 
     def decide(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -130,7 +132,7 @@ def _decided(members: DataFrame, config: DedupConfig) -> DataFrame:
 
 
 def _removed_by(kept: DataFrame, others: DataFrame, near: DataFrame) -> DataFrame:
-    """Rows of _DECIDED for those of `others` (all of worse rank) that a `kept` document makes a duplicate."""
+    """Return rows of _DECIDED for those of `others` (all of worse rank) that duplicate a `kept` document."""
     url = F.concat(F.lit("url "), "canonical_url").alias("key")
     text = F.col("text_key").alias("key")
     held = kept.select("rank", url).union(kept.select("rank", text)).where("key is not null")
@@ -159,7 +161,7 @@ def _removed_by(kept: DataFrame, others: DataFrame, near: DataFrame) -> DataFram
 
 
 def _duplicates_listed(decided: DataFrame) -> DataFrame:
-    """(doc_id, urls, domains) of what was removed for each kept document that has any, without repeats."""
+    """Return (doc_id, urls, domains), without repeats, of the documents removed because of each kept one."""
     shown = F.explode(F.array(_shown("url"), _shown("domain"))).alias("shown")
     listed = (
         decided.where("duplicate_of is not null")

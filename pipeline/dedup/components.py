@@ -1,9 +1,11 @@
-"""Connected components in Spark by alternating large-star and small-star, without a row on the driver.
+"""Connected components in Spark by alternating large-star and small-star; no row reaches the driver.
 
-1. large-star: every vertex hands its larger neighbours to the least vertex of its neighbourhood.
-2. small-star: every vertex hands its smaller neighbours, and itself, to the least of them.
-3. Until nothing changes; then every vertex is linked to the least vertex of its component, and to no other.
-Cost: O(log^2 V) rounds proven, O(log V) seen, three shuffles of the edges each (Kiveris et al. 2014).
+1. large-star: every vertex links its larger neighbours to the least vertex of its neighbourhood.
+2. small-star: every vertex links its smaller neighbours, and itself, to the least of them.
+3. This repeats until nothing changes. Then every vertex is linked only to the least vertex of its component.
+
+Cost: O(log^2 V) rounds are proven, O(log V) were observed; each round takes three shuffles of the edges
+(Kiveris et al. 2014).
 """
 
 import logging
@@ -13,14 +15,15 @@ from pyspark.sql import functions as F
 
 logger = logging.getLogger(__name__)
 
-# Ours: chains are the slowest graphs; 1,000 vertices in a row take 11 rounds, 100,000 take 18.
+# Our choice: chains are the slowest graphs. A chain of 1,000 vertices takes 11 rounds, one of 100,000 takes
+# 18.
 MAX_ROUNDS = 60
 
 
 def connected_components(edges: DataFrame) -> DataFrame:
-    """(vertex, component) of every vertex in `edges` (a, b); the component is its least vertex.
+    """Return (vertex, component) of every vertex in `edges` (a, b); the component is its least vertex.
 
-    Edges may repeat, in either direction, and may be loops. Raises RuntimeError if it does not converge.
+    Edges may repeat in either direction and may be loops. Raises RuntimeError if the rounds do not converge.
     """
     links = cut_plan(
         edges.select(F.greatest("a", "b").alias("vertex"), F.least("a", "b").alias("root")).distinct()
@@ -30,16 +33,17 @@ def connected_components(edges: DataFrame) -> DataFrame:
         links = cut_plan(_small_star(_large_star(links)))
         previous, digest = digest, _digest(links)
         if digest == previous:
-            logger.info("components: %s links, settled after %d rounds", f"{digest[0]:,}", number)
+            logger.info("components: %s links, converged after %d rounds", f"{digest[0]:,}", number)
             return _labelled(links)
-    raise RuntimeError(f"components did not settle in {MAX_ROUNDS} rounds of {digest[0]} links")
+    raise RuntimeError(f"components did not converge in {MAX_ROUNDS} rounds of {digest[0]} links")
 
 
 def cut_plan(rows: DataFrame) -> DataFrame:
-    """`rows`, materialised, without the plan that made them (a loop would double it with every round).
+    """Materialise `rows` and drop the plan that made them, which would double in every round of a loop.
 
-    In the executors' memory and disks, until nothing refers to them; under spark.checkpoint.dir where that is
-    set, so that the loss of an executor loses nothing. Unlike persist() it lets Spark join small partitions.
+    The rows are kept in the executors' memory and disks until nothing refers to them, or under
+    spark.checkpoint.dir if that is set, so that the loss of an executor loses no rows. Unlike persist(), this
+    lets Spark join small partitions.
     """
     is_reliable = rows.sparkSession.sparkContext.getCheckpointDir() is not None
     return rows.checkpoint() if is_reliable else rows.localCheckpoint()
@@ -50,7 +54,7 @@ def _large_star(links: DataFrame) -> DataFrame:
         links.select(F.col("root").alias("u"), F.col("vertex").alias("v"))
     )
     least = F.least("u", F.min("v").over(Window.partitionBy("u")))
-    # Loops (u = v) keep a vertex in the graph that has no other neighbour.
+    # Loops (u = v) keep a vertex without other neighbours in the graph.
     return (
         both.select("u", "v", least.alias("root"))
         .where("v > u or (v = u and root = u)")
@@ -67,7 +71,10 @@ def _small_star(links: DataFrame) -> DataFrame:
 
 
 def _digest(links: DataFrame) -> tuple[int, int]:
-    """Number of links and the sum of their hashes: equal, but for chance, only for equal links."""
+    """Return the number of links and the sum of their hashes; only equal links have equal digests.
+
+    Hash collisions are neglected.
+    """
     hashes = F.sum(F.xxhash64("vertex", "root").cast("decimal(38,0)"))
     [row] = links.agg(F.count("*").alias("links"), hashes.alias("hashes")).collect()
     return row.links, int(row.hashes or 0)

@@ -1,34 +1,35 @@
-"""dedup.toml: what deduplication compares, what it removes, when it stops."""
+"""Configuration of deduplication (dedup.toml): what is compared, what is removed, when the job stops."""
 
 from typing import Annotated
 
-from pydantic import Field
+from annotated_types import Gt, Lt
 
+from configs.bounds import Fraction, Positive
 from configs.loader import Config
 
 
 class DedupConfig(Config):
-    """dedup.toml."""
+    """Settings of deduplication, read from dedup.toml."""
 
-    bands: Annotated[int, Field(gt=0)]
-    """Bands of the signature: more find more pairs."""
-    rows_per_band: Annotated[int, Field(gt=0)]
-    """Places per band: more find fewer pairs. Found with probability 1 - (1 - J^rows)^bands."""
+    bands: Positive
+    """Number of bands of the MinHash signature. More bands find more pairs."""
+    rows_per_band: Positive
+    """Values per band; more find fewer pairs. A pair is found with probability 1 - (1 - J^rows)^bands."""
     minhash_seed: int
-    """Seed of the permutations."""
-    jaccard_threshold: Annotated[float, Field(gt=0, le=1)]
-    """Candidates whose word 5-grams are this similar are near-duplicates."""
-    max_bucket_leaders: Annotated[int, Field(gt=0)]
-    """Documents of a bucket that all others in it are compared with."""
-    max_round_documents: Annotated[int, Field(gt=0)]
-    """Documents of one cluster that one task decides on; a larger one takes rounds, its best first."""
-    max_source_loss_fraction: Annotated[float, Field(gt=0, le=1)]
-    """The job stops when a source would lose more than this share of its documents; at 1 it never does."""
-    min_guarded_documents: Annotated[int, Field(gt=0)]
-    """Sources with fewer documents are not guarded."""
-    num_parts: Annotated[int, Field(gt=0)]
-    """Parts of the table; one must fit in a task's memory."""
-    heldout_fraction: Annotated[float, Field(ge=0, lt=1)]
-    """Share of the sites (documents, where there is no URL) that are held out."""
+    """Seed of the MinHash permutations."""
+    jaccard_threshold: Annotated[Fraction, Gt(0.0)]
+    """Candidates are near-duplicates if the Jaccard similarity of their word 5-grams is at least this."""
+    max_bucket_leaders: Positive
+    """Number of best documents per bucket that all others in the bucket are compared with."""
+    max_round_documents: Positive
+    """Documents of one cluster that one task decides. A larger cluster takes rounds, best documents first."""
+    max_source_loss_fraction: Annotated[Fraction, Gt(0.0), Lt(1.0)] | None = None
+    """The job stops if a source would lose more than this fraction of its documents; absent: never."""
+    min_guarded_documents: Positive
+    """A source with fewer documents may lose any fraction of them."""
+    num_parts: Positive
+    """Number of parts of the table. One part must fit into the memory of a task."""
+    heldout_fraction: Annotated[Fraction, Lt(1.0)]
+    """Fraction of the sites that are held out (of the documents, where there is no URL)."""
     split_seed: int
-    """Seed of the hash that chooses them."""
+    """Seed of the hash that chooses the held-out sites."""

@@ -1,7 +1,7 @@
-"""What becomes of every document of a table or of any Parquet: the part of deduplication that both share.
+"""Find the duplicates among all documents of a table or of any Parquet files; both jobs share this module.
 
-The driver sees numbers: two for each round of the components, one for each round of large clusters, one row
-for the worst source.
+The driver sees only numbers: two per round of the components, one per round of large clusters, and one row
+for the source with the largest loss.
 """
 
 import logging
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 def find_duplicates(
     spark: SparkSession, root: str, shards: list[PartShard], documents: DataFrame, config: DedupConfig
 ) -> DataFrame:
-    """One row of decide_clusters.OUTCOME for each document of the `shards`, materialised.
+    """Return one row of clusters.OUTCOME for each document of the `shards`, materialised.
 
-    `documents`: doc_id, text of the same documents. Signatures are kept under `root`.
+    `documents` has the columns doc_id and text of the same documents. Signatures are stored under `root`.
     Raises ContractError if a doc_id or text is missing, a doc_id is not unique, or a source would lose more
-    than the guard allows.
+    documents than the guard allows.
     """
     keys = keep_signatures(spark, root, shards, config)
     _check_ids(keys)
@@ -35,7 +35,9 @@ def find_duplicates(
     outcome = decide_clusters(keys, near, config)
     rows, expected = outcome.count(), sum(shard.rows for shard in shards)
     if rows != expected:
-        raise ContractError(f"dedup: {expected} rows in, {rows} decided on; remedy: report this job")
+        raise ContractError(
+            f"dedup: {expected} rows were read, but {rows} were decided; remedy: report this bug"
+        )
     guard_sources(outcome, config)
     return outcome
 
@@ -49,19 +51,21 @@ def _check_ids(keys: DataFrame) -> None:
     ).collect()
     if found.ids < found.rows or found.texts < found.rows:
         raise ContractError(
-            f"dedup: {found.rows - found.ids} rows have no doc_id, {found.rows - found.texts} no text; "
-            "remedy: leave them out of the input"
+            f"dedup: {found.rows - found.ids} rows have no doc_id and {found.rows - found.texts} have no "
+            "text; remedy: leave them out of the input"
         )
     if found.distinct_ids < found.rows:
         [twice] = keys.groupBy("doc_id").count().where("count > 1").orderBy("doc_id").limit(1).collect()
         raise ContractError(
-            f"dedup: {found.rows - found.distinct_ids} rows repeat a doc_id, {twice.doc_id!r} comes "
-            f"{twice['count']} times; remedy: give every document its own"
+            f"dedup: {found.rows - found.distinct_ids} rows repeat a doc_id, {twice.doc_id!r} occurs "
+            f"{twice['count']} times; remedy: give every document a doc_id of its own"
         )
 
 
 def guard_sources(outcome: DataFrame, config: DedupConfig) -> None:
-    """Raise ContractError for the source that loses the largest share, if it is more than allowed."""
+    """Raise ContractError for the source that loses the largest fraction, if that is more than allowed."""
+    if config.max_source_loss_fraction is None:
+        return
     lost = F.count("reject_reason")
     worst = (
         outcome.groupBy("source")

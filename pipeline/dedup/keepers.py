@@ -1,8 +1,9 @@
-"""Which documents of one cluster of duplicates stay, and what each removed one duplicates.
+"""Decide which documents of one cluster of duplicates stay, and what each removed one duplicates.
 
-In keeper order: a document stays unless one that stayed before it has its URL, its text, or a text verified
-as a near-duplicate of its own. So every removed document names a kept one that it was verified against, and
-no two kept ones are duplicates of each other. Memory: what was kept, not what was removed.
+Documents come in keeper order. A document stays unless an earlier one that stayed has its URL, its text, or a
+text that was verified as a near-duplicate of its own. So every removed document names a kept one that it was
+verified against, and no two kept ones are duplicates. Memory grows with the kept documents, not with the
+removed ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,19 +14,19 @@ import xxhash
 
 @dataclass(frozen=True)
 class Member:
-    """One document of a cluster, as far as the choice needs it."""
+    """The properties of one document that the decision needs."""
 
     doc_id: str
     text_key: str
-    """Hash of its normalised text."""
+    """Hash of its text with normalised white space."""
     canonical_url: str | None = None
     near_texts: Mapping[str, float] = field(default_factory=dict)
-    """Text keys verified as near-duplicates, with their Jaccard similarity; the reverse pair is implied."""
+    """Text keys of verified near-duplicates with their Jaccard similarity; a pair has one direction only."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Why a document goes."""
+    """The reason why a document is removed."""
 
     reason: str
     duplicate_of: str
@@ -42,8 +43,10 @@ class Keepers:
         self._near: dict[str, tuple[int, str, float]] = {}
 
     def decide(self, member: Member) -> Removal | None:
-        """None if the member stays. Members come in keeper order; the best keeper is named, and of several
-        reasons the strongest: URL, text, near-duplicate.
+        """Decide one member; return None if it stays. Members must come in keeper order.
+
+        The removal names the best keeper. Of several reasons for that keeper the strongest is given: URL,
+        text, near-duplicate.
         """
         found = []
         if member.canonical_url in self._by_url:
@@ -65,7 +68,7 @@ class Keepers:
         return None
 
     def _keep(self, member: Member) -> None:
-        kept = (len(self._by_text), member.doc_id)  # a kept text is new
+        kept = (len(self._by_text), member.doc_id)  # the text of a kept document is new
         if member.canonical_url is not None:
             self._by_url[member.canonical_url] = kept
         self._by_text[member.text_key] = kept
@@ -74,7 +77,10 @@ class Keepers:
 
 
 def heldout_by_hash(seed: int, fraction: float) -> Callable[[str], bool]:
-    """Whether a split key is held out: a seeded hash of it falls below `fraction` of its range."""
+    """Return a function that says whether a split key is held out.
+
+    A key is held out if its seeded hash is below `fraction` of the range of hashes.
+    """
     bound = int(fraction * 2**64)
 
     def is_heldout(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""What deduplication compares: URL, text hash, keeper rank and LSH bands of each document."""
+"""Compute what deduplication compares: URL, text hash, keeper rank and LSH bands of each document."""
 
 import math
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ RANK_COLUMNS = (
     "fetched_at", "num_chars", "duplicate_line_char_fraction",
     "code_seen", "code_kept", "math_seen", "math_kept",
 )  # fmt: skip
-"""What the keeper order looks at. A document without them is ranked by its length and doc_id."""
+"""Columns that the keeper order uses. A document without them is ranked by its length and doc_id."""
 
 RANK = pa.struct(
     [
@@ -25,7 +25,7 @@ RANK = pa.struct(
         ("doc_id", pa.string()),
     ]
 )
-"""Keeper order, ascending: Spark compares structs field by field. Ends with doc_id, so there are no ties."""
+"""Keeper order, ascending: Spark compares structs field by field, and doc_id, the last one, decides ties."""
 
 KEYS = pa.schema(
     [
@@ -39,17 +39,18 @@ KEYS = pa.schema(
         ("bands", pa.list_(pa.int64())),
     ]
 )
-"""About 350 bytes a document, whatever its length."""
+"""Keys of one document: about 350 bytes, whatever its length."""
 
 _NEVER_FETCHED = 2**62
-# Ours: what differs by less than a twentieth is noise of the measurement; the next criterion decides.
+# Our choice: a difference of less than a twentieth is measurement noise; then the next criterion decides.
 _STEPS = 20
 
 
 def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int) -> pa.RecordBatch:
-    """One row of KEYS for each row of REQUIRED_COLUMNS and, as far as they are there, RANK_COLUMNS, source.
+    """Return one row of KEYS per document.
 
-    A document without text has no text_key; its reader refuses it.
+    `documents` has REQUIRED_COLUMNS and any of RANK_COLUMNS and source. A document without text gets no
+    text_key; find_duplicates refuses it.
     """
     keys = []
     for document in documents.to_pylist():
@@ -73,14 +74,16 @@ def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int
 
 
 def text_key(text: str) -> str:
-    """128-bit hash of the text, any white space taken for one space. Case counts: code needs it."""
+    """Return the 128-bit hash of the text with single spaces. Case is kept, because code needs it."""
     return xxhash.xxh3_128_hexdigest(" ".join(text.split()).encode("utf-8", "surrogatepass"))
 
 
 def rank_of(document: dict[str, object]) -> dict[str, object]:
-    """Place of a document in keeper order, as RANK without its doc_id: completeness of extraction, then how
-    little it repeats itself, then length, then the oldest fetch. What is no number, or no time, counts as
-    absent: any Parquet may hold columns of these names.
+    """Return the keeper rank of a document: the fields of RANK without doc_id.
+
+    The criteria are completeness of extraction, little repetition, length, and the oldest fetch, in this
+    order. A value that is not a number, or not a time, counts as absent, because any Parquet may have columns
+    with these names.
     """
     seen, kept = (
         sum(_number(document.get(f"{kind}_{state}")) for kind in ("code", "math"))

@@ -1,11 +1,13 @@
-"""Pairs of texts that are near-duplicates: LSH buckets give candidates, exact Jaccard decides.
+"""Find pairs of near-duplicate texts: LSH buckets give candidates, exact Jaccard similarity decides.
 
 1. Every text lies in one bucket per band of its MinHash signature.
-2. In a bucket the best texts (in keeper order) are its leaders; each leader is paired with all that rank
-   below it, so a bucket of n costs at most leaders x n pairs, and all n (n - 1) / 2 while n <= leaders.
-3. The texts of the candidates, and of nothing else, are shingled; each distinct pair is verified once.
-Cost: one shuffle of bands x texts small rows, one of the texts, two of the candidates' shingles (8 bytes for
-each distinct word 5-gram, about 1.3 times the bytes of the text).
+2. The best texts of a bucket (in keeper order) are its leaders. Each leader is paired with all texts that
+   rank below it. So a bucket of n texts costs at most leaders x n pairs, and all n (n - 1) / 2 pairs if n <=
+   leaders.
+3. Only the texts of candidates are shingled, and each distinct pair is verified once.
+
+Cost: one shuffle of bands x texts small rows, one of the texts, and two of the candidates' shingles (8 bytes
+per distinct word 5-gram, about 1.3 times the bytes of the text).
 """
 
 from collections.abc import Iterator
@@ -23,14 +25,16 @@ _PAIR = pa.schema([("better", pa.string()), ("worse", pa.string()), ("jaccard", 
 
 
 def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig) -> DataFrame:
-    """(better, worse, jaccard) of the verified pairs of text keys, `better` before `worse` in keeper order.
+    """Return (better, worse, jaccard) of the verified pairs of text keys, materialised.
 
-    `keys`: rows of dedup_keys.KEYS; `documents`: doc_id, text of the same documents. Materialised.
+    `better` comes before `worse` in keeper order. `keys` has rows of keys.KEYS, and `documents` has the
+    columns doc_id and text of the same documents.
     """
     texts = keys.groupBy("text_key").agg(F.min("rank").alias("rank"), F.first("bands").alias("bands"))
-    # Read three times: two keys and two ids a pair. Bands are a function of the text.
+    # Read three times: two keys and two ids per pair. The bands are the same for all documents with this
+    # text.
     candidates = cut_plan(candidate_pairs(texts, config.max_bucket_leaders))
-    # Read twice, and dear to make.
+    # Read twice, and expensive to compute.
     shingled = cut_plan(_shingled(candidates, documents))
     better, worse = (
         shingled.select(F.col("text_key").alias(side), F.col("shingles").alias(f"{side}_shingles"))
@@ -50,10 +54,10 @@ def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig) -> Da
 
 
 def candidate_pairs(texts: DataFrame, max_bucket_leaders: int) -> DataFrame:
-    """Distinct pairs of text keys that share a bucket, one of the bucket's leaders in each: better, worse,
-    and better_id, worse_id, the best documents with these texts.
+    """Return the distinct pairs of text keys that share a bucket, with a leader of the bucket in each.
 
-    `texts`: text_key (unique), rank (a struct with doc_id that orders them, without ties), bands.
+    The columns are better, worse, and better_id, worse_id, the best documents with these texts. `texts` has
+    the columns text_key (unique), rank (a struct with doc_id that orders them without ties) and bands.
     """
     by_rank = Window.partitionBy("bucket").orderBy("rank")
     whole_bucket = by_rank.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
@@ -78,7 +82,7 @@ def candidate_pairs(texts: DataFrame, max_bucket_leaders: int) -> DataFrame:
 
 
 def _shingled(candidates: DataFrame, documents: DataFrame) -> DataFrame:
-    """(text_key, shingles) of every text in a pair."""
+    """Return (text_key, shingles) of every text in a pair."""
     wanted = (
         candidates.select(F.col("better").alias("text_key"), F.col("better_id").alias("doc_id"))
         .union(candidates.select("worse", "worse_id"))
@@ -96,7 +100,7 @@ def _shingled(candidates: DataFrame, documents: DataFrame) -> DataFrame:
 
 
 def verified(pairs: pa.RecordBatch, jaccard_threshold: float) -> pa.RecordBatch:
-    """The pairs whose shingles reach the threshold, with their similarity."""
+    """Return the pairs whose shingles reach the threshold, with their similarity."""
     columns = pairs.select(["better", "worse", "better_shingles", "worse_shingles"]).to_pydict()
     found: dict[str, list[object]] = {"better": [], "worse": [], "jaccard": []}
     for better, worse, a, b in zip(*columns.values(), strict=True):

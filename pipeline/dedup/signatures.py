@@ -1,8 +1,8 @@
-"""Keys of every document, computed once per input part and kept: `<root>/signatures/<mark>.parquet`.
+"""Compute the keys of every document once per input part and store them: `<root>/signatures/<mark>.parquet`.
 
-A new part, or a killed run, costs only its own parts; what was there is compared as it is. The mark is the
-hash of the part, of the MinHash settings and of the code. Cost: a part is one task, and its keys (about 350
-bytes a document) are in memory until they are written.
+After new parts or a killed run, only the missing parts are computed. The mark is the hash of the part, of the
+MinHash settings and of the code. Cost: a part is one task, and its keys (about 350 bytes per document) are in
+memory until they are written.
 """
 
 import logging
@@ -26,7 +26,7 @@ COLUMNS = (*REQUIRED_COLUMNS, "source", *RANK_COLUMNS)
 def keep_signatures(
     spark: SparkSession, root: str, shards: list[PartShard], config: DedupConfig
 ) -> DataFrame:
-    """KEYS of every document in `shards` (at least one); only those not yet in `root` are computed.
+    """Return KEYS of every document in `shards` (at least one); compute only those that `root` lacks.
 
     Signatures of other inputs and settings are deleted.
     """
@@ -54,7 +54,7 @@ def _mark(shard: PartShard, config: DedupConfig) -> str:
 
 
 def _is_whole(folder: str, name: str, rows: int) -> bool:
-    """Whether the file is there to its end: the footer, written last, counts the rows."""
+    """Whether the file is complete: the footer, which is written last, counts the rows."""
     fs, base = tables.filesystem(folder)
     try:
         with fs.open_input_file(f"{base}/{name}") as file:

@@ -1,7 +1,8 @@
-"""Bytes of unknown charset to clean text.
+"""Decode bytes of an unknown charset to clean text.
 
-Order of belief: byte order mark, HTTP header, `<meta>`, strict UTF-8, UTF-8 cut in the middle of a character,
-resiliparse's detector, charset-normalizer. A declared charset that does not fit the bytes is not believed.
+The first of these that fits decides: byte order mark, HTTP header, `<meta>`, strict UTF-8, UTF-8 cut in the
+middle of a character, resiliparse's detector, charset-normalizer. A declared charset that does not fit the
+bytes is ignored.
 """
 
 import codecs
@@ -11,12 +12,13 @@ import unicodedata
 from charset_normalizer import from_bytes
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-# The HTML standard has browsers look for <meta charset> in the first 1,024 bytes; pages in the wild are
+# Under the HTML standard, browsers look for <meta charset> in the first 1,024 bytes; real pages have it
 # later.
 META_WINDOW_BYTES = 4096
-# Ours: a declared charset may garble one character in a hundred before it is taken for a wrong declaration.
+# Our choice: with more than one garbled character in a hundred, a declared charset is taken for wrong.
 MAX_GARBLED_FRACTION = 0.01
-# Ours: detectors look at this much; more costs time and never changed the answer on the sample corpus.
+# Our choice: detectors read this many bytes. More took time and never changed the answer on the sample
+# corpus.
 DETECTION_BYTES = 65536
 
 _BYTE_ORDER_MARKS = (
@@ -37,12 +39,12 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
-    """Text of `data`, cleaned; `charset` is the one the HTTP header names, if any."""
+    """Decode `data` to clean text; `charset` is the one that the HTTP header names, if any."""
     return clean(decode_source(data, charset))
 
 
 def decode_source(data: bytes, charset: str | None = None) -> str:
-    """Text of `data` for a parser, which wants no clean text: what is kept of it is cleaned later."""
+    """Decode `data` for a parser. The text is not cleaned; the part that is kept is cleaned later."""
     text = _decode(data, charset)
     text = text.replace("\x00", "") if "\x00" in text else text
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
@@ -60,7 +62,10 @@ def _decode(data: bytes, charset: str | None) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` in NFC, with `\\n` line ends, without controls, lone surrogates and zero-width marks."""
+    r"""Return `text` in NFC with `\n` line ends, without control characters and zero-width marks.
+
+    Lone surrogates are removed; a surrogate pair becomes its character.
+    """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _UNWANTED.search(text):
@@ -76,7 +81,7 @@ def _join_surrogates(match: re.Match[str]) -> str:
 
 
 def _replace_unwanted(match: re.Match[str]) -> str:
-    """C1 controls are cp1252 characters that were called Latin-1; everything else unwanted goes."""
+    """Return the cp1252 character that a C1 control stands for in text called Latin-1; else ""."""
     char = match[0]
     if "\x80" <= char <= "\x9f":
         return char.encode("latin-1").decode("cp1252", "ignore")
@@ -90,7 +95,7 @@ def _meta_charset(data: bytes) -> str | None:
 
 
 def _decode_as_declared(data: bytes, declared: str | None) -> str | None:
-    """Text by the declared charset, or None when nothing is declared or the bytes contradict it."""
+    """Decode by the declared charset; return None if nothing is declared or the bytes contradict it."""
     if not declared:
         return None
     name = map_encoding_to_html5(declared.strip().lower(), fallback_utf8=False)
@@ -104,7 +109,7 @@ def _decode_as_declared(data: bytes, declared: str | None) -> str | None:
     if garbled > MAX_GARBLED_FRACTION * len(text):
         return None
     if not name.startswith("utf") and garbled == 0 and not data.isascii():
-        # A single-byte charset fits any bytes; strict UTF-8 does not by accident.
+        # A single-byte charset fits any bytes, but bytes are rarely valid UTF-8 by accident.
         return _strict_utf8(data) or text
     return text
 
@@ -129,7 +134,7 @@ def _decode_by_content(data: bytes) -> str:
         return text
     name = detect_encoding(sample)
     if name in ("utf-8", "cp1252", "windows-1252"):
-        # The detector's answers of last resort: ask for a second opinion.
+        # The detector answers with these when it has no evidence, so charset-normalizer decides.
         best = from_bytes(sample).best()
         name = best.encoding if best else "cp1252"
     try:

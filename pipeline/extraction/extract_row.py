@@ -1,4 +1,4 @@
-"""One row of `raw` to one row of `documents` or of its rejects, with the guard that a Spark worker keeps."""
+"""Turn one row of `raw` into one row of `documents` or of its rejects, with one guard per Spark worker."""
 
 import json
 import re
@@ -23,12 +23,12 @@ _CHARSET = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})", re.IGNOREC
 
 @lru_cache(maxsize=1)
 def worker_guard(timeout_s: float, max_memory_bytes: int) -> Guard:
-    """One child per Spark worker: it takes a second to start, and ends when the worker does."""
+    """Return this Spark worker's one child process; it takes a second to start and ends with the worker."""
     return Guard(timeout_s, max_memory_bytes)
 
 
 def extract_row(raw: dict[str, object], guard: Guard) -> dict[str, object]:
-    """The columns of BATCH for one row of `raw`; what is absent is null."""
+    """Return the columns of BATCH for one row of `raw`; columns without a value are null."""
     declared = _CHARSET.search(raw["content_type"] or "")
     name = raw["url"] or raw["origin"]["file"]
     found = guard.extract(raw["kind"], raw["content"], name, declared.group(1) if declared else None)
@@ -50,5 +50,5 @@ def _counts(found: Extraction) -> dict[str, int]:
 
 
 def _excerpt(raw: dict[str, object]) -> str:
-    """The start of the bytes, readable as far as they are text."""
+    """Return the first bytes as text; what is not UTF-8 is replaced."""
     return raw["content"][: 4 * EXCERPT_CHARS].decode("utf-8", "replace")[:EXCERPT_CHARS]

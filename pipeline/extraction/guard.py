@@ -1,9 +1,10 @@
-"""Extraction in a child process that can be killed.
+"""Extract documents in a child process that can be killed.
 
-C parsers do not return to Python while they work, so a signal handler in the same process cannot stop them:
-one child per guard does the work, the parent waits on a pipe with a deadline and kills the child when it
-passes. The child's address space is limited, so that running out of memory is its error and not the
-machine's. What a linear look at the bytes shows to be hostile is never parsed.
+C parsers do not return to Python while they work, so a signal handler in the same process cannot stop them.
+One child per guard does the work; the parent waits on a pipe with a deadline and kills the child when the
+deadline passes. The child's address space is limited, so that a document that needs too much memory fails
+alone and the machine keeps its memory. Input that one linear scan of the bytes shows to be hostile is never
+parsed.
 """
 
 import os
@@ -22,30 +23,31 @@ from typing import Self
 from pipeline.extraction import guard_child
 from pipeline.extraction.web.html import Extraction
 
-# Sizes at which lxml or lexbor were measured to become quadratic (100k attributes: over 40 s; 60k open
-# elements: 25 s).
+# Sizes at which lxml or lexbor take quadratic time (measured: 100k attributes take over 40 s, 60k open
+# elements 25 s).
 MAX_HTML_BYTES = 5_000_000
 MAX_TAG_ATTRIBUTES = 2_000
 MAX_OPEN_ELEMENTS = 2_000
-# Ours: other formats are read by page or by cell, and a PDF with figures is often over 5 MB.
+# Our choice: other formats are read by page or by cell, and a PDF with figures is often larger than 5 MB.
 MAX_OTHER_BYTES = 50_000_000
-# Ours: starting Python and importing the extractors takes 1 to 2 s on an idle core; a loaded machine gets 30
-# times that.
+# Our choice: starting Python and importing the extractors takes 1 to 2 s on an idle core; a loaded machine
+# gets 30 times that.
 START_TIMEOUT_S = 60.0
 
-# Ours: balance of tags is summed over stretches of this many bytes; smaller is slower, larger is rougher.
+# Our choice: the balance of tags is summed over chunks of this many bytes. Smaller ones are slower, larger
+# ones less exact.
 _STRIDE = 4096
 _LENGTH = struct.Struct(">I")
 _TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})([^<>]{0,200000})(>?)")
 _ATTRIBUTE = re.compile(rb"""[^\s"'>=/]+(?:\s{0,20}=\s{0,20}(?:"[^"]*"|'[^']*'|[^\s"'>]*))?|>""")
 _VOID = frozenset(b"area base br col embed hr img input link meta param source track wbr".split())
-# Elements that the parser closes by itself when the next of their kind opens.
+# Elements that the parser closes when the next element of their kind opens.
 _SELF_CLOSING = frozenset(b"p li dt dd option tr td th tbody thead tfoot optgroup colgroup rp rt".split())
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a document has no extraction."""
+    """The reason why a document has no extraction."""
 
     reason: str
     """timeout, out_of_memory, extractor_crashed, extractor_error, too_large or malformed_markup."""
@@ -53,11 +55,13 @@ class Failure:
 
 
 class Guard:
-    """One child process that extracts; use as a context manager. Not for several threads at once."""
+    """One child process that extracts documents. Use it as a context manager, and from one thread only."""
 
     def __init__(self, timeout_s: float, max_memory_bytes: int) -> None:
-        """`timeout_s` is per document; `max_memory_bytes` is the child's address space (0.3 GB is needed to
-        start).
+        """Take the limits; the child starts with the first document.
+
+        `timeout_s` is per document. `max_memory_bytes` is the child's address space; it needs 0.3 GB to
+        start.
         """
         self.timeout_s = timeout_s
         self.max_memory_bytes = max_memory_bytes
@@ -72,7 +76,7 @@ class Guard:
         self.close()
 
     def close(self) -> None:
-        """End the child; a later `extract` starts a new one."""
+        """End the child. A later `extract` starts a new one."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -80,16 +84,16 @@ class Guard:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                # What was left in the buffer has no reader any more.
+                # The child that would have read the rest of the buffer is gone.
                 with suppress(BrokenPipeError):
                     pipe.close()
 
     def extract(
         self, kind: str, content: bytes, url: str | None = None, charset: str | None = None
     ) -> Extraction | Failure:
-        """Extract one document of `kind`; every fault of the document comes back as a `Failure`.
+        """Extract one document of `kind`; every fault of the document is returned as a `Failure`.
 
-        Raises ValueError for an unknown kind and RuntimeError when no child can be started.
+        Raises ValueError for an unknown kind, and RuntimeError if no child can be started.
         """
         if kind not in guard_child.KINDS:
             raise ValueError(f"unknown kind {kind!r}: one of {', '.join(guard_child.KINDS)}")
@@ -148,8 +152,9 @@ class Guard:
         return child
 
     def _ask(self, child: subprocess.Popen[bytes], request: bytes) -> bytes | None:
-        """The child's answer, None when the deadline passed. Writing cannot block for long: the child reads
-        first.
+        """Return the child's answer, or None if the deadline passed.
+
+        Writing does not block for long, because the child reads the whole request first.
         """
         assert child.stdin is not None
         child.stdin.write(_LENGTH.pack(len(request)))
@@ -159,7 +164,10 @@ class Guard:
 
 
 def _read_frame(child: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
-    """One length-prefixed message, None after `timeout_s`. Raises EOFError when the child is gone."""
+    """Read one length-prefixed message; return None after `timeout_s`.
+
+    Raises EOFError if the child is gone.
+    """
     assert child.stdout is not None
     deadline = time.monotonic() + timeout_s
     handle = child.stdout.fileno()
@@ -179,15 +187,16 @@ def _read_frame(child: subprocess.Popen[bytes], timeout_s: float) -> bytes | Non
 
 
 def prescan(kind: str, content: bytes) -> Failure | None:
-    """What a single linear look refuses: too many bytes, a tag of too many attributes, elements nested too
-    deep.
+    """Refuse what one linear scan shows to be hostile; return None if the content may be parsed.
+
+    Refused are too many bytes, a tag with too many attributes, and elements nested too deeply.
     """
     limit = MAX_HTML_BYTES if kind in ("html", "thread") else MAX_OTHER_BYTES
     if len(content) > limit:
         return Failure("too_large", f"{len(content)} bytes, limit {limit}")
     if kind != "html":
         return None
-    # A tag of so many attributes is at least so long; few tags are, and only those are read.
+    # A tag with so many attributes has at least twice as many bytes. Few tags do, and only those are read.
     for tag in content.split(b"<") if len(content) > 2 * MAX_TAG_ATTRIBUTES else ():
         if len(tag) > 2 * MAX_TAG_ATTRIBUTES and _num_attributes(tag) > MAX_TAG_ATTRIBUTES:
             return Failure("malformed_markup", f"a tag with more than {MAX_TAG_ATTRIBUTES} attributes")
@@ -197,7 +206,7 @@ def prescan(kind: str, content: bytes) -> Failure | None:
 
 
 def _num_attributes(tag: bytes) -> int:
-    """Attributes up to the first `>` that is not in quotes."""
+    """Count the attributes up to the first `>` that is not in quotes."""
     if not tag[:1].isalpha():
         return 0
     count = 0
@@ -209,8 +218,9 @@ def _num_attributes(tag: bytes) -> int:
 
 
 def _depth(content: bytes) -> int:
-    """Upper estimate of open elements: opening less closing tags, at its highest; void and self-closing ones
-    do not count.
+    """Return an upper estimate of the depth of nesting: the maximum of opening minus closing tags.
+
+    Void and self-closing elements do not count.
     """
     if _rough_depth(content) <= MAX_OPEN_ELEMENTS:
         return 0
@@ -226,7 +236,7 @@ def _depth(content: bytes) -> int:
 
 
 def _rough_depth(content: bytes) -> int:
-    """More than the depth ever is: void elements and elements without end tags count as open."""
+    """Return an upper bound of the depth: void elements and elements without end tags count as open."""
     depth = highest = 0
     for start in range(0, len(content), _STRIDE):
         closing = content.count(b"</", start, start + _STRIDE + 1)

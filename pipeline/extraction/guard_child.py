@@ -1,7 +1,7 @@
-"""The child process of `guard`: reads requests from standard input, writes answers to standard output.
+"""The child process of `guard`: it reads requests from standard input and writes answers to standard output.
 
-Messages are a length (4 bytes, big endian) and a pickle of plain tuples; both ends are this file. Standard
-output is moved away at start, so that a library that prints cannot break the framing.
+A message is a length (4 bytes, big endian) and a pickle of plain tuples; this file packs and unpacks both.
+Standard output is redirected at start, so that a library that prints cannot break the messages.
 """
 
 import gc
@@ -19,26 +19,27 @@ from pipeline.extraction.web.html import Extraction
 KINDS = ("html", "pdf", "latex", "notebook", "code", "repository", "thread", "text")
 READY = b"ready"
 _LENGTH = struct.Struct(">I")
-# Ours: deep but legal pages recurse two Python frames per element in our writers.
+# Our choice: our writers use two Python frames per element, and legal pages can be deep.
 RECURSION_LIMIT = 20_000
-# Ours: a page is thousands of objects in a tree and next to no cycles; looking for them after every 700 (the
-# interpreter's default) costs 5 % of the time, after every 50,000 nothing that could be measured.
+# Our choice: a page is thousands of objects in a tree with hardly any reference cycles. Searching for cycles
+# after every 700 objects (Python's default) costs 5 % of the time; after every 50,000 the cost cannot be
+# measured.
 GC_THRESHOLD = 50_000
 
 
 def pack(kind: str, content: bytes, url: str | None, charset: str | None) -> bytes:
-    """One request."""
+    """Encode one request."""
     return pickle.dumps((kind, content, url, charset), protocol=5)
 
 
 def unpack_answer(answer: bytes) -> Extraction | tuple[str, str]:
-    """The extraction, or (reason, detail) of a failure."""
+    """Decode an answer: the extraction, or (reason, detail) of a failure."""
     values = pickle.loads(answer)
     return Extraction(*values) if len(values) > 2 else values
 
 
 def extractor_of(kind: str) -> Callable[[bytes, str | None, str | None], Extraction]:
-    """The function that reads documents of `kind` (content, url or path, charset)."""
+    """Return the function that extracts documents of `kind` from (content, url or path, charset)."""
     if kind == "html":
         from pipeline.extraction.web.html import extract_html
 
@@ -70,20 +71,20 @@ def extractor_of(kind: str) -> Callable[[bytes, str | None, str | None], Extract
 
 
 def answer(request: bytes) -> bytes:
-    """Extract what `request` asks for; errors of the document become (reason, detail)."""
+    """Extract the document in `request`; errors of the document become (reason, detail)."""
     kind, content, url, charset = pickle.loads(request)
     values: tuple[object, ...]
     try:
         values = astuple(extractor_of(kind)(content, url, charset))
     except MemoryError:
         values = ("out_of_memory", "address space limit reached")
-    except Exception as error:  # any parser error is the document's fault and becomes a row
+    except Exception as error:  # any parser error is a fault of the document and becomes a reject
         values = ("extractor_error", f"{type(error).__name__}: {error}"[:500])
     return pickle.dumps(values, protocol=5)
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the parent closes its end."""
+    """Answer requests until the parent closes its end of the pipe."""
     _send(answers, READY)
     while len(header := requests.read(_LENGTH.size)) == _LENGTH.size:
         _send(answers, answer(requests.read(_LENGTH.unpack(header)[0])))

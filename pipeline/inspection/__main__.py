@@ -1,4 +1,4 @@
-"""Look into a run from the command line, without a JVM: each sub-command prints what one function returns.
+"""Inspect a run from the command line, without a JVM. Each sub-command prints the result of one function.
 
     python -m pipeline.inspection counts ROOT
     python -m pipeline.inspection sample ROOT TABLE [-n 5] [--seed 0] [--reason R] [--domain D] [--source S]
@@ -7,7 +7,7 @@
     python -m pipeline.inspection clusters ROOT [-n 10] [--cluster-id C]
     python -m pipeline.inspection forget ROOT --urls FILE
 
-Documents are hostile: control characters (a terminal obeys some of them) are printed as `?`.
+Documents may be malicious, and terminals execute some control characters, so these are printed as `?`.
 """
 
 import json
@@ -24,11 +24,11 @@ from pipeline.inspection import compare, run_tables
 from pipeline.inspection import explain as explanation
 from pipeline.inspection import forget as forgetting
 
-_EXCERPT_LINES = 12  # Ours: five documents fit two terminal pages
+_EXCERPT_LINES = 12  # Our choice: five documents fit on two terminal pages
 
 
 def main() -> int:
-    """Parse the sub-command and run it. Exit code 2 for a user's mistake, 1 if `diff` finds a difference."""
+    """Run the sub-command. Returns exit code 2 for a user's mistake; `diff` exits with 1 if runs differ."""
     configure_logging()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     for command in (counts, sample, explain, diff, clusters, forget):
@@ -45,7 +45,7 @@ Root = Annotated[str, typer.Argument(help="run folder or URI, e.g. runs/tiny")]
 
 
 def counts(root: Root) -> None:
-    """Documents in, out and rejected by reason, table by table."""
+    """Print, per table, the documents in, the documents out and the rejected documents by reason."""
     found = run_tables.counts(root)
     if not found:
         raise ContractError(f"{root}: no table there; remedy: name a run folder, e.g. runs/tiny")
@@ -58,15 +58,15 @@ def counts(root: Root) -> None:
 def sample(
     root: Root,
     table: Annotated[str, typer.Argument(help="e.g. scored, or filtered_rejects")],
-    n: Annotated[int, typer.Option("-n", help="documents")] = 5,
-    seed: Annotated[int, typer.Option(help="another seed, another sample")] = 0,
+    n: Annotated[int, typer.Option("-n", help="number of documents")] = 5,
+    seed: Annotated[int, typer.Option(help="seed of the choice of documents")] = 0,
     reason: Annotated[str | None, typer.Option(help="only this reject reason")] = None,
     domain: Annotated[str | None, typer.Option(help="only this domain (scored, synthetic)")] = None,
     source: Annotated[str | None, typer.Option(help="only this source")] = None,
 ) -> None:
-    """Some documents of a table, chosen by seed."""
+    """Print some documents of a table, chosen by the seed."""
     if table not in run_tables.SCHEMAS:
-        raise ContractError(f"{table}: no such table; remedy: one of {', '.join(run_tables.SCHEMAS)}")
+        raise ContractError(f"{table}: no such table; remedy: choose one of {', '.join(run_tables.SCHEMAS)}")
     asked = {"reject_reason": reason, "domain": domain, "source": source}
     where = {column: value for column, value in asked.items() if value is not None}
     for row in run_tables.sample(root, table, n, seed, where):
@@ -80,7 +80,7 @@ def sample(
 
 
 def explain(root: Root, doc_id: Annotated[str, typer.Argument(help="id of the document")]) -> None:
-    """One document's way through all tables, with what was measured and what decided."""
+    """Print one document's row in every table, with its measurements and the rules that rejected it."""
     for step in explanation.explain(root, doc_id):
         print(f"== {step.table}")
         for name, value in step.values.items():
@@ -91,9 +91,9 @@ def explain(root: Root, doc_id: Annotated[str, typer.Argument(help="id of the do
 
 def diff(
     root_a: Annotated[str, typer.Argument(help="run folder or URI")],
-    root_b: Annotated[str, typer.Argument(help="another one")],
+    root_b: Annotated[str, typer.Argument(help="another run folder or URI")],
 ) -> None:
-    """Whether two runs hold the same content, table by table (exit code 1 if not)."""
+    """Compare the content of two runs, table by table. The exit code is 1 if they differ."""
     found = compare.diff(root_a, root_b)
     for difference in found:
         verdict = difference.fault or (
@@ -109,10 +109,10 @@ def diff(
 
 def clusters(
     root: Root,
-    n: Annotated[int, typer.Option("-n", help="largest clusters shown")] = 10,
-    cluster_id: Annotated[str | None, typer.Option(help="only this one")] = None,
+    n: Annotated[int, typer.Option("-n", help="number of clusters")] = 10,
+    cluster_id: Annotated[str | None, typer.Option(help="only this cluster")] = None,
 ) -> None:
-    """Clusters of duplicates, largest first: what was kept, what was removed and against what."""
+    """Print the largest clusters of duplicates: kept documents, and removed ones with the kept neighbour."""
     found = duplicate_clusters.clusters(root, n, cluster_id)
     if not found:
         print("no cluster of two or more documents")
@@ -126,20 +126,20 @@ def clusters(
 
 def forget(
     root: Root,
-    urls: Annotated[str, typer.Option(help="file of domains and URLs, one a line")],
+    urls: Annotated[str, typer.Option(help="file of domains and URLs, one per line")],
 ) -> None:
-    """Tables, clusters and token spans that come from the listed URLs; nothing is changed."""
+    """Print the rows, clusters and token spans that come from the listed URLs. Nothing is changed."""
     found = forgetting.forget(root, forgetting.read_urls(urls))
     for affected in found:
         print(printable(f"{affected.table:<24} {affected.doc_id} {affected.url or ''} {affected.detail}"))
     num_documents = len({affected.doc_id for affected in found})
     print(f"{num_documents:,} documents in {len({affected.table for affected in found})} tables")
     if found:
-        print(f'to drop them: opt_outs = ["{urls}"] in filter.toml, then filter and the jobs after it')
+        print(f'to remove them: set opt_outs = ["{urls}"] in filter.toml, then run filter and all later jobs')
 
 
 def printable(text: str) -> str:
-    """`text` on one line of a terminal: control and format characters become `?`."""
+    """Return `text` for one line of a terminal: control and format characters become `?`."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

@@ -1,7 +1,7 @@
-"""Clusters of duplicates as deduplication left them: what was kept, what was removed, and against what.
+"""List the clusters of duplicates that deduplication made: their kept documents and their removed ones.
 
-A removed document belongs to the cluster of the kept one that its `duplicate_of` chain ends at.
-Memory: ids and excerpts of all removed documents and of the kept ones that have duplicates.
+A removed document belongs to the cluster of the kept document at the end of its `duplicate_of` chain.
+Memory: ids and excerpts of all removed documents, and of the kept documents that have duplicates.
 """
 
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ from configs.contract import EXCERPT_CHARS
 
 @dataclass(frozen=True)
 class Member:
-    """One document of a cluster: kept (reason None), or removed against `duplicate_of`."""
+    """One document of a cluster: kept (reason None), or removed as a duplicate of `duplicate_of`."""
 
     doc_id: str
     url: str | None
@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Documents that deduplication put together; the kept ones come first."""
+    """The documents of one cluster; the kept ones come first."""
 
     cluster_id: str
     size: int
@@ -33,7 +33,7 @@ class Cluster:
 
 
 def clusters(root: str, n: int, cluster_id: str | None = None) -> list[Cluster]:
-    """The `n` largest clusters of `deduped`, or the named one, with every kept and removed document."""
+    """Return the `n` largest clusters of `deduped`, or the named one, with all kept and removed documents."""
     kept = _kept_duplicates(root, cluster_id)
     neighbours, removed = _removed(root)
     by_cluster: dict[str, list[Member]] = defaultdict(list)
@@ -63,7 +63,7 @@ def clusters(root: str, n: int, cluster_id: str | None = None) -> list[Cluster]:
 
 
 def _kept_duplicates(root: str, cluster_id: str | None) -> dict[str, tuple[str, Member]]:
-    """Kept documents of clusters of two or more: doc_id -> (cluster_id, member)."""
+    """Return the kept documents of clusters of at least two documents: doc_id -> (cluster_id, member)."""
     kept = {}
     for path in tables.open_table(root, "deduped").files():
         for batch in tables.read_part(path, ["doc_id", "url", "text", "cluster_id", "cluster_size"]):

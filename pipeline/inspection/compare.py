@@ -1,8 +1,9 @@
-"""Do two runs hold the same content? Tables compared row by row, whatever their parts and footers.
+"""Compare the content of two runs, table by table and row by row.
 
-A table whose manifests bear the same content digest is equal and not read. Otherwise both sides are read
-and every row is hashed; a table equals another if it has the same rows, in any order and any cut.
-Memory: about 200 bytes for each row of the two tables that differ in digest.
+Two tables whose manifests hold the same content digest are equal and are not read. Otherwise both are read
+and every row is hashed. Tables are equal if they hold the same rows; the order of rows and their division
+into parts do not matter.
+Memory: about 200 bytes per row of both tables, for tables whose digests differ.
 """
 
 from dataclasses import dataclass
@@ -17,26 +18,26 @@ MAX_EXAMPLES = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """How one table differs; all counts 0 and no fault means equal content."""
+    """The differences of one table. If all counts are 0 and there is no fault, the contents are equal."""
 
     table: str
     only_in_a: int = 0
     only_in_b: int = 0
     changed: int = 0
-    """Rows of the same key in both, with other values."""
+    """Number of keys in both runs whose rows differ; for tables without rows, number of files that differ."""
     examples: tuple[str, ...] = ()
     """`<doc_id>: only in a`, or `<doc_id>: text, url` (the columns that differ); at most MAX_EXAMPLES."""
     fault: str = ""
-    """Why the table could not be compared row by row: it is in one run only, or is not a table of rows."""
+    """Why the table was not compared: `only in a` or `only in b`; empty otherwise."""
 
     @property
     def is_equal(self) -> bool:
-        """True if both runs hold the same content."""
+        """Return True if both runs hold the same content in this table."""
         return not (self.only_in_a or self.only_in_b or self.changed or self.fault)
 
 
 def diff(root_a: str, root_b: str) -> list[Difference]:
-    """One entry for every table of either run, in order. Raises ContractError if neither has a table."""
+    """Compare every table of either run, in order. Raises ContractError if neither run has a table."""
     names = [name for table in TABLES for name in (table, f"{table}_rejects")]
     names += [f"mixtures/stage{stage}" for stage in range(1, 4)] + ["tokenizer"]
     names += sorted({*token_tables(root_a), *token_tables(root_b)})
@@ -75,7 +76,7 @@ def _compare_rows(a: tables.Table, b: tables.Table) -> Difference:
 
 
 def _row_hashes(table: tables.Table) -> dict[str, tuple[str, ...]]:
-    """Key -> hashes of its rows (a rejected id may come more than once), sorted."""
+    """Return, per key, the sorted hashes of its rows (a rejected id may have more than one row)."""
     hashes: dict[str, list[str]] = {}
     for path in table.files():
         for batch in tables.read_part(path):

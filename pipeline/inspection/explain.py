@@ -1,7 +1,7 @@
-"""One document's whole way through a run: every table that holds it, what was measured, what decided.
+"""Show one document's way through a run: its row in every table, its measurements, and the rules it broke.
 
-`explain` looks the id up in each table and its rejects, then in the token buckets' spans and in the plans
-that draw from that bucket. Row groups whose doc_id range cannot hold the id are skipped.
+`explain` looks the id up in each table and its rejects, then in the spans of the token buckets and in the
+plans that use its bucket. Row groups whose range of doc_id excludes the id are not read.
 """
 
 import json
@@ -19,24 +19,26 @@ from pipeline.inspection.run_tables import TABLES, token_tables
 
 @dataclass(frozen=True)
 class Step:
-    """One table that holds the document (or its reject): what that table says about it."""
+    """The document's row in one table (or in a table's rejects)."""
 
     table: str
     values: dict[str, object]
-    """The row without nulls: long texts cut to EXCERPT_CHARS, raw content replaced by its size."""
+    """The row without nulls and without values that an earlier step has shown.
+
+    Texts are cut to EXCERPT_CHARS; raw content is replaced by its size."""
     broken: tuple[str, ...] = ()
-    """For a document that a rule rejected: the measurement and the bound that it broke."""
+    """If a rule rejected the document: the measurements and the thresholds that they missed."""
 
 
 def explain(root: str, doc_id: str) -> list[Step]:
-    """Every step of the document, in order. Raises ContractError if no table of the run holds it."""
+    """Return the document's steps in order. Raises ContractError if no table of the run holds it."""
     steps = []
     known: dict[str, object] = {}
     for table in (name for kept in TABLES for name in (kept, f"{kept}_rejects")):
         manifest = tables.read_manifest(root, table)
         row = None if manifest is None else _find(root, table, doc_id)
         if manifest is not None and row is not None:
-            # A later table repeats the columns of the one before: say what is new.
+            # A later table repeats columns of the earlier ones; only new values are shown.
             news = {name: value for name, value in row.items() if known.get(name) != value}
             known |= row
             steps.append(Step(table, news, broken_rules(row, manifest)))
@@ -47,7 +49,7 @@ def explain(root: str, doc_id: str) -> list[Step]:
 
 
 def broken_rules(row: Mapping[str, object], manifest: Manifest) -> tuple[str, ...]:
-    """The rules of the manifest's filter preset that bear the row's reject reason and that it breaks."""
+    """Return the filter rules in the manifest's config with the row's reject reason that the row breaks."""
     reason = row.get("reject_reason")
     measured = row.get("measurements")
     if reason not in presets.REASONS or not isinstance(measured, dict):
@@ -66,7 +68,7 @@ def broken_rules(row: Mapping[str, object], manifest: Manifest) -> tuple[str, ..
 
 
 def _presets(config: Mapping[str, object]) -> list[presets.Thresholds]:
-    """The rule presets that a filter job's config names, with their variants."""
+    """Return the rule presets that a filter job's config names, with their variants."""
     found = []
     for value in config.values():
         named = _preset(value) if isinstance(value, str) else None
@@ -94,7 +96,7 @@ def _find(root: str, table: str, doc_id: str) -> dict[str, object] | None:
 def find_row(
     path: str, doc_id: str, columns: list[str] | None = None
 ) -> tuple[int, dict[str, object]] | None:
-    """The document's row number in one Parquet file and its columns (default all), or None."""
+    """Return the document's row number in one Parquet file and its columns (default: all), or None."""
     fs, local = tables.filesystem(path)
     with fs.open_input_file(local) as file:
         parquet = pq.ParquetFile(file)
@@ -110,7 +112,7 @@ def find_row(
 
 
 def _may_hold(parquet: pq.ParquetFile, group: int, doc_id: str) -> bool:
-    """False only if the row group's statistics exclude the id."""
+    """Return False only if the row group's statistics exclude the id."""
     metadata = parquet.metadata.row_group(group)
     leaves = (metadata.column(index) for index in range(metadata.num_columns))
     bounds = next(leaf.statistics for leaf in leaves if leaf.path_in_schema == "doc_id")
@@ -132,7 +134,7 @@ def _shown(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _token_steps(root: str, doc_id: str) -> list[Step]:
-    """Where the document lies in its bucket's token stream, and the stages whose plan draws it."""
+    """Return the document's span in its bucket's token stream, and the plans of stages that use it."""
     steps = []
     for table in token_tables(root):
         found = find_row(

@@ -1,11 +1,12 @@
-"""What of a run comes from given URLs: tables, clusters and token spans, before anything is dropped.
+"""Find everything in a run that comes from given URLs: rows, clusters of duplicates and token spans.
 
-1. The rows, kept or rejected, of every table whose URL is listed; and made of them, synthetic rows.
-2. The clusters of duplicates that they belong to, and what stays there when they are gone: pages that are not
-   listed themselves with the same or nearly the same text.
-3. The token spans of their documents.
-Nothing is changed: to drop them, name the file in `opt_outs` of filter.toml and run filter and what follows.
-Cost: one pass over the URL column of each table, 20 microseconds per row, and one over the spans.
+1. Rows, kept or rejected, whose URL is listed, in every table; and synthetic rows made from them.
+2. Their clusters of duplicates, and the pages in these clusters that are not listed: they hold the same or
+   nearly the same text and would remain.
+3. The token spans of these documents.
+This module changes nothing. To remove the documents, name the file of URLs in `opt_outs` of filter.toml, and
+run filter and the later jobs again.
+Cost: one pass over the URL column of each table, 20 microseconds per row, and one pass over the spans.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,10 @@ class Affected:
 
 
 def read_urls(path: str) -> UrlList:
-    """The list in one file. Raises ContractError if it cannot be read, lists nothing or has a faulty line."""
+    """Read a list of URLs from a file.
+
+    Raises ContractError if it is unreadable, empty or has a faulty line.
+    """
     try:
         folder, _, name = path.rpartition("/")
         lines = tables.read_bytes(folder or ("/" if path.startswith("/") else "."), name).decode()
@@ -45,7 +49,7 @@ def read_urls(path: str) -> UrlList:
 
 
 def forget(root: str, urls: UrlList) -> list[Affected]:
-    """Everything affected, table by table in the order in which they are made.
+    """Return all affected rows and spans, table by table in the order of the jobs.
 
     Raises ContractError if the run has no table.
     """
@@ -72,7 +76,7 @@ def forget(root: str, urls: UrlList) -> list[Affected]:
 def _listed(root: str, table: str, columns: list[str], urls: UrlList) -> Iterator[dict[str, str]]:
     for path in tables.open_table(root, table).files():
         for batch in tables.read_part(path, ["doc_id", "url", *columns], BATCH_ROWS):
-            # Only the rows found are taken apart.
+            # Only the listed rows are converted to Python objects.
             is_listed = [listed_by(url, urls) is not None for url in batch["url"].to_pylist()]
             yield from batch.filter(pa.array(is_listed, pa.bool_())).to_pylist()
 
@@ -91,7 +95,7 @@ def _rejects(root: str, table: str, urls: UrlList) -> Iterator[Affected]:
 
 
 def _clusters(root: str, urls: UrlList) -> Iterator[Affected]:
-    """Clusters of two or more with a listed page: those kept for it, and those that outlive it."""
+    """Return the clusters of at least two documents that hold a listed page, and what would remain."""
     columns = ["doc_id", "url", "cluster_id", "cluster_size", "duplicate_urls"]
     for path in tables.open_table(root, "deduped").files():
         for batch in tables.read_part(path, columns, BATCH_ROWS):
@@ -109,7 +113,7 @@ def _made_of(root: str, doc_ids: set[str]) -> Iterator[Affected]:
     for path in tables.open_table(root, "synthetic").files():
         for batch in tables.read_part(path, ["doc_id", "source_doc_id"], BATCH_ROWS):
             for row in batch.filter(pc.is_in(batch["source_doc_id"], wanted)).to_pylist():
-                yield Affected("synthetic", row["doc_id"], None, f"made of {row['source_doc_id']}")
+                yield Affected("synthetic", row["doc_id"], None, f"made from {row['source_doc_id']}")
 
 
 def _spans(root: str, table: str, doc_ids: set[str]) -> Iterator[Affected]:

@@ -1,8 +1,8 @@
-"""A run's tables read without a JVM: counts, samples, scores.
+"""Read a run's tables without a JVM: counts, samples and scores.
 
-A sample is the n rows with the smallest hash of (seed, doc_id): the same rows however a table is cut in
-parts. Cost: one pass over the key columns and one over the parts that hold a chosen row; `max_parts` bounds
-both, and then chooses parts by hash too.
+A sample consists of the n rows with the smallest hash of (seed, doc_id), so it does not depend on the table's
+division into parts. Cost: one pass over the key columns, and one over the parts that hold a chosen row.
+`max_parts` limits both passes to some parts, which are also chosen by hash.
 """
 
 import heapq
@@ -18,16 +18,16 @@ from configs import tables
 from configs.contract import SCHEMAS, ContractError
 
 TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
-"""Tables of rows, in the order in which they are made."""
+"""Names of the tables of rows, in the order of the jobs that make them."""
 
 SCORES = ("quality", "knowledge_density", "reasoning_depth")
 
-BATCH_ROWS = 65_536  # Ours: of short columns, some ten MB
+BATCH_ROWS = 65_536  # Our choice: some ten MB per batch of short columns
 
 
 @dataclass(frozen=True)
 class Count:
-    """What one table's manifest says: rows_in == rows_out + sum(rejected.values())."""
+    """The counts of one table's manifest: rows_in == rows_out + sum(rejected.values())."""
 
     table: str
     rows_in: int
@@ -39,7 +39,7 @@ class Count:
 
 
 def counts(root: str) -> list[Count]:
-    """Rows in, out and rejected by reason of every table that is there, in the order of the stages."""
+    """Return the counts of every existing table, in the order of the jobs."""
     found = []
     for table in TABLES:
         manifest = tables.read_manifest(root, table)
@@ -54,12 +54,15 @@ def counts(root: str) -> list[Count]:
     return found
 
 
-class Place(NamedTuple):
-    """A row's place in a table, ordered by hash of seed and doc_id."""
+class RowPosition(NamedTuple):
+    """The position of a row in a table; positions are ordered by their key."""
 
     key: str
+    """Hash of seed and doc_id."""
     path: str
+    """Full path of the part."""
     index: int
+    """Number of the row in the part, from 0."""
 
 
 def sample(
@@ -70,9 +73,10 @@ def sample(
     where: Mapping[str, str] | None = None,
     max_parts: int | None = None,
 ) -> list[dict[str, object]]:
-    """At most `n` rows of a table (or of `<table>_rejects`) whose columns equal `where`, without raw content.
+    """Return at most `n` rows of a table (or of `<table>_rejects`) whose columns equal `where`.
 
-    Raises ContractError if the table is not there or has no such column.
+    The rows have all columns except raw content. Raises ContractError if the table does not exist or lacks a
+    column of `where`.
     """
     opened = tables.open_table(root, table)
     wanted = dict(where or {})
@@ -89,12 +93,12 @@ def sample(
 def sample_by(
     root: str, table: str, column: str, n: int, seed: int = 0, max_parts: int | None = None
 ) -> dict[str, list[dict[str, object]]]:
-    """At most `n` rows for each value of `column`, values in order; one pass for all of them."""
-    chosen: dict[str, list[Place]] = {}
+    """Return at most `n` rows per value of `column`, sorted by value. One pass finds all of them."""
+    chosen: dict[str, list[RowPosition]] = {}
     for place, row in _places(chosen_parts(tables.open_table(root, table), seed, max_parts), seed, [column]):
         places = chosen.setdefault(str(row[column]), [])
         places.append(place)
-        if len(places) > 50 * n:  # trimmed now and then: memory stays at 50 n places a value
+        if len(places) > 50 * n:  # trimmed here, so that memory holds at most 50 n positions per value
             places[:] = heapq.nsmallest(n, places)
     return {
         value: _fetch(heapq.nsmallest(n, chosen[value]), SCHEMAS[table].names) for value in sorted(chosen)
@@ -102,25 +106,27 @@ def sample_by(
 
 
 def chosen_parts(table: tables.Table, seed: int, max_parts: int | None) -> list[str]:
-    """Full paths of all parts, or of `max_parts` of them chosen by hash of seed and content."""
+    """Return the full paths of all parts, or of `max_parts` of them, chosen by hash of seed and content."""
     named = zip(table.manifest.parts, table.files(), strict=True)
     ordered = sorted((tables.hash_json([seed, part.digest]), path) for part, path in named)
     return [path for _, path in ordered[:max_parts]]
 
 
-def _places(paths: Sequence[str], seed: int, columns: list[str]) -> Iterator[tuple[Place, dict[str, object]]]:
-    """Every row's place and its `columns`."""
+def _places(
+    paths: Sequence[str], seed: int, columns: list[str]
+) -> Iterator[tuple[RowPosition, dict[str, object]]]:
+    """Yield every row's position and its doc_id and `columns`."""
     for path in paths:
         start = 0
         for batch in tables.read_part(path, ["doc_id", *columns], BATCH_ROWS):
             for offset, row in enumerate(batch.to_pylist()):
                 key = tables.hash_bytes(f"{seed} {row['doc_id']}".encode())
-                yield Place(key, path, start + offset), row
+                yield RowPosition(key, path, start + offset), row
             start += batch.num_rows
 
 
-def _fetch(places: Sequence[Place], columns: list[str]) -> list[dict[str, object]]:
-    """The rows at these places, in their order, all columns but raw content."""
+def _fetch(places: Sequence[RowPosition], columns: list[str]) -> list[dict[str, object]]:
+    """Return the rows at these positions, in this order, with all columns except raw content."""
     wanted = [name for name in columns if name != "content"]
     rows = {}
     for path in {place.path for place in places}:
@@ -142,7 +148,7 @@ def _rows_at(path: str, indexes: set[int], columns: list[str]) -> Iterator[tuple
 
 @dataclass(frozen=True)
 class Histograms:
-    """Score histograms per domain: `bins[domain][score]` counts rows in equal bins of [0, 1]."""
+    """Histograms of scores per domain: `bins[domain][score]` counts rows in equal bins of [0, 1]."""
 
     bins: dict[str, dict[str, np.ndarray]]
     means: dict[str, dict[str, float]]
@@ -153,7 +159,7 @@ class Histograms:
 def score_histograms(
     root: str, num_bins: int = 20, seed: int = 0, max_parts: int | None = None
 ) -> Histograms:
-    """Histograms of the three scores in `scored`, over all parts or over `max_parts` chosen ones."""
+    """Return histograms of the three scores in `scored`, over all parts or `max_parts` of them."""
     opened = tables.open_table(root, "scored")
     bins: dict[str, dict[str, np.ndarray]] = {}
     sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(SCORES)))
@@ -180,7 +186,7 @@ def score_histograms(
 
 
 def token_tables(root: str) -> list[str]:
-    """Names of the committed token tables: `tokens/<bucket>` and `tokens/heldout/<group>`, sorted."""
+    """Return the sorted names of committed token tables: `tokens/<bucket>` and `tokens/heldout/<group>`."""
     return [name for name in _nested_tables(root, "tokens") if tables.read_manifest(root, name) is not None]
 
 

@@ -1,7 +1,7 @@
-"""The numbers of a run in one dictionary (summary.json) and in ten lines: whatever is there so far.
+"""Summarise a run, finished or not, as one dictionary (summary.json) and as ten lines.
 
-Read from manifests, plans, train/metrics.jsonl and evaluation.json; no table of rows is opened.
-What is not there yet is listed under `missing` with the make target that makes it.
+The numbers come from manifests, plans, train/metrics.jsonl and evaluation.json; tables of rows are not read.
+Parts that do not exist yet are listed under `missing`, with the make target that makes them.
 """
 
 import json
@@ -24,14 +24,14 @@ _HELDOUT = "tokens/heldout/"
 
 @dataclass(frozen=True)
 class Training:
-    """The training log as arrays in step order; NaN where a step did not log the value."""
+    """The training log as arrays in the order of steps; NaN where a step did not log a value."""
 
     tokens_seen: np.ndarray
     stage: np.ndarray
     series: dict[str, np.ndarray]
 
     def stage_starts(self) -> dict[str, float]:
-        """`stage N` -> tokens seen before its first logged step."""
+        """Return, per `stage N`, the tokens seen before its first logged step."""
         starts = {}
         for stage in np.unique(self.stage):
             before = self.tokens_seen[self.stage < stage]
@@ -40,7 +40,10 @@ class Training:
 
 
 def summarise(root: str) -> dict[str, object]:
-    """The run's numbers as plain JSON values. Raises ContractError on a table of another contract version."""
+    """Return the run's numbers as JSON values.
+
+    Raises ContractError for a table of another contract version.
+    """
     found = {
         count.table: {
             "in": count.rows_in,
@@ -82,12 +85,12 @@ def summarise(root: str) -> dict[str, object]:
 
 
 def summary_lines(summary: Mapping[str, object]) -> list[str]:
-    """Ten lines for a terminal; a part that is missing says so in its line."""
+    """Return ten lines for a terminal; the line of a missing part says that it is missing."""
     found: dict[str, dict] = dict(summary["tables"])  # type: ignore[call-overload]
     lines = [_table_line(table, found.get(table)) for table in TABLES]
     tokens: dict[str, dict] = summary["tokens"]  # type: ignore[assignment]
     lines.append(
-        f"{'tokens':<11} {tokens['train']:>12,} to train on in {len(tokens['buckets']):,} buckets, "
+        f"{'tokens':<11} {tokens['train']:>12,} for training in {len(tokens['buckets']):,} buckets, "
         f"{tokens['heldout']:,} held out"
     )
     training: dict[str, dict] = summary["training"]  # type: ignore[assignment]
@@ -102,16 +105,16 @@ def summary_lines(summary: Mapping[str, object]) -> list[str]:
 
 
 def write_summary(root: str, output: str | None = None) -> dict[str, object]:
-    """Write the run's numbers as `summary.json` into `output` (default the run itself) and return them."""
+    """Write the run's numbers to `summary.json` in `output` (default: the run's folder) and return them."""
     summary = summarise(root)
     tables.write_bytes(output or root, "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
     return summary
 
 
 def read_training(root: str) -> Training | None:
-    """train/metrics.jsonl, or None where there is none.
+    """Read train/metrics.jsonl; None if it does not exist or holds no step.
 
-    A resumed run logs some steps twice: the later line counts. A line cut by a kill is left out.
+    If a step was logged twice, the later line counts. Incomplete lines, left by a kill, are skipped.
     """
     steps: dict[int, dict[str, float]] = {}
     for line in (_read_text(root, "train/metrics.jsonl") or "").splitlines():
@@ -131,7 +134,7 @@ def read_training(root: str) -> Training | None:
 
 
 def read_evaluation(root: str) -> dict[str, dict[str, dict[str, float]]]:
-    """evaluation.json as stage -> held-out group -> measurement -> value; empty without it."""
+    """Read evaluation.json as stage -> held-out group -> score -> value; empty if it does not exist."""
     return {
         f"stage{stage['stage']}": {
             group: {name: value for name, value in values.items() if value is not None}
@@ -142,10 +145,10 @@ def read_evaluation(root: str) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
-    """What drafts are worth to a reader: who drafts -> held-out group -> ways of decoding (acceptance.py).
+    """Read the speed-up by drafts: model -> held-out group -> decoding settings (acceptance.py).
 
-    Of the last stage from evaluation.json; where copies were tuned, from the manifest of `extended`: all
-    drafts by the one layer, and by it and its copies.
+    `as trained` is the last stage, from evaluation.json. If copies of the MTP layer were tuned, the manifest
+    of `extended` adds `one layer` (the trained layer makes all drafts) and `with copies`.
     """
     found = {"as trained": _evaluation(root).get("served", {})}
     extended = tables.read_manifest(root, "extended")
@@ -156,7 +159,7 @@ def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
 
 
 def _evaluation(root: str) -> dict:
-    """evaluation.json; empty where there is none, or one cut by a kill."""
+    """Return the content of evaluation.json; empty if it does not exist or is incomplete."""
     try:
         return json.loads(_read_text(root, "evaluation.json") or "{}")
     except ValueError:
@@ -171,7 +174,7 @@ def _read_text(root: str, name: str) -> str | None:
 
 
 def _buckets(root: str) -> dict[str, tuple[int, int]]:
-    """Token table -> documents and tokens."""
+    """Return, per token table, the numbers of documents and tokens."""
     found = {}
     for name in token_tables(root):
         manifest = tables.read_manifest(root, name)
@@ -182,7 +185,7 @@ def _buckets(root: str) -> dict[str, tuple[int, int]]:
 
 
 def _plan(root: str, stage: int) -> dict[str, object] | None:
-    """Planned tokens of a stage and their shares by domain, band and source."""
+    """Return a stage's planned tokens and their shares by domain, band and source; None without a plan."""
     name = f"mixtures/stage{stage}"
     if tables.read_manifest(root, name) is None:
         return None
@@ -208,7 +211,7 @@ def _plan(root: str, stage: int) -> dict[str, object] | None:
 
 
 def _losses(training: Training) -> dict[str, object]:
-    """Per loss: first and last value of the run and of every stage; steps and tokens beside them."""
+    """Return steps, tokens, and per loss the first and last value of the run and of every stage."""
     losses: dict[str, object] = {
         "steps": len(training.tokens_seen),
         "tokens_seen": int(training.tokens_seen[-1]),

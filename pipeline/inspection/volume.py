@@ -1,8 +1,8 @@
-"""How much text every table keeps and drops, in words; tokens follow by the ratio measured in `scored`.
+"""Measure how much text every table keeps and rejects, in words, and the ratio of tokens to words.
 
-Words are `num_words` of the kept rows, and of the rejects' recorded measurements where they have it: a table
-before `filtered` has no words. Cost: one column of at most `max_parts` parts of each table; where a table
-has more, its sums are scaled up by rows, and `is_exact` says so.
+Words are the column `num_words` of kept rows, and `num_words` in the recorded measurements of rejects; tables
+before `filtered` have no word counts. Cost: reading one column of at most `max_parts` parts per table. If a
+table has more parts, its sums are scaled up by the number of rows, and `is_exact` is False.
 """
 
 import json
@@ -18,17 +18,17 @@ _BEFORE = {"deduped": "filtered", "scored": "deduped"}
 
 @dataclass(frozen=True)
 class Volume:
-    """Words of one table's rows and of its rejects by reason."""
+    """Number of words in one table's rows, and in its rejects by reason."""
 
     words_in: float | None
-    """What the table before kept, else kept and rejected together; None if some rejects have no count."""
+    """Words that the table before kept, else words kept and rejected; None if some rejects have no count."""
     words_out: float
     words_rejected: dict[str, float]
     is_exact: bool
 
 
 def volumes(root: str, max_parts: int | None = None) -> dict[str, Volume]:
-    """The volume of every table that has words and is there."""
+    """Return the volume of every existing table that has word counts."""
     found = {}
     for table in _TABLES:
         if tables.read_manifest(root, table) is None:
@@ -45,7 +45,7 @@ def volumes(root: str, max_parts: int | None = None) -> dict[str, Volume]:
 
 
 def tokens_per_word(root: str, max_parts: int | None = None) -> float | None:
-    """Tokens of `scored` by its words; None where it is not there or is empty."""
+    """Return the ratio of tokens to words in `scored`; None if it does not exist or is empty."""
     if tables.read_manifest(root, "scored") is None:
         return None
     tokens, _ = column_sum(root, "scored", "token_count", max_parts)
@@ -54,7 +54,7 @@ def tokens_per_word(root: str, max_parts: int | None = None) -> float | None:
 
 
 def column_sum(root: str, table: str, column: str, max_parts: int | None = None) -> tuple[float, bool]:
-    """Sum of a number column, and whether every part was read."""
+    """Return the sum of a numeric column, and whether every part was read."""
     opened = tables.open_table(root, table)
     paths = chosen_parts(opened, 0, max_parts)
     total, rows = 0.0, 0

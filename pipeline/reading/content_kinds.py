@@ -1,4 +1,4 @@
-"""Which kind of document some bytes are: by their start, their content type and the name in the URL."""
+"""Find the kind of a document from its first bytes, its content type and the file name in its URL."""
 
 from urllib.parse import urlsplit
 
@@ -27,14 +27,14 @@ KIND_OF_TYPE = {
 _KIND_OF_EXTENSION = {"ipynb": "notebook", "tex": "latex", "html": "html", "htm": "html"} | dict.fromkeys(
     ("py", "pyx", "c", "h", "cc", "cpp", "hpp", "java", "js", "ts", "rs", "go", "jl", "hs", "r", "sh"), "code"
 )
-# Types that say little: servers send notebooks and source files as these.
+# Types that carry no information: servers send notebooks and source files with these.
 _VAGUE_TYPES = ("", "text/plain", "application/octet-stream", "application/json", "binary/octet-stream")
 _PDF_START = b"%PDF-"
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
 
 def kind_of(content_type: str | None, url: str | None, content: bytes) -> str | None:
-    """One of the contract's KINDS, or None if this is no kind of document that extraction knows."""
+    """Return one of the contract's KINDS, or None if extraction cannot read this kind of document."""
     stated = (content_type or "").split(";")[0].strip().lower()
     if content[:1024].lstrip().startswith(_PDF_START):
         return "pdf"
@@ -46,7 +46,7 @@ def kind_of(content_type: str | None, url: str | None, content: bytes) -> str | 
         if content[:1024].lstrip().lower().startswith(_HTML_STARTS):
             return "html"
     kind = KIND_OF_TYPE.get(stated)
-    return None if kind == "pdf" else kind  # every PDF starts as one, see above
+    return None if kind == "pdf" else kind  # a real PDF was returned above
 
 
 def _is_parsable(url: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Input files of every configured format as rows of `raw`: one page, file or line is one row."""
+"""Read input files of every configured format as rows of `raw`: each page, file or line is one row."""
 
 import json
 from collections.abc import Iterator
@@ -22,27 +22,27 @@ WHOLE_FILE_KINDS = {
     "html": "html",
     "text": "text",
 }
-"""Formats where a file is one document, and its kind."""
+"""Formats with one document per file, and the kind of that document."""
 
 
 class SourceFields(Protocol):
-    """What readers need of a source's configuration."""
+    """The part of a source's configuration that readers need."""
 
     format: str
     text_field: str
-    id_field: str
-    url_field: str
+    id_field: str | None
+    url_field: str | None
 
 
 class Limits(Protocol):
-    """What readers need of the job's configuration."""
+    """The part of the job's configuration that readers need."""
 
     max_content_bytes: int
     max_expansion: int
 
 
 def read_file(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
-    """Rows of one file; a file that cannot be read (further) gives one reject row for what is lost."""
+    """Yield the rows of one file; where it cannot be read further, one reject row stands for the rest."""
     readers = {"warc": _read_warc, "jsonl": _read_jsonl, "parquet": _read_parquet}
     reader = readers.get(source.format, _read_whole)
     try:
@@ -58,41 +58,41 @@ def _read_warc(file: InputFile, _: SourceFields, limits: Limits) -> Iterator[Raw
 
 
 def _row_of_record(record: WarcRecord, file: InputFile, limits: Limits) -> RawRow:
-    """The page in a WARC record, or why there is none."""
-    place = (file.origin, record.offset, record.length)
+    """Return the page in a WARC record, or the reject that says why there is none."""
+    origin = (file.origin, record.offset, record.length)
     key = record.record_id or f"{file.name}\n{record.offset}\n{record.fault}"
     about = {"url": record.url, "fetched_at": record.fetched_at}
     if record.fault:
-        return RawRow(key, *place, **about, reject_reason=record.fault, detail=record.detail)
+        return RawRow(key, *origin, **about, reject_reason=record.fault, detail=record.detail)
     if record.type == "revisit":
-        return RawRow(key, *place, **about, reject_reason="warc_revisit")
+        return RawRow(key, *origin, **about, reject_reason="warc_revisit")
     if record.type in ("resource", "conversion"):
         content_type, content = record.content_type, record.content
     elif record.type == "response":
         response = parse_response(record.content)
         if response is None:
-            return RawRow(key, *place, **about, reject_reason="warc_not_a_page", detail="no HTTP response")
+            return RawRow(key, *origin, **about, reject_reason="warc_not_a_page", detail="no HTTP response")
         content_type = response.headers.get("content-type")
         about["content_type"] = content_type
         if response.status != 200:
             detail = f"status {response.status}"
-            return RawRow(key, *place, **about, reject_reason="http_error_status", detail=detail)
+            return RawRow(key, *origin, **about, reject_reason="http_error_status", detail=detail)
         try:
             content = decode_body(response, limits.max_content_bytes, limits.max_expansion)
         except BodyError as error:
-            return RawRow(key, *place, **about, reject_reason=error.reason, detail=error.detail)
+            return RawRow(key, *origin, **about, reject_reason=error.reason, detail=error.detail)
     else:
-        return RawRow(key, *place, **about, reject_reason="warc_not_a_page", detail=record.type[:100])
+        return RawRow(key, *origin, **about, reject_reason="warc_not_a_page", detail=record.type[:100])
     about["content_type"] = content_type
     if not content.strip():
-        return RawRow(key, *place, **about, reject_reason="empty_content")
+        return RawRow(key, *origin, **about, reject_reason="empty_content")
     kind = kind_of(content_type, record.url, content)
     if kind is None:
         detail = (content_type or "no content type")[:100]
-        return RawRow(key, *place, **about, reject_reason="unsupported_content_type", detail=detail)
+        return RawRow(key, *origin, **about, reject_reason="unsupported_content_type", detail=detail)
     if not record.record_id:
         key = f"{record.url}\n{record.fetched_at}\n{hash_bytes(content)}"
-    return RawRow(key, *place, **about, kind=kind, content=content)
+    return RawRow(key, *origin, **about, kind=kind, content=content)
 
 
 def _read_whole(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
@@ -105,7 +105,7 @@ def _read_whole(file: InputFile, source: SourceFields, limits: Limits) -> Iterat
 
 
 def _read_jsonl(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
-    """Lines of a JSONL file, compressed ones included; `offset` counts decompressed bytes."""
+    """Yield the lines of a JSONL file, which may be compressed; `offset` counts decompressed bytes."""
     fs, local = filesystem(file.path)
     offset = 0
     with fs.open_input_stream(local, compression="detect", buffer_size=1 << 20) as stored:
@@ -116,7 +116,7 @@ def _read_jsonl(file: InputFile, source: SourceFields, limits: Limits) -> Iterat
 
 
 def _lines(stream: pa.NativeFile, max_line_bytes: int) -> Iterator[bytes]:
-    """Lines with their ends; a line above the limit comes in pieces, which are no valid JSON."""
+    """Yield lines with their ends. A line above the limit is split into pieces, which are not valid JSON."""
     rest = b""
     while block := stream.read(1 << 20):
         *lines, rest = (rest + block).split(b"\n")
@@ -132,21 +132,21 @@ def _lines(stream: pa.NativeFile, max_line_bytes: int) -> Iterator[bytes]:
 def _row_of_line(
     line: bytes, number: int, offset: int, file: InputFile, source: SourceFields, limits: Limits
 ) -> RawRow:
-    place = (file.origin, offset, len(line))
+    origin = (file.origin, offset, len(line))
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
         detail = f"line {number}: {str(error)[:200]}"
         key = f"{file.name}\n{number}\nmalformed"
-        return RawRow(key, *place, content=line[:8000], reject_reason="malformed_line", detail=detail)
+        return RawRow(key, *origin, content=line[:8000], reject_reason="malformed_line", detail=detail)
     if not isinstance(values, dict):
         values = {}
-    return _row_of_values(values, str(number), place, file, source, limits)
+    return _row_of_values(values, str(number), origin, file, source, limits)
 
 
 def _read_parquet(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
     fs, local = filesystem(file.path)
-    wanted = [name for name in (source.text_field, source.id_field, source.url_field) if name]
+    wanted = [name for name in (source.text_field, source.id_field, source.url_field) if name is not None]
     number = 0
     with fs.open_input_file(local) as stream:
         parquet = pq.ParquetFile(stream)
@@ -160,30 +160,30 @@ def _read_parquet(file: InputFile, source: SourceFields, limits: Limits) -> Iter
 def _row_of_values(
     values: dict[str, object],
     number: str,
-    place: tuple[str, int, int],
+    origin: tuple[str, int, int],
     file: InputFile,
     source: SourceFields,
     limits: Limits,
 ) -> RawRow:
-    """The row of one JSON object or table row; `number` stands in where it has no id."""
+    """Return the row of one JSON object or table row; `number` replaces a missing id."""
     text = values.get(source.text_field)
-    native_id = values.get(source.id_field) if source.id_field else None
+    native_id = None if source.id_field is None else values.get(source.id_field)
     name = f"{file.name}\n{number if native_id is None else native_id}"
     if not isinstance(text, str):
         detail = f"row {number}: {source.text_field!r} is {type(text).__name__}, not a string"
-        return RawRow(f"{name}\nmalformed", *place, reject_reason="malformed_line", detail=detail)
+        return RawRow(f"{name}\nmalformed", *origin, reject_reason="malformed_line", detail=detail)
     content = text.encode("utf-8", "replace")
-    url = values.get(source.url_field) if source.url_field else None
-    # JSON can spell lone surrogates, tables cannot hold them.
+    url = None if source.url_field is None else values.get(source.url_field)
+    # JSON can contain lone surrogates, but tables cannot.
     url = url.encode("utf-8", "replace").decode() if isinstance(url, str) and url else None
     row = RawRow(
-        f"{name}\n{hash_bytes(content)}", *place, "text", url, content_type="text/plain; charset=utf-8"
+        f"{name}\n{hash_bytes(content)}", *origin, "text", url, content_type="text/plain; charset=utf-8"
     )
     return _checked(row, content, limits)
 
 
 def _checked(row: RawRow, content: bytes, limits: Limits) -> RawRow:
-    """The row with its content, or the reject of an empty or too large one."""
+    """Return the row with its content, or the reject of empty or too large content."""
     about = vars(row) | {"content": content}
     if len(content) > limits.max_content_bytes:
         detail = f"{max(len(content), row.length)} bytes"

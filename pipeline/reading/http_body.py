@@ -1,6 +1,6 @@
-"""The page inside an HTTP response as crawlers store it: status, headers, body with its encodings undone.
+"""Read the page inside an HTTP response as crawlers store it: status, headers, and the decoded body.
 
-Decoded sizes are capped while decoding, so a bomb costs no more than its cap.
+The decoded size is limited during decoding, so that a decompression bomb costs no more than the limit.
 """
 
 import zlib
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import brotli
 
-# Ours: a page may be this large whatever the ratio, since small repetitive pages compress beyond 200:1.
+# Our choice: a page may have this size at any compression ratio, because small repetitive pages exceed 200:1.
 _ALWAYS_ALLOWED_BYTES = 1 << 20
 _BROTLI_STEP_BYTES = 1 << 16
 
 
 class BodyError(Exception):
-    """A body that cannot be decoded: `reason` is one of the reject reasons of `raw`."""
+    """A body that cannot be decoded; `reason` is one of the reject reasons of `raw`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -24,7 +24,7 @@ class BodyError(Exception):
 
 @dataclass(frozen=True)
 class Response:
-    """Status, header fields by lower-cased name (the last of each name), the body as stored."""
+    """Status, header fields by lower-cased name (the last field of each name), and the body as stored."""
 
     status: int
     headers: dict[str, str]
@@ -32,7 +32,7 @@ class Response:
 
 
 def parse_response(content: bytes) -> Response | None:
-    """The response in a WARC record's content, or None if it does not start with an HTTP status line."""
+    """Parse a WARC record's content; return None if it does not start with an HTTP status line."""
     head, _, body = content.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").splitlines() or [""]
     protocol, _, rest = status_line.partition(" ")
@@ -44,11 +44,11 @@ def parse_response(content: bytes) -> Response | None:
 
 
 def decode_body(response: Response, max_bytes: int, max_expansion: int) -> bytes:
-    """The body without chunking and compression.
+    """Return the body without chunking and compression.
 
-    Crawlers often store the body decoded and keep the header: a body that is not what the header says is
-    taken as it is. Raises BodyError above `max_bytes`, above `max_expansion` times the stored size (and
-    1 MiB), and where the compressed data is damaged.
+    Crawlers often store the decoded body but keep the header. A body that does not have the form that its
+    header states is taken unchanged. Raises BodyError if the body exceeds `max_bytes`, if it exceeds both
+    `max_expansion` times the stored size and 1 MiB, and if the compressed data is damaged.
     """
     body = response.body
     if "chunked" in response.headers.get("transfer-encoding", "").lower():
@@ -70,7 +70,7 @@ def decode_body(response: Response, max_bytes: int, max_expansion: int) -> bytes
 
 
 def _dechunk(body: bytes) -> bytes:
-    """The joined chunks; `body` itself if it is not chunked from start to end."""
+    """Join the chunks; return `body` itself if it is not chunked from start to end."""
     pieces = []
     position = 0
     while True:
@@ -102,7 +102,7 @@ def _inflate(data: bytes, window_bits: int, limit: int) -> bytes:
 
 
 def _undeflate(data: bytes, limit: int) -> bytes:
-    """`deflate` means zlib's format; many servers send it bare."""
+    """Decode `deflate`: zlib's format, which many servers send without zlib's header."""
     is_zlib = len(data) > 1 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
     return _inflate(data, 15 if is_zlib else -15, limit)
 

@@ -1,4 +1,4 @@
-"""The input files of a source, grouped into shards whose names survive new files beside them."""
+"""List the input files of a source in shards whose names stay the same when files are added."""
 
 import math
 import re
@@ -11,20 +11,20 @@ from configs.loader import ConfigError
 from configs.tables import filesystem, hash_bytes, hash_json
 
 _HERE = Path(__file__).resolve().parents[2]
-REPOSITORY = _HERE if _HERE.is_dir() else Path.cwd()  # out of spark-submit's zip: where it was called
+REPOSITORY = _HERE if _HERE.is_dir() else Path.cwd()  # inside spark-submit's zip: the working directory
 _GLOB_CHARS = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to read: where it is, and what it is called in `origin` and in doc_ids."""
+    """A file to read: its location, and its names in `origin` and in doc_ids."""
 
     path: str
     """Absolute path or URI."""
     origin: str
-    """As configured: relative to the repository where the configured path is."""
+    """The path as configured: relative to the repository if the configured path is."""
     name: str
-    """Relative to the folder before the first wildcard: stays the same when the corpus is moved."""
+    """The path relative to the folder before the first wildcard; it survives a move of the corpus."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class FileShard:
 
 
 def list_shards(source: str, path: str, exclude: tuple[str, ...], files_per_shard: int) -> list[FileShard]:
-    """Shards of the files that `path` names: a file, a folder (everything below it) or a glob with `**`.
+    """List the shards of the files that `path` names: a file, a folder with everything below it, or a glob.
 
-    Files and folders whose name starts with a dot are left out. A file joins a shard by the hash of its name,
-    so a new file changes one shard; what counts as changed is size or modification time.
-    Raises ConfigError if nothing matches.
+    In a glob, `**` crosses folders. Files and folders whose names start with a dot are left out. The hash of
+    a file's name decides its shard, so a new file changes one shard. A file counts as changed if its size or
+    modification time differs. Raises ConfigError if nothing matches.
     """
     found = _matching(path, exclude)
     if not found:
         raise ConfigError(f"source {source!r}: no file matches {path}; remedy: correct the path")
-    # A power of two: the groups stay as they are until the number of files has doubled.
+    # A power of two, so that the groups stay the same until the number of files has doubled.
     num_groups = 2 ** math.ceil(math.log2(max(len(found) / files_per_shard, 1)))
     groups: dict[str, list[tuple[InputFile, pafs.FileInfo]]] = {}
     for file, info in found:
@@ -99,7 +99,7 @@ def _name(found: tuple[InputFile, pafs.FileInfo]) -> str:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """The folder before the first wildcard, and the pattern below it (`**` where there is no wildcard)."""
+    """Split into the folder before the first wildcard and the pattern below it (`**` without a wildcard)."""
     wildcard = _GLOB_CHARS.search(path)
     if not wildcard:
         return path, "**"
@@ -108,7 +108,7 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
-    """`*` and `?` stay inside a folder, `**` does not."""
+    """Translate a glob to a regular expression; `*` and `?` stay inside a folder, `**` does not."""
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(meaning.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)

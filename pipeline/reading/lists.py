@@ -1,6 +1,7 @@
-"""Lists that the filter takes by path: domains and URLs to block or forget, and words.
+"""Read the lists that the filter takes by path: domains and URLs to block or forget, and words.
 
-Read once per run in the driver; the workers get hashes. Cost: 1 s per million domains, 10 s per million URLs.
+The driver reads them once per run; the workers get hashes. Cost: 1 s per million domains, 10 s per million
+URLs.
 """
 
 from collections.abc import Iterable
@@ -12,16 +13,17 @@ from filters.toxicity import SHIPPED_WORDS, WordList, build_word_list
 from filters.url_lists import UrlList, build_url_list
 from pipeline.reading.list_inputs import list_shards
 
-# A category of UT1 is a folder with two lists; what else lies in it (usage, expressions) is not one.
+# A category of UT1 is a folder with two lists; its other files (usage, expressions) are not lists.
 _UT1_LISTS = ("domains", "urls")
 
 
 def read_url_lists(key: str, paths: Iterable[str]) -> tuple[UrlList, str]:
-    """The lists and a hash of what they say; a list is called by its last folder and its file.
+    """Read lists of domains and URLs; return them with a hash of their entries.
 
-    A path is a file, a folder or a glob. Of the files that it names those called `domains` or `urls` are read
-    if there are any (so a folder of UT1 can be named as it is), else all. `key` is the configuration's name
-    for them. Raises ConfigError for a path without files and a line that is no domain and no URL.
+    A path is a file, a folder or a glob. If it names files called `domains` or `urls`, only these are read
+    (so a folder of UT1 can be given unchanged), else all of its files. A list is named by its file and the
+    folder of the file. `key` is the name of the setting, for error messages. Raises ConfigError for a path
+    without files and for a line that is neither a domain nor a URL.
     """
     lists: dict[str, list[str]] = {}
     for path in paths:
@@ -35,7 +37,10 @@ def read_url_lists(key: str, paths: Iterable[str]) -> tuple[UrlList, str]:
 
 
 def read_words(key: str, paths: Iterable[str]) -> tuple[WordList, str]:
-    """The words of all files together, or without any the shipped ones; and a hash. Raises ConfigError."""
+    """Read the words of all files, or take the shipped ones without files; return them with a hash.
+
+    Raises ConfigError for a path without files and for a line that is not a single word.
+    """
     words = [line for path in paths for file in _files(key, path) for line in _lines(file)]
     try:
         return build_word_list(words or SHIPPED_WORDS), hash_json(words or SHIPPED_WORDS)

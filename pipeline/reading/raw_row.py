@@ -1,4 +1,4 @@
-"""One row of `raw`, or its reject, as the readers hand it over."""
+"""One row of `raw`, or its reject, as the readers return it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,10 @@ BATCH = pa.schema(
 
 @dataclass(frozen=True)
 class RawRow:
-    """What was read from one place of one input file; with `reject_reason`, why it is no document."""
+    """The content of one part of an input file; with `reject_reason`, why it is not a document."""
 
     native_key: str
-    """What the source itself calls it: unique in the source, the same in every run."""
+    """The source's own key: unique in the source, and the same in every run."""
     file: str
     offset: int
     length: int
@@ -35,7 +35,7 @@ class RawRow:
     detail: str | None = None
 
     def values(self, source: str) -> dict[str, object]:
-        """The row as columns of BATCH."""
+        """Return the row as columns of BATCH."""
         rejected = self.reject_reason is not None
         excerpt = (self.content or b"")[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")[:EXCERPT_CHARS]
         return {

@@ -1,10 +1,12 @@
-"""Records of a WARC file, damaged ones included: whatever the file holds comes out as a record or as a fault.
+"""Read the records of a WARC file, even a damaged one: everything in it becomes a record or a fault.
 
-1. A gzip file is a row of members; each is inflated as a stream into fastwarc, and its last record is handed
-   out only once the member's checksum held. A plain file goes to fastwarc as it is.
-2. A record whose content is shorter than its Content-Length is truncated (fastwarc does not say so).
-3. After a fault reading goes on at the next place where a record really starts.
-Cost: one record in memory; a record above the limit is skipped, never held.
+1. A gzip file consists of members. Each member is inflated as a stream into fastwarc, and its last record is
+   returned only after the member's checksum was verified. An uncompressed file is passed to fastwarc
+   directly.
+2. A record whose content is shorter than its Content-Length is truncated (fastwarc does not report this).
+3. After a fault, reading continues at the next position where a record really starts.
+
+Cost: one record in memory. A record above the size limit is skipped and never held.
 """
 
 import io
@@ -23,26 +25,27 @@ from configs.tables import filesystem
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _RECORD_START = b"WARC/"
 _NEXT_RECORD = b"\r\n\r\nWARC/1."
-_BUFFER_BYTES = 1 << 20  # Ours: one request to an object store; seeks to the next member stay inside it.
+# Our choice: one request to an object store; seeks to the next member stay inside it.
+_BUFFER_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
-_HEAD_STEP_BYTES = 64  # Ours: zlib gives nothing of a step in which it meets damage.
-_MAX_HEADER_BYTES = 1 << 16  # Ours: WARC headers are a few hundred bytes.
+_HEAD_STEP_BYTES = 64  # Our choice: zlib returns no data from a step with damaged input.
+_MAX_HEADER_BYTES = 1 << 16  # Our choice: WARC headers have a few hundred bytes.
 
 
 @dataclass(frozen=True)
 class WarcRecord:
-    """One record, or with `fault` (a reject reason of `raw`) what could be learnt of one."""
+    """One record; with `fault` (a reject reason of `raw`), the readable part of a damaged one."""
 
     offset: int
-    """Byte of the stored file where it starts (its member, if compressed)."""
+    """Position in the stored file of the record, or of its member if the file is compressed."""
     length: int
-    """Stored bytes, compressed as they are; the whole member's if a member holds several records."""
+    """Length in stored (compressed) bytes; that of the whole member if it holds several records."""
     type: str = ""
     record_id: str | None = None
     url: str | None = None
     fetched_at: datetime | None = None
     content_type: str | None = None
-    """Of the WARC record, not of the page in it."""
+    """Content type of the WARC record, not of the page in it."""
     content: bytes = b""
     content_length: int = 0
     fault: str | None = None
@@ -50,7 +53,7 @@ class WarcRecord:
 
 
 def is_warc(path: str) -> bool:
-    """Whether the file starts as a WARC does; damage further on does not matter. Raises OSError."""
+    """Whether the file starts like a WARC file; later damage does not matter. Raises OSError."""
     fs, local = filesystem(path)
     with fs.open_input_file(local) as file:
         start = file.read(_CHUNK_BYTES)
@@ -59,12 +62,12 @@ def is_warc(path: str) -> bool:
     try:
         inflated = zlib.decompressobj(31).decompress(start, len(_RECORD_START))
     except zlib.error:
-        return True  # a gzip file with a damaged first member: what is left of it gets read
+        return True  # a gzip file with a damaged first member; the rest can be read
     return inflated in (_RECORD_START, b"")
 
 
 def read_warc(path: str, max_record_bytes: int) -> Iterator[WarcRecord]:
-    """Every record in file order. Records longer than `max_record_bytes` come without content, as faults.
+    """Yield every record in file order. Records longer than `max_record_bytes` are faults without content.
 
     Raises OSError if the file cannot be read at all.
     """
@@ -79,7 +82,7 @@ def read_warc(path: str, max_record_bytes: int) -> Iterator[WarcRecord]:
 
 
 class _Member:
-    """The inflated bytes of one gzip member, as the stream that fastwarc reads. Damage ends the stream."""
+    """The inflated bytes of one gzip member as a stream for fastwarc. Damage ends the stream."""
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
         file.seek(offset)
@@ -92,7 +95,7 @@ class _Member:
         return 0
 
     def read(self, size: int) -> bytes:
-        """At least one byte, unless the member or the file is at its end or the member is damaged."""
+        """Return at least one byte, except at the end of the member or file or after damage."""
         while not self._inflate.eof and not self.damage:
             stored = self._inflate.unconsumed_tail
             if not stored:
@@ -111,19 +114,19 @@ class _Member:
 
     @property
     def is_whole(self) -> bool:
-        """True once its end was read and the checksum held."""
+        """True if the end was read and the checksum is correct."""
         return self._inflate.eof and not self.damage
 
     @property
     def end(self) -> int:
-        """Offset after a whole member."""
+        """Position behind a whole member."""
         return self._position - len(self._inflate.unused_data)
 
 
 def _read_member(
     file: BinaryIO, offset: int, size: int, max_record_bytes: int
 ) -> Generator[WarcRecord, None, int]:
-    """Records of the gzip member at `offset`; returns where the next member starts."""
+    """Yield the records of the gzip member at `offset`; return where the next member starts."""
     member = _Member(file, offset)
     held: WarcRecord | None = None
     detail: str | None = None
@@ -154,7 +157,7 @@ def _read_member(
 
 
 def _legible_head(file: BinaryIO, offset: int) -> WarcRecord:
-    """What the first record of a damaged member says of itself, if its header comes before the damage."""
+    """Return the first record's header from a damaged member, if the header comes before the damage."""
     file.seek(offset)
     inflate = zlib.decompressobj(31)
     head = b""
@@ -170,7 +173,7 @@ def _legible_head(file: BinaryIO, offset: int) -> WarcRecord:
 def _read_plain(
     file: BinaryIO, offset: int, size: int, max_record_bytes: int
 ) -> Generator[WarcRecord, None, int]:
-    """Records from `offset` up to the next fault; returns where to go on."""
+    """Yield records from `offset` up to the next fault; return where reading continues."""
     file.seek(offset)
     held: WarcRecord | None = None
     detail = "the file ends inside a record's header"
@@ -188,7 +191,7 @@ def _read_plain(
     if held and end is None:
         held = replace(held, fault="warc_truncated_record", detail=detail)
     if held and held.fault == "warc_truncated_record":
-        # Its Content-Length may be what is wrong: then it swallowed records that can still be found.
+        # Its Content-Length may be wrong, so that the record covers others; search these from its start.
         resumed = _next_record(file, held.offset + 1, size)
         yield replace(held, length=resumed - held.offset)
         return resumed
@@ -203,7 +206,7 @@ def _read_plain(
 
 
 def _take(record: FastWarcRecord, max_record_bytes: int) -> WarcRecord:
-    """Content and headers of the record that fastwarc stands at."""
+    """Return content and headers of fastwarc's current record."""
     headers = record.headers
     declared = headers.get("Content-Length", "")
     taken = WarcRecord(
@@ -228,22 +231,22 @@ def _take(record: FastWarcRecord, max_record_bytes: int) -> WarcRecord:
 
 
 def _record_end(file: BinaryIO, record: WarcRecord) -> int | None:
-    """Offset after a plain record and its closing blank lines, as its header states; None if that is cut."""
+    """Return the position after a plain record and its closing blank lines, or None if its header is cut."""
     file.seek(record.offset)
     header_bytes = file.read(_MAX_HEADER_BYTES).find(b"\r\n\r\n")
     return None if header_bytes < 0 else record.offset + header_bytes + 4 + record.content_length + 4
 
 
 def _next_record(file: BinaryIO, start: int, size: int) -> int:
-    """Offset of the next plain record that follows a blank line, at or after `start`; `size` if none."""
+    """Return the first position from `start` on of a plain record after a blank line; `size` if none."""
     found = _find(file, _NEXT_RECORD, start, size)
     return found + 4 if found < size else size
 
 
 def _next_member(file: BinaryIO, start: int, size: int) -> int:
-    """Offset of the next gzip member that holds a WARC record; `size` if none."""
+    """Return the position of the next gzip member that holds a WARC record; `size` if there is none."""
     while (start := _find(file, GZIP_MAGIC, start, size)) < size:
-        # The magic's three bytes also occur by chance in compressed data.
+        # The three bytes of the magic also occur by chance in compressed data.
         if _Member(file, start).read(len(_RECORD_START)) == _RECORD_START:
             return start
         start += 1
@@ -251,7 +254,7 @@ def _next_member(file: BinaryIO, start: int, size: int) -> int:
 
 
 def _find(file: BinaryIO, wanted: bytes, start: int, size: int) -> int:
-    """Offset of the first `wanted` at or after `start`; `size` if there is none."""
+    """Return the first position of `wanted` from `start` on; `size` if there is none."""
     while start < size:
         file.seek(start)
         block = file.read(_BUFFER_BYTES)

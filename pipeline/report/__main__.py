@@ -1,9 +1,10 @@
-"""One self-contained HTML page per run: what went in, what was dropped and why, what was learned.
+"""Write a report of a run as one self-contained HTML page: documents, rejects, scores, mixtures, training.
 
     python -m pipeline.report --preset configs/tiny    ->  runs/tiny/report.html, runs/tiny/summary.json
 
-Works on a run that is not finished and says what is missing. No JVM, no network, no script in the page.
-Cost: manifests, plus one pass over at most MAX_PARTS parts of each table for scores, sums and samples.
+The report also works on a run that is not finished; it then says what is missing. It needs no JVM and no
+network, and the page contains no script.
+Cost: reading all manifests, and one pass over at most MAX_PARTS parts per table for scores, sums and samples.
 """
 
 import logging
@@ -11,6 +12,7 @@ import logging
 from configs import tables
 from configs.command import Place, main
 from configs.contract import ContractError
+from configs.job import run_job
 from pipeline.inspection.run_tables import counts
 from pipeline.inspection.summary import write_summary
 from pipeline.report.page import page
@@ -18,12 +20,16 @@ from pipeline.report.page import page
 logger = logging.getLogger(__name__)
 
 
-def run(place: Place) -> str:
-    """Write report.html and summary.json of the run at `place.input`; returns the page's path."""
+def run(place: Place) -> str | None:
+    """Write report.html and summary.json of the run at `place.input`.
+
+    Returns the path of the page, None on a dry run. Raises ContractError if the run has no table.
+    """
     where = f"{place.output.rstrip('/')}/report.html"
-    if place.dry_run:
-        logger.info("would write %s", where)
-        return where
+    return run_job(place, "report", f"write {where}", lambda: None, lambda: _write(place, where))
+
+
+def _write(place: Place, where: str) -> str:
     if not counts(place.input):
         raise ContractError(f"{place.input}: no table there; remedy: run make demo, or name a run folder")
     summary = write_summary(place.input, place.output)
@@ -33,10 +39,5 @@ def run(place: Place) -> str:
     return where
 
 
-def report(place: Place) -> None:
-    """The job of the command line."""
-    run(place)
-
-
 if __name__ == "__main__":
-    main(report)
+    main(run)

@@ -1,7 +1,7 @@
-"""Charts as inline SVG strings: no script, no external file, colours from the page's style sheet.
+"""Draw charts as inline SVG strings, without scripts or external files; the page's style sheet colours them.
 
-Every chart takes plain numbers, draws a bounded number of marks whatever the run's size, and names its
-values in <title> elements, so that a pointer or a screen reader finds them.
+Every chart takes plain numbers and draws a bounded number of marks, so its size does not grow with the run.
+<title> elements hold the values, which browsers show as tooltips and screen readers read.
 """
 
 import math
@@ -12,12 +12,12 @@ import numpy as np
 
 from pipeline.report.render_document import escape
 
-MAX_POINTS = 400  # Ours: more than the chart has pixels for two curves side by side
+MAX_POINTS = 400  # Our choice: about one point per two pixels of the chart's width
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One piece of a bar; `style` is a class of the style sheet."""
+    """One part of a bar; `style` is a class of the style sheet."""
 
     label: str
     value: float
@@ -25,7 +25,7 @@ class Segment:
 
 
 def bar(segments: Sequence[Segment], total: float, height: int = 18) -> str:
-    """A horizontal stacked bar; its whole width stands for `total`."""
+    """Draw a horizontal stacked bar, whose full width represents `total`."""
     marks = []
     left = 0.0
     for segment in segments:
@@ -35,7 +35,7 @@ def bar(segments: Sequence[Segment], total: float, height: int = 18) -> str:
             f'<rect class="{segment.style}" x="{left:.3f}%" y="0" width="{width:.3f}%" height="{height}">'
             f"<title>{escape(title)}</title></rect>"
         )
-        # Ours: a letter of the style sheet's inside text is 6.5 pixels, the narrowest bar about 300.
+        # Our choice: a letter inside a bar is 6.5 pixels wide, and the narrowest bar about 300 pixels.
         if height >= 14 and width >= 2.2 * len(segment.label) + 1:
             marks.append(
                 f'<text class="inside" x="{left + 0.7:.3f}%" y="{height - 5}">{escape(segment.label)}</text>'
@@ -45,7 +45,7 @@ def bar(segments: Sequence[Segment], total: float, height: int = 18) -> str:
 
 
 def histogram(bins: np.ndarray, mean: float, label: str, style: str) -> str:
-    """Counts in equal bins of [0, 1] as columns, scaled to the tallest, with a tick at the mean."""
+    """Draw counts in equal bins of [0, 1] as columns, scaled to the largest, with a line at the mean."""
     width, height = 200, 44
     step = width / len(bins)
     tallest = max(int(bins.max()), 1)
@@ -69,7 +69,7 @@ def histogram(bins: np.ndarray, mean: float, label: str, style: str) -> str:
 
 @dataclass(frozen=True)
 class Curve:
-    """Values over tokens seen; NaN where nothing was logged."""
+    """The values of one line, per number of tokens seen; NaN where nothing was logged."""
 
     label: str
     values: np.ndarray
@@ -87,7 +87,7 @@ def lines(
     height: int = 300,
     from_zero: bool = False,
 ) -> str:
-    """Curves over `tokens`; `boundaries` names the token at which each stage starts."""
+    """Draw curves over `tokens`; `boundaries` maps each stage's name to the token at which it starts."""
     values = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves] or [np.zeros(1)])
     if not len(values):
         values = np.zeros(1)
@@ -135,7 +135,7 @@ def _path(tokens: np.ndarray, curve: Curve, x_of: object, y_of: object) -> list[
 
 
 def thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most MAX_POINTS points: means of equal runs of neighbours; the first and last points stay."""
+    """Reduce a curve to at most MAX_POINTS points: the first, the last, and means of groups of neighbours."""
     if len(x) <= MAX_POINTS:
         return x, y
     runs_x, runs_y = (np.array_split(values[1:-1], MAX_POINTS - 2) for values in (x, y))
@@ -144,7 +144,7 @@ def thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten) that span [low, high]."""
+    """Return round numbers (1, 2 or 5 times a power of ten) whose range covers [low, high]."""
     spread = (high - low) or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(spread / wanted))
     step = next(step * power for step in (1, 2, 5, 10) if spread / (step * power) <= wanted)
@@ -153,7 +153,7 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def number(value: float) -> str:
-    """A count for people: 950, 12.3k, 4.56M, 7.89B, 1.23T."""
+    """Format a count for readers: 950, 12.3k, 4.56M, 7.89B, 1.23T."""
     for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
         if abs(value) >= size:
             return f"{value / size:.3g}{unit}"
@@ -163,7 +163,7 @@ def number(value: float) -> str:
 
 
 def percent(value: float, total: float) -> str:
-    """Share of `total`: 0 % and 100 % only where exact."""
+    """Format a share of `total` in percent; `0.0 %` and `100.0 %` mean exactly none and exactly all."""
     share = 100.0 * value / total if total else 0.0
     if 0 < share < 0.1:
         return "<0.1 %"

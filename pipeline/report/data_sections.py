@@ -1,4 +1,4 @@
-"""Sections of the report about data: what every stage kept and dropped, scores, mixtures."""
+"""The report's sections about data: documents kept and rejected per table, scores and mixtures."""
 
 from collections.abc import Mapping
 
@@ -9,22 +9,22 @@ from pipeline.inspection.volume import Volume, tokens_per_word, volumes
 from pipeline.report.charts import Segment, bar, histogram, number, percent
 from pipeline.report.render_document import escape
 
-MAX_PARTS = 64  # Ours: bounds the pass over one column of a table to minutes; the page says what it read
+MAX_PARTS = 64  # Our choice: reading one column of 64 parts takes minutes; the page states what was read
 
 
 def flow(root: str, summary: Mapping) -> str:
-    """Documents and tokens in and out of every table, reasons beneath, then the token streams."""
+    """Show documents and tokens in and out of every table, the reject reasons, and the token buckets."""
     if not summary["tables"]:
         return ""
     words = volumes(root, MAX_PARTS)
     ratio = tokens_per_word(root, MAX_PARTS)
-    note = "Each bar is all that came into the table: kept first, then what was rejected, by reason. "
+    note = "Each bar shows the table's input: documents kept, then documents rejected, by reason. "
     if ratio is not None:
         exact = all(volume.is_exact for volume in words.values())
         note += (
-            f"Tokens are words times {ratio:.3f}, the ratio measured in <i>scored</i>"
+            f"Tokens are estimated as words times {ratio:.3f}, the ratio measured in <i>scored</i>"
             f"{'' if exact else f', from at most {MAX_PARTS} parts of each table, scaled up'}; "
-            "tables before <i>filtered</i> have no count of words. "
+            "tables before <i>filtered</i> have no word count. "
         )
     rows = [
         "<tr><th>table</th><th class='wide'>kept and rejected</th><th class='num'>in</th>"
@@ -73,7 +73,7 @@ def _reasons(name: str, values: Mapping, volume: Volume | None, ratio: float | N
         )
     dropped = values["in"] - values["out"]
     head = (
-        "<tr><th>reason</th><th></th><th class='num'>documents</th><th class='num'>of those in</th>"
+        "<tr><th>reason</th><th></th><th class='num'>documents</th><th class='num'>of the input</th>"
         "<th class='num'>tokens</th></tr>"
     )
     table = f"<table class='reasons'>{head}{''.join(rows)}</table>"
@@ -83,11 +83,11 @@ def _reasons(name: str, values: Mapping, volume: Volume | None, ratio: float | N
     )
 
 
-_MAX_BUCKETS = 200  # Ours: eleven domains x a few bands and sources; more would be a page of its own
+_MAX_BUCKETS = 200  # Our choice: eleven domains times a few bands and sources; more rows are hard to read
 
 
 def _streams(summary: Mapping) -> str:
-    """Token buckets and, beside what a stage planned, what it trained on."""
+    """Show the documents and tokens of every token bucket, largest first."""
     buckets = summary["tokens"]["buckets"]
     if not buckets:
         return ""
@@ -111,7 +111,7 @@ def _streams(summary: Mapping) -> str:
 
 
 def scores(root: str, summary: Mapping) -> str:
-    """One small histogram for each domain and score."""
+    """Show one small histogram per domain and score."""
     if "scored" not in summary["tables"] or tables.read_manifest(root, "scored") is None:
         return ""
     found = score_histograms(root, max_parts=MAX_PARTS)
@@ -131,17 +131,19 @@ def scores(root: str, summary: Mapping) -> str:
             f"{number(int(bins[SCORES[0]].sum()))}</span></td>{cells}</tr>"
         )
     read = (
-        "" if found.rows_read == found.rows_total else f" {found.rows_read:,} of {found.rows_total:,} read."
+        ""
+        if found.rows_read == found.rows_total
+        else f" From {found.rows_read:,} of {found.rows_total:,} documents."
     )
     return (
-        f"<p class='quiet'>From 0 (left) to 1 in steps of 0.05; each scaled to its tallest column; "
-        f"the dashed line is the mean.{read}</p>"
+        "<p class='quiet'>Scores from 0 (left) to 1 in steps of 0.05. Each histogram is scaled to its "
+        f"tallest column; the dashed line is the mean.{read}</p>"
         f"<table><tr><th>domain</th>{head}</tr>{''.join(rows)}</table>"
     )
 
 
 def mixture(root: str, summary: Mapping) -> str:
-    """Shares of every stage's tokens by domain (bars) and by domain, band and source (tables)."""
+    """Show the shares of every stage's tokens by domain (bars), and by domain, band and source (tables)."""
     plans = summary["mixtures"]
     if not plans:
         return ""
@@ -162,13 +164,13 @@ def mixture(root: str, summary: Mapping) -> str:
     shares = "".join(_share_table(plans, key) for key in ("domain", "band", "source"))
     return (
         "<table><tr><th>stage</th><th>share of tokens by domain</th><th class='num'>tokens</th>"
-        "<th class='num'>math and code</th><th class='num'>buckets</th><th class='num'>most epochs</th></tr>"
+        "<th class='num'>math and code</th><th class='num'>buckets</th><th class='num'>max epochs</th></tr>"
         f"{bars}</table><p>{keys}</p>{shares}"
     )
 
 
 def _domain_segments(shares: Mapping[str, float]) -> list[Segment]:
-    """Domains in the contract's order, so that the stages' bars can be compared."""
+    """Return the domains' segments in the contract's order, so that the bars of stages can be compared."""
     return [
         Segment(domain, shares[domain], f"d{index}")
         for index, domain in enumerate(DOMAINS)

@@ -1,7 +1,7 @@
-"""The report's page: head, navigation, the figures that matter, then one section after another.
+"""The report's page: head, navigation, the most important figures, then the sections.
 
-The page holds no script, and its Content-Security-Policy forbids any, and every load: even if a document's
-text were to reach the page unescaped, the browser would not run it.
+The page contains no script, and its Content-Security-Policy forbids scripts and all loading of files. Even if
+the text of a document reached the page unescaped, a browser would not execute it.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,12 +17,14 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 @dataclass(frozen=True)
 class Section:
-    """One section: anchor, heading, and what writes its body ('' if the run has nothing for it)."""
+    """One section of the page."""
 
     anchor: str
     heading: str
     write: Callable[[str, Mapping], str]
+    """Returns the section's HTML for (root, summary); '' if the run has no data for it."""
     remedy: str
+    """The command that produces the data of an empty section."""
 
 
 _SECTIONS = (
@@ -37,7 +39,7 @@ _SECTIONS = (
 
 
 def page(root: str, summary: Mapping) -> str:
-    """The whole HTML document for the run at `root`, whose numbers are `summary`."""
+    """Return the complete HTML document for the run at `root`, whose numbers are in `summary`."""
     name = escape(root.rstrip("/").rpartition("/")[2] or root)
     links = "".join(f'<a href="#{part.anchor}">{escape(part.anchor)}</a>' for part in _SECTIONS)
     body = "".join(_section(part, root, summary) for part in _SECTIONS)
@@ -60,7 +62,7 @@ def _section(part: Section, root: str, summary: Mapping) -> str:
 
 
 def _tiles(summary: Mapping) -> str:
-    """The run in at most six figures."""
+    """Return the run's most important figures, at most six."""
     tiles = []
     tables = summary["tables"]
     if tables:
@@ -68,7 +70,7 @@ def _tiles(summary: Mapping) -> str:
         tiles.append((number(first["in"]), "records read"))
         tiles.append((number(last["out"]), f"documents kept ({percent(last['out'], first['in'])})"))
     if summary["tokens"]["train"]:
-        tiles.append((number(summary["tokens"]["train"]), "tokens to train on, once"))
+        tiles.append((number(summary["tokens"]["train"]), "training tokens (each counted once)"))
     training = summary["training"]
     if training:
         tiles.append((number(training["tokens_seen"]), f"tokens trained in {training['steps']:,} steps"))

@@ -1,9 +1,10 @@
-r"""A document's Markdown as HTML that cannot do anything: escaped prose, code in <pre>, LaTeX as MathML.
+r"""Convert a document's Markdown to safe HTML: escaped prose, code in <pre>, LaTeX as MathML.
 
-Documents are hostile. Nothing of theirs reaches the page unescaped: prose and code pass html.escape; of what
-latex2mathml builds only MathML elements and attributes of the lists below are kept, with plain values, and
-they are written here, because the library itself does not escape. There are no links, images or styles.
-A formula that cannot be converted, or that defines macros (they can grow exponentially), is shown as source.
+Documents may be malicious, so no text of theirs reaches the page unescaped. Prose and code pass html.escape.
+latex2mathml converts formulas, but it does not escape its output; this module therefore writes the MathML
+itself, and keeps only the elements, attributes and plain values that the lists below allow. There are no
+links, images or styles. A formula that cannot be converted, or that defines macros (which can grow
+exponentially), is shown as source text.
 """
 
 import html
@@ -20,14 +21,17 @@ _ELEMENTS = """math mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle msub 
 _ATTRIBUTES = """display displaystyle scriptlevel mathvariant stretchy symmetric fence separator largeop
     movablelimits form accent accentunder minsize maxsize linethickness columnalign columnlines rowlines
     columnspacing rowspacing width height depth lspace rspace notation"""
-# Names and small positive lengths: a negative or huge one could move a formula over the rest of the page.
+# Names and small positive lengths. A negative or large length could move a formula over the rest of the page.
 _VALUE = re.compile(
     r"(?:[a-z][a-z-]*|\d{1,2}(?:\.\d{1,4})?(?:em|ex|px|pt)?)(?: (?:[a-z][a-z-]*|\d(?:\.\d{1,4})?em))*"
 )
 _DEFINITION = re.compile(r"\\(?:re)?newcommand|\\providecommand|\\[egx]?def\b|\\let\b|\\DeclareMathOperator")
-_MAX_FORMULA_CHARS = 1_500  # Ours: above the longest display formula of the MATH set, 1,390 characters
+_MAX_FORMULA_CHARS = (
+    1_500  # Our choice: the longest display formula of the MATH data set has 1,390 characters
+)
 
-# Its own exceptions share no base; the built-in ones are what 60,000 mutated formulas raised beside them.
+# The library's own exceptions have no common base class. The built-in ones were raised by 60,000 mutated
+# formulas.
 _FAULTS = (
     *(fault for fault in vars(exceptions).values() if isinstance(fault, type)),
     *(ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError),
@@ -35,7 +39,7 @@ _FAULTS = (
 
 
 def render_document(text: str, max_chars: int) -> str:
-    """The first `max_chars` characters as an HTML fragment; an ellipsis marks a cut."""
+    """Return the first `max_chars` characters of a text as HTML, with an ellipsis if the text is longer."""
     cut = text[:max_chars]
     pieces = []
     position = 0
@@ -49,7 +53,7 @@ def render_document(text: str, max_chars: int) -> str:
 
 
 def render_formula(latex: str, is_block: bool) -> str:
-    """LaTeX as a MathML element, or its source in <code> if it cannot be converted."""
+    """Convert LaTeX to a MathML element; return its source in <code> if it cannot be converted."""
     source = f'<code class="tex">{escape(latex)}</code>'
     if len(latex) > _MAX_FORMULA_CHARS or _DEFINITION.search(latex):
         return source
@@ -61,13 +65,13 @@ def render_formula(latex: str, is_block: bool) -> str:
 
 
 def escape(text: str) -> str:
-    """`text` for element content and quoted attributes; control characters become U+FFFD."""
+    """Escape `text` for element content and quoted attributes; control characters become U+FFFD."""
     shown = (c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
     return html.escape("".join(shown), quote=True)
 
 
 def _prose(text: str, after_block: bool, before_block: bool) -> str:
-    """Escaped text with its headings in bold; blocks bring their own margins, so lines beside them go."""
+    """Escape prose and put headings in bold. Empty lines next to blocks are removed: blocks have margins."""
     text = text.lstrip("\n") if after_block else text
     text = text.rstrip("\n") if before_block else text
     lines = [
@@ -99,7 +103,7 @@ def _without_delimiters(source: str) -> str:
 
 
 def _write(element: Element) -> str:
-    """Serialise, keeping listed elements and attributes; other elements leave their children."""
+    """Serialise allowed elements and attributes; replace any other element by its children."""
     inner = escape(html.unescape(element.text or "")) + "".join(_write(child) for child in element)
     tail = escape(html.unescape(element.tail or ""))
     if element.tag not in _ELEMENTS.split():
@@ -110,6 +114,6 @@ def _write(element: Element) -> str:
         if name in _ATTRIBUTES.split() and _VALUE.fullmatch(value)
     )
     if element.tag == "mi" and inner.isalpha() and len(inner) > 1:
-        # A function's name: the library spaces it like a variable, n log n as nlogn.
+        # The name of a function, such as log: the library would set it without spaces, like a variable.
         return f'<mo lspace="0.1667em" rspace="0.1667em">{inner}</mo>{tail}'
     return f"<{element.tag}{attributes}>{inner}</{element.tag}>{tail}"

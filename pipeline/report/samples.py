@@ -1,4 +1,4 @@
-"""Sections of the report with documents: some that were kept, some of every reject reason, math rendered."""
+"""The report's sections with sample documents: kept documents per domain, rejected ones per reason."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ from configs.contract import DOMAINS
 from pipeline.inspection.run_tables import SCORES, TABLES, sample_by
 from pipeline.report.render_document import escape, render_document
 
-# Ours: a page that a person reads to the end, below 2 MB whatever the run's size.
+# Our choice: samples that a person can read in full, and a page below 2 MB for a run of any size.
 _PER_DOMAIN, _PER_REASON, _MAX_CHARS, _MAX_PARTS = 2, 2, 1_200, 16
 
 
 def kept(root: str, summary: Mapping) -> str:
-    """Documents of each domain from `scored` and `synthetic`, with their scores."""
+    """Show documents of each domain from `scored` and `synthetic`, with their scores."""
     parts = []
     for table in ("scored", "synthetic"):
         if table not in summary["tables"]:
@@ -27,7 +27,7 @@ def kept(root: str, summary: Mapping) -> str:
 
 
 def rejected(root: str, summary: Mapping) -> str:
-    """Documents of each reject reason of each table, with what was measured."""
+    """Show documents of each table and reject reason, with their measurements."""
     parts = []
     for table in TABLES:
         if table not in summary["tables"] or tables.read_manifest(root, f"{table}_rejects") is None:

@@ -1,4 +1,4 @@
-"""The style sheet of the report: one column, light and dark by the reader's setting, nothing external."""
+"""The report's style sheet: one column, light or dark as the reader's system is set, no external files."""
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -81,7 +81,7 @@ math { font-size: 1.06em; } math[display=block] { margin: .35rem 0; }
 
 
 def classes() -> str:
-    """Fill and text colours of the eleven domains (`d0`...) and of reject reasons (`r0`...)."""
+    """Return the CSS rules for the colours of the eleven domains (`d0`...) and reject reasons (`r0`...)."""
     names = [f"d{index}" for index in range(11)] + [f"r{index}" for index in range(6)]
     return "".join(
         f"rect.{name} {{ fill: var(--{name}); }} i.{name} {{ color: var(--{name}); }}\n" for name in names

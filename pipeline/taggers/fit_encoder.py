@@ -1,8 +1,9 @@
-"""Fine-tune the encoder on labelled documents: one function, torch on a CPU or a GPU.
+"""Fine-tune the encoder on labelled documents, with torch on a CPU or a GPU.
 
-Loss: cross-entropy of the domain + squared error of the expected labels + binary cross-entropy of the cuts,
-of two passes with other dropout, + how far the two passes disagree (R-Drop, Liang et al. 2021, eq. 4).
-AdamW, linear warm-up over a tenth of the steps, then linear decay to 0. Cost: see train_encoder.py.
+Every step makes two passes with different dropout. The loss is the cross-entropy of the domain, plus the
+squared error of the expected labels, plus the binary cross-entropy of the cuts, plus the disagreement of the
+two passes (R-Drop, Liang et al. 2021, eq. 4). The optimizer is AdamW; the learning rate warms up linearly
+over a tenth of the steps, then falls linearly to 0. Cost: see train_encoder.py.
 """
 
 import json
@@ -21,48 +22,57 @@ from torch.nn import functional
 from configs.loader import ConfigError
 from filters.taggers.encoder import TOKENIZER, Tokenizer, load_tokenizer
 from filters.taggers.encoder_model import NUM_CUTS, Shape, expected_labels, pack, tag_logits
-from filters.taggers.scores import Numbers
+from filters.taggers.scores import DIMENSIONS, MAX_LABEL, Numbers
 
 Weights = dict[str, torch.Tensor]
 Ids = Sequence[Sequence[int]]
 CUT_AGREEMENT = 5.0
-"""Weight of the cuts' squared difference between two passes. Ours: the number of cuts of a dimension."""
+"""Weight of the squared difference of the cuts between the two passes.
+
+Our choice: the number of cuts of a dimension."""
 BASE_FILES = ("model.safetensors", "config.json", TOKENIZER)
 DROPPED = ("embeddings.position_ids", "pooler.")
-"""Tensors of a checkpoint that the tagger has no use for."""
+"""Names (or beginnings of names) of a checkpoint's tensors that the tagger does not use."""
 
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """How the encoder is fine-tuned."""
+    """The settings of the fine-tuning."""
 
     epochs: int
     batch_documents: int
+    """Documents per step."""
     learning_rate: float
+    """Peak learning rate of the last layer."""
     layer_decay: float
-    """Every layer below the last learns this much slower than the one above it."""
+    """The learning rate of a layer is that of the layer above it times this factor."""
     head_learning_rate: float
+    """Peak learning rate of the head."""
     dropout: float
     weight_decay: float
     crop_fraction: float
-    """Share of the documents of which an epoch reads only 60-100 %, so that places matter less."""
+    """Fraction of documents of which an epoch reads a random 60-100 %, so that positions matter less."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Documents to learn from, in the same order."""
+    """The documents to train on; all fields have the same order."""
 
     ids: Ids
+    """Token ids of each document."""
     measured: npt.NDArray[np.float32]
-    """[n, m], standardised."""
+    """[n, m], standardised measurements."""
     domains: npt.NDArray[np.int64]
-    """[n], below num_domains."""
+    """[n], index of the domain, below num_domains."""
     cuts: npt.NDArray[np.float32]
-    """[n, NUM_CUTS], 1 where the label is at least the cut."""
+    """[n, NUM_CUTS], 1 where the label is at least the cut, else 0."""
 
 
 def read_base(folder: Path) -> tuple[Tokenizer, Weights, Shape]:
-    """Tokenizer, weights and shape of a BERT checkpoint in safetensors. Raises ConfigError if it is none."""
+    """Read tokenizer, weights and shape of a BERT checkpoint in safetensors.
+
+    The weights are float32, on the GPU if there is one. Raises ConfigError if the folder holds no checkpoint.
+    """
     for name in BASE_FILES:
         if not (folder / name).is_file():
             raise ConfigError(f"--base: no {name} in {folder}; remedy: give a BERT checkpoint's folder")
@@ -76,18 +86,29 @@ def read_base(folder: Path) -> tuple[Tokenizer, Weights, Shape]:
             tokenizer.token_to_id("[SEP]"),
         )
         loaded = load_file(folder / "model.safetensors")
-    except Exception as error:  # tokenizers raises nothing narrower
+    except Exception as error:  # tokenizers raises plain Exception
         raise ConfigError(
             f"--base: {folder}: {type(error).__name__}: {error}; remedy: give a BERT checkpoint's folder"
         ) from None
-    weights = {name: value.float() for name, value in loaded.items() if not name.startswith(DROPPED)}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    weights = {
+        name: value.float().to(device) for name, value in loaded.items() if not name.startswith(DROPPED)
+    }
     return tokenizer, weights, shape
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Return the context of a forward pass: bf16 on a GPU, float32 on a CPU."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def fit_encoder(
     base: Weights, shape: Shape, examples: Examples, num_domains: int, settings: EncoderSettings, seed: int
 ) -> Weights:
-    """Fine-tuned weights with their head, on the device of `base`; same seed and device, same weights."""
+    """Return the fine-tuned weights with their head, on the device of `base`.
+
+    The same seed on the same device gives the same weights.
+    """
     torch.manual_seed(seed)
     drawn = np.random.Generator(np.random.PCG64(seed))
     device = base["embeddings.word_embeddings.weight"].device
@@ -107,7 +128,7 @@ def fit_encoder(
             documents = [_crop(examples.ids[row], settings.crop_fraction, drawn) for row in rows]
             twice = np.tile(rows, 2)
             ids, owners = (x.to(device) for x in pack(documents * 2, shape))
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with autocast(device):
                 logits = tag_logits(weights, ids, owners, measured[twice], shape, settings.dropout)
             logits = logits.float()
             loss = _loss(logits, domains[twice], cuts[twice]) + _disagreement(*logits.chunk(2))
@@ -122,18 +143,15 @@ def fit_encoder(
 def predict(
     weights: Weights, shape: Shape, ids: Ids, measured: npt.NDArray[np.float32], batch_documents: int
 ) -> tuple[npt.NDArray[np.int64], Numbers]:
-    """Most probable domain [n] and expected labels [n, dimensions]."""
+    """Predict the index of the most probable domain [n] and the expected labels [n, dimensions]."""
     device = weights["head.bias"].device
     domains = np.zeros(len(ids), dtype=np.int64)
-    labels = np.zeros((len(ids), NUM_CUTS // 5))
+    labels = np.zeros((len(ids), len(DIMENSIONS)))
     by_length = np.argsort([len(document) for document in ids], kind="stable")
     for start in range(0, len(ids), batch_documents):
         rows = by_length[start : start + batch_documents]
         windows, owners = (x.to(device) for x in pack([ids[row] for row in rows], shape))
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"),
-        ):
+        with torch.inference_mode(), autocast(device):
             logits = tag_logits(weights, windows, owners, torch.from_numpy(measured[rows]).to(device), shape)
         domains[rows] = logits[:, :-NUM_CUTS].argmax(dim=1).cpu().numpy()
         labels[rows] = expected_labels(logits.float()).cpu().numpy()
@@ -141,7 +159,7 @@ def predict(
 
 
 def new_head(base: Weights, examples: Examples, num_domains: int) -> Weights:
-    """A small random head, the same in every run: only the order of documents depends on the seed."""
+    """Return a small random head, the same for every seed: the seed only decides the order of documents."""
     size = base["embeddings.word_embeddings.weight"].shape[1] + examples.measured.shape[1]
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(num_domains + NUM_CUTS, size, generator=generator) * 0.02
@@ -149,14 +167,18 @@ def new_head(base: Weights, examples: Examples, num_domains: int) -> Weights:
 
 
 def _loss(logits: torch.Tensor, domains: torch.Tensor, cuts: torch.Tensor) -> torch.Tensor:
-    wanted = cuts.view(len(cuts), -1, 5).sum(dim=2)
+    wanted = cuts.view(len(cuts), len(DIMENSIONS), MAX_LABEL).sum(dim=2)
     squared = functional.mse_loss(expected_labels(logits), wanted)
     binary = functional.binary_cross_entropy_with_logits(logits[:, -NUM_CUTS:], cuts)
     return functional.cross_entropy(logits[:, :-NUM_CUTS], domains) + squared + binary
 
 
 def _disagreement(once: torch.Tensor, again: torch.Tensor) -> torch.Tensor:
-    """Of two passes: half of both Kullback-Leibler divergences of the domain, and the cuts' difference."""
+    """Return the disagreement of two passes.
+
+    This is the mean of both Kullback-Leibler divergences of the domain, plus the weighted squared difference
+    of the cuts.
+    """
     first, second = (logits[:, :-NUM_CUTS].log_softmax(dim=1) for logits in (once, again))
     divergence = ((first.exp() - second.exp()) * (first - second)).sum(dim=1).mean() / 2
     cuts = functional.mse_loss(once[:, -NUM_CUTS:].sigmoid(), again[:, -NUM_CUTS:].sigmoid())
@@ -164,12 +186,12 @@ def _disagreement(once: torch.Tensor, again: torch.Tensor) -> torch.Tensor:
 
 
 def average(fitted: Sequence[Weights]) -> Weights:
-    """The mean of weights that were fitted from one start: nearly an ensemble, at the cost of one."""
+    """Return the mean of weights fitted from the same start: nearly an ensemble, at the cost of one model."""
     return {name: torch.stack([weights[name] for weights in fitted]).mean(dim=0) for name in fitted[0]}
 
 
 def new_optimizer(weights: Weights, settings: EncoderSettings) -> torch.optim.Optimizer:
-    """AdamW with a rate for each layer; vectors are not decayed."""
+    """Build AdamW with one learning rate per layer; only matrices have weight decay."""
     depths = {name: int(name.split(".")[2]) + 1 for name in weights if name.startswith("encoder.layer.")}
     groups: list[dict[str, Any]] = []
     for name, value in weights.items():
@@ -187,7 +209,7 @@ def _rate(step: int, num_steps: int) -> float:
 
 
 def _crop(ids: Sequence[int], fraction: float, drawn: np.random.Generator) -> Sequence[int]:
-    if len(ids) < 200 or drawn.random() >= fraction:  # Ours: a short text has nothing to spare.
+    if len(ids) < 200 or drawn.random() >= fraction:  # Our choice: short texts are never cropped.
         return ids
     length = int(len(ids) * drawn.uniform(0.6, 1.0))
     start = int(drawn.integers(0, len(ids) - length + 1))

@@ -1,12 +1,12 @@
-"""Train the fastText student: its models share word vectors while they learn, then each becomes a file.
+"""Train the models of the fastText student in torch; they share word vectors until each is saved as a file.
 
-1. vocabulary: the words of most documents.
-2. train: fastText's architecture (a document is the mean of its tokens' vectors, a linear layer and softmax
-   over it), in torch, as fastText itself learns one model from one label a document: here all models learn
-   the vectors together, from distributions over labels, from vectors that know what words mean.
-3. Each model becomes a quantised file (pipeline.taggers.save_fasttext).
-With a seed the models are the same on every run of one machine's CPU.
-Cost: 20 s on one core for 1,460 documents and 18,208 pseudo-labelled ones.
+1. `vocabulary` chooses the words that occur in most documents.
+2. `train` uses fastText's architecture: a document is the mean of its tokens' vectors, followed by a linear
+   layer and a softmax. fastText itself trains one model from one label per document. Here all models train
+   the word vectors together, from distributions over labels, and the vectors can start from given ones.
+3. `fit` saves each model as a quantised file (pipeline.taggers.save_fasttext).
+The same seed gives the same models on the CPU of one machine.
+Cost: 20 s on one core for 1,460 labelled documents and 18,208 pseudo-labelled ones.
 """
 
 import math
@@ -26,27 +26,34 @@ from pipeline.taggers.save_fasttext import END, Matrix, save
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How the models are trained."""
+    """The settings of the training."""
 
     dim: int
+    """Length of a word vector."""
     epochs: int
     batch_documents: int
+    """Documents per step."""
     vector_rate: float
+    """First learning rate of the word vectors; it falls linearly to 0."""
     output_rate: float
+    """First learning rate of the output layers; it falls linearly to 0."""
     vector_scale: float
-    """Root mean square of the entries of a word's vector at the start."""
+    """Root mean square of a word vector's entries at the start."""
     max_words: int
+    """Largest size of the vocabulary."""
     min_documents: int
-    """In how many documents a word must be."""
+    """Words in fewer documents are left out of the vocabulary."""
     seed: int
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Documents to learn from: the lines that the models read, and each model's [n, labels] distributions."""
+    """The documents to train on."""
 
     lines: Sequence[str]
+    """The line of tokens that the models read, per document."""
     targets: Mapping[str, Matrix]
+    """Per model, the distributions over its labels, [n, labels]."""
 
 
 def fit(
@@ -56,9 +63,10 @@ def fit(
     folder: Path,
     settings: FitSettings,
 ) -> None:
-    """Write NAME.ftz for each name of `labels`, whose values name the columns of the targets.
+    """Train the models and write NAME.ftz for each name of `labels`.
 
-    `vectors` are what words start from; one without starts at random. Raises ConfigError if none can be made.
+    labels: per model, the names of its labels in the order of the targets' columns. vectors: the words'
+    starting vectors; a word without one starts at random. Raises ConfigError if the vocabulary is empty.
     """
     words = vocabulary(examples.lines, settings)
     if not words:
@@ -71,7 +79,10 @@ def fit(
 
 
 def vocabulary(lines: Sequence[str], settings: FitSettings) -> list[str]:
-    """END, then the words of most documents, each in min_documents or more; equal lines count once."""
+    """Return END, then the words by falling number of documents; equal lines count as one document.
+
+    Returns [] if no word is in at least min_documents documents.
+    """
     documents = Counter(word for line in dict.fromkeys(lines) for word in set(line.split(" ")) if word)
     ordered = sorted(documents, key=lambda word: (-documents[word], word))
     kept = [word for word in ordered[: settings.max_words] if documents[word] >= settings.min_documents]
@@ -81,7 +92,7 @@ def vocabulary(lines: Sequence[str], settings: FitSettings) -> list[str]:
 def train(
     examples: Examples, words: Sequence[str], vectors: Mapping[str, Matrix], settings: FitSettings
 ) -> tuple[Matrix, dict[str, Matrix]]:
-    """Vectors [words, dim] and each model's layer [labels, dim]."""
+    """Train the word vectors [words, dim] and each model's output layer [labels, dim]."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     drawn = torch.Generator().manual_seed(settings.seed)
     inputs = torch.nn.Parameter(_starting_vectors(words, vectors, settings, drawn).to(device))
@@ -126,13 +137,13 @@ def _starting_vectors(
 
 
 def _index(lines: Sequence[str], words: Sequence[str]) -> list[torch.Tensor]:
-    """Word numbers of each line, END (0) last; words out of the vocabulary are skipped."""
+    """Return the word numbers of each line, with END (0) last; unknown words are skipped."""
     number = {word: row for row, word in enumerate(words)}
     return [torch.tensor([*(number[w] for w in line.split(" ") if w in number), 0]) for line in lines]
 
 
 def _mean_vectors(inputs: torch.Tensor, documents: Sequence[torch.Tensor]) -> torch.Tensor:
-    """[documents, dim]."""
+    """Return the mean vector of each document, [documents, dim]."""
     lengths = torch.tensor([len(document) for document in documents])
     owners = torch.repeat_interleave(torch.arange(len(documents)), lengths).to(inputs.device)
     tokens = inputs.index_select(0, torch.cat(list(documents)).to(inputs.device))

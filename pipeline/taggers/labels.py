@@ -1,13 +1,14 @@
-"""Labelled documents, pseudo-labelled ones, and the folds of whole groups that cross-validation holds out.
+"""Read labelled and pseudo-labelled documents, and divide the labelled ones into folds for cross-validation.
 
-A pseudo-label is what a teacher (the encoder student) says of a text without labels. Its file states the
-scores of the teacher of every fold, so that no student is tested on a document whose label its teacher saw.
+A pseudo-label is the prediction of a teacher (the encoder student) for a text without labels. The file of
+pseudo-labels holds one prediction per fold's teacher, so that a student never depends on the labels of the
+fold on which it is tested.
 """
 
 import hashlib
 import json
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,19 @@ import numpy.typing as npt
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
 from configs.tables import hash_bytes
+from configs.text_files import read_json_lines
 from filters import taggers
 
 NUM_FOLDS = 5
 SEED = 1
-"""Of the folds and the intervals."""
+"""Seed of the folds and of the intervals."""
 
 SPLITS = ("source", "document")
 WHOLE = "all"
-"""Name of the teacher that saw every label."""
+"""Name of the teacher that was trained on all labels."""
 
 WEB_SOURCES = frozenset({"fineweb"})
-"""Sources whose documents come from a site each."""
+"""Sources whose documents each come from a different site."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -49,45 +51,51 @@ class Label:
 
 @dataclass(frozen=True)
 class PseudoLabel:
-    """A text and what each teacher says of it."""
+    """A text with the predictions of every teacher."""
 
     text: str
     parent: str
-    """Id of the labelled document it is an excerpt of, or ""."""
+    """Id of the labelled document of which the text is an excerpt; "" if there is none."""
     scores: dict[str, tuple[str, float, float, float]]
-    """By teacher ("source 0", ..., "all"): domain, expected labels in [0, MAX_LABEL]."""
+    """Per teacher ("source 0", ..., "all"): the domain, and the expected labels in [0, MAX_LABEL]."""
 
 
 def read_labels(path: Path) -> list[Label]:
-    """Labelled documents of a JSONL file, compressed or not. Raises ConfigError naming the line."""
+    """Read labelled documents from a JSONL file, compressed or not.
+
+    Raises ConfigError naming a faulty line.
+    """
     if not path.is_file():
         raise ConfigError(f"--labels: no file {path}; remedy: give a JSONL(.xz) file of labelled documents")
     labels = []
-    for number, row in read_rows(path):
+    for number, row in read_json_lines(path):
         try:
             labels.append(_label(row))
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                f"{path}: line {number}: {type(error).__name__}: {error}; remedy: every line needs text, "
+                f"{path}: line {number}: {type(error).__name__}: {error}; remedy: give every line text, "
                 "source, domain (of the contract), quality, knowledge_density, reasoning_depth (0 to 5)"
             ) from None
     if len({label.domain for label in labels}) < 2 or len(labels) < 10 * NUM_FOLDS:
         raise ConfigError(
-            f"{path}: {len(labels)} labels; remedy: give at least {10 * NUM_FOLDS}, of two domains or more"
+            f"{path}: {len(labels)} labels; remedy: give at least {10 * NUM_FOLDS}, of at least two domains"
         )
     return labels
 
 
 def hash_labels(path: Path) -> str:
-    """blake2b-128 of the lines, whether the file is compressed or not."""
+    """Return the blake2b-128 hash of the uncompressed lines."""
     data = path.read_bytes()
     return hash_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
 
 
 def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]:
-    """Pseudo-labels of a file that train_encoder wrote for these labels. Raises ConfigError."""
+    """Read a file of pseudo-labels that train_encoder wrote for these labels.
+
+    Raises ConfigError if the file was made for other labels or has a faulty line.
+    """
     found = []
-    for number, row in read_rows(path):
+    for number, row in read_json_lines(path):
         if number == 1:
             if row.get("folds") != hash_folds(labels):
                 raise ConfigError(
@@ -106,12 +114,12 @@ def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]
 
 
 def independent_unit(label: Label, split: str) -> str:
-    """What must not be on both sides of a split: the source (of a web page: the page) or the document."""
+    """Return the unit that a split keeps together: the source (for a web page, the page) or the document."""
     return label.id if split == "document" or label.source in WEB_SOURCES else label.source
 
 
 def folds(units: Sequence[str]) -> list[Rows]:
-    """Row numbers of each fold: whole units, the largest first, each to the smallest fold."""
+    """Return the row numbers of each fold. Whole units go, the largest first, to the smallest fold so far."""
     members: dict[str, list[int]] = {}
     for row, unit in enumerate(units):
         members.setdefault(unit, []).append(row)
@@ -123,53 +131,30 @@ def folds(units: Sequence[str]) -> list[Rows]:
 
 
 def split_folds(labels: Sequence[Label], split: str) -> list[Rows]:
-    """The folds of one of SPLITS."""
+    """Return the folds of one of SPLITS."""
     return folds([independent_unit(label, split) for label in labels])
 
 
 def hash_folds(labels: Sequence[Label]) -> str:
-    """Changes with the labelled documents and with the folds they fall into."""
+    """Return a hash of the labelled documents' ids and of their folds."""
     parts = [[labels[row].id for row in fold] for split in SPLITS for fold in split_folds(labels, split)]
     return hash_bytes(json.dumps(parts).encode())
 
 
 def scores_of(label: Label) -> tuple[str, float, float, float]:
-    """A label as a teacher's scores."""
+    """Return a label in the form of a teacher's scores."""
     return (label.domain, label.quality, label.knowledge_density, label.reasoning_depth)
 
 
 def spread(expected: Sequence[float]) -> npt.NDArray[np.float32]:
-    """Distributions over labels 0 to MAX_LABEL [n, 6]: each over the two labels beside its expectation."""
+    """Return distributions over the labels 0 to MAX_LABEL, [n, 6].
+
+    Each has the given expectation and is zero except at the two labels nearest to it.
+    """
     places = np.clip(np.asarray(expected, dtype=np.float64), 0.0, taggers.MAX_LABEL)
     return np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(taggers.MAX_LABEL + 1))).astype(
         np.float32
     )
-
-
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects of a JSONL file, compressed or not, with their line's number. Raises ConfigError naming it."""
-    try:
-        with (
-            lzma.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".xz"
-            else path.open(encoding="utf-8") as lines
-        ):
-            for number, text in enumerate(lines, 1):
-                yield number, _object(path, number, text)
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); remedy: give a JSONL(.xz) file") from None
-
-
-def _object(path: Path, number: int, text: str) -> dict[str, Any]:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        fault: object = error
-    else:
-        if isinstance(row, dict):
-            return row
-        fault = f"holds {type(row).__name__}"
-    raise ConfigError(f"{path}: line {number}: {fault}; remedy: give one JSON object a line")
 
 
 def _label(row: dict[str, Any]) -> Label:

@@ -1,6 +1,6 @@
-"""card.svg from card.json: reliability of the three scores and the confusion of domains, by document split.
+"""Draw card.svg from card.json: reliability of the three scores, and confusion of domains, document split.
 
-Written as SVG text, so that the same card gives the same bytes and no plotting library is needed.
+The SVG is written as text, so that the same card gives the same bytes and no plotting library is needed.
 """
 
 from html import escape
@@ -9,13 +9,13 @@ from typing import Any
 from filters import taggers
 
 SIZE = 260
-"""Side of a reliability plot, pixels."""
+"""Side of a reliability plot in pixels."""
 GAP = 60
 CELL = 26
 
 
 def card_picture(card: dict[str, Any]) -> str:
-    """Three reliability plots above the confusion matrix."""
+    """Return the SVG text: three reliability plots above the confusion matrix."""
     measured = card["agreement"]["document"]
     width = 3 * (SIZE + GAP) + GAP
     height = SIZE + 3 * GAP + CELL * len(card["domains"]) + 2 * GAP
@@ -41,7 +41,7 @@ def _reliability(name: str, figures: dict[str, Any], number: int) -> str:
         f'<rect x="{left}" y="{top}" width="{SIZE}" height="{SIZE}" fill="none" stroke="grey"/>',
         f'<polyline points="{at(0, 0)} {at(1, 1)}" fill="none" stroke="grey" stroke-dasharray="4"/>',
         f'<polyline points="{" ".join(points)}" fill="none" stroke="#06c" stroke-width="2"/>',
-        f'<text x="{left}" y="{top + SIZE + 14}">0 .. 1: mean score; upwards: mean label / 5</text>',
+        f'<text x="{left}" y="{top + SIZE + 14}">across: mean score, up: mean label / 5</text>',
     ]
     marks = (point.split(",") for point in points)
     return "\n".join(lines + [f'<circle cx="{x}" cy="{y}" r="3" fill="#06c"/>' for x, y in marks])
@@ -51,7 +51,7 @@ def _confusion(domains: list[str], figures: dict[str, Any]) -> str:
     left, top = 2 * GAP, SIZE + 3 * GAP
     lines = [
         f'<text x="{left}" y="{top - GAP}">domain, kappa {figures["kappa"]:.2f}: '
-        "given (rows) by predicted (columns), share of the row</text>"
+        "given (rows), predicted (columns); colour: share of the row</text>"
     ]
     for row, (given, counts) in enumerate(zip(domains, figures["confusion"], strict=True)):
         y = top + row * CELL

@@ -1,8 +1,8 @@
-"""Make a quantised fastText model of words, labels and matrices that were trained elsewhere.
+"""Save words, labels and matrices that were trained elsewhere as a quantised fastText model.
 
-A fastText model of the same words and labels is made and gets the matrices. That happens in a child: fasttext
-0.9.3 leaves parts of a new matrix as the memory was, and stops if that holds no number. Under
-MALLOC_PERTURB_=255 glibc hands out zeroed memory; the variable is read when a process starts.
+A fastText model of the same words and labels is trained, and then gets the matrices. This happens in a child
+process: fasttext 0.9.3 uses uninitialised memory in new matrices, and stops if that memory holds NaN. With
+MALLOC_PERTURB_=255, glibc returns zeroed memory; glibc reads the variable only when a process starts.
 
     python -m pipeline.taggers.save_fasttext ARRAYS.npz OUTPUT.ftz     (the child; 1 s)
 """
@@ -22,11 +22,11 @@ from configs.loader import ConfigError
 Matrix = npt.NDArray[np.float32]
 
 END = "</s>"
-"""What fastText reads at the end of a line; every document has it."""
+"""The token that fastText reads at the end of every line, and so in every document."""
 
 
 def save(output: Path, words: Sequence[str], inputs: Matrix, labels: Sequence[str], outputs: Matrix) -> None:
-    """Write a quantised fastText model. Raises ConfigError if the child fails."""
+    """Write a quantised fastText model. Raises ConfigError if the child process fails."""
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder, "arrays.npz")
         np.savez(arrays, words="\n".join(words), inputs=inputs, labels="\n".join(labels), outputs=outputs)
@@ -43,7 +43,7 @@ def save(output: Path, words: Sequence[str], inputs: Matrix, labels: Sequence[st
 
 
 def main(arrays: str, output: str) -> None:
-    """The child: make a model that knows the words and labels, give it the matrices, quantise, save."""
+    """Run the child: train a model of the words and labels, set its matrices, quantise and save it."""
     import fasttext
 
     given = np.load(arrays)

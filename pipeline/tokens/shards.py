@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from configs import tables
 from configs.command import Place
 from configs.contract import SPANS, ContractError, Manifest, Part
+from configs.encoding import encode
 from configs.job import Job, Record, commit, finished_shards, write_record
 from pipeline.tokens.megatron_format import encode_bin, encode_idx
-from pipeline.tokens.tokenizer import TokenizerFacts, encode, encoder
+from pipeline.tokens.tokenizer import TokenizerFacts, encoder
 
 SPANS_FILE = "spans.parquet"
 

@@ -7,6 +7,7 @@ from tokenizers import Tokenizer
 
 from configs import tables
 from configs.contract import ContractError
+from configs.encoding import text_encoder
 
 FILE = "tokenizer.json"
 
@@ -54,15 +55,4 @@ def encoder(facts: TokenizerFacts) -> Tokenizer:
             f"{facts.root}/tokenizer/{FILE}: not the file that the manifest names; "
             "remedy: run train_tokenizer again with --overwrite"
         )
-    tokenizer = Tokenizer.from_str(data.decode("utf-8"))
-    # A page that quotes "<|endoftext|>" must not end there.
-    tokenizer.encode_special_tokens = True
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    """Token ids of each text, without end of document."""
-    encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    return [encoding.ids for encoding in encoded]
+    return text_encoder(data)

@@ -1,13 +1,15 @@
-"""What a draft head saves while the model writes: acceptance, tokens a pass, speed.
+"""How much the MTP layers speed decoding up: acceptance rates, tokens per forward pass, tokens per second.
 
-For 1 to 3 drafts a pass, greedily and sampled at temperature 1, on continuations of held-out prompts:
-- acceptance, of each draft position: drafts that stood / drafts judged (one behind a fallen draft is not);
-- acceptance_length: tokens of a pass that judges drafts, 1 + accepted / passes;
-- draft_cost: time of a draft / time of a plain pass;
-- modelled_speedup: acceptance_length / (1 + drafts x draft_cost); measured_speedup: of tokens a second;
-- repeat_fraction: 4-grams of the continuation that it held before. Where it is high, a greedy text is a loop
-  and its acceptance says little.
-Text by text: this is one reader's speed; a server that is full gains less.
+The model continues held-out prompts with 1 to 3 drafts per pass, greedily and sampled at temperature 1.
+For each setting the table holds:
+- acceptance: accepted / verified drafts, per position (drafts after a rejected one are not verified);
+- acceptance_length: mean tokens per verifying pass, 1 + accepted / passes;
+- draft_cost: time of one draft / time of one plain pass;
+- modelled_speedup: acceptance_length / (1 + drafts x draft_cost);
+- measured_speedup: ratio of tokens per second, with drafts and without;
+- repeat_fraction: the fraction of a continuation's 4-grams that occur earlier in it. A high value means that
+  the text loops, and then the acceptance says little.
+One text is decoded at a time, so this is the speed-up for a single user; a fully loaded server gains less.
 """
 
 from collections.abc import Sequence
@@ -18,21 +20,23 @@ from torch import Tensor
 from pretrain.decoding.generate import Generation, generate
 from pretrain.model.mimo import MimoModel
 
-MAX_DRAFTS = 3  # the report's inference layers
+MAX_DRAFTS = 3  # as many as the report's MTP layers at inference (arXiv:2505.07608)
 NUM_SERVED, SERVED_TOKENS = 4, 48
-"""Prompts a group and their new tokens. Ours: 4 x 48 tokens resolve about 7 points of acceptance (two sigma),
-and the eight ways of decoding take some seconds a group on a laptop."""
+"""Prompts per group, and new tokens per prompt.
+
+Our choice: 4 x 48 tokens give acceptance to within about 7 points (two sigma), and the eight settings take
+some seconds per group on a laptop."""
 REPEAT_WORDS = 4
 
 
 @dataclass(frozen=True)
 class Served:
-    """One way of decoding on one group's prompts."""
+    """The measurements of one decoding setting on one group's prompts."""
 
     num_drafts: int
     temperature: float
     acceptance: list[float | None]
-    """For each draft position; None where none was judged."""
+    """One value per draft position; None where no draft was verified."""
     acceptance_length: float
     draft_cost: float
     modelled_speedup: float
@@ -42,7 +46,7 @@ class Served:
 
 
 def measure(model: MimoModel, prompts: Tensor) -> list[Served]:
-    """Every way of decoding on prompts [n, p]; without an MTP layer or a prompt there is none."""
+    """Measure every decoding setting on prompts [n, p]. Without an MTP layer or a prompt, return []."""
     if not model.mtp_process or not prompts.numel():
         return []
     chosen = prompts[:NUM_SERVED].tolist()
@@ -57,17 +61,17 @@ def measure(model: MimoModel, prompts: Tensor) -> list[Served]:
 
 
 def sampled_acceptance(model: MimoModel, prompts: Tensor) -> float | None:
-    """Drafts that stand where words are drawn at temperature 1, one draft a pass; None without a prompt."""
+    """Return the acceptance rate at temperature 1 with one draft per pass; None without a prompt."""
     if not prompts.numel():
         return None
     texts = decode_all(model, prompts[:NUM_SERVED].tolist(), 1, 1.0)
-    return sum(text.accepted[0] for text in texts) / sum(text.checked[0] for text in texts)
+    return sum(text.accepted[0] for text in texts) / sum(text.verified[0] for text in texts)
 
 
 def decode_all(
     model: MimoModel, prompts: Sequence[Sequence[int]], num_drafts: int, temperature: float
 ) -> list[Generation]:
-    """A continuation of every prompt, each with its own seed."""
+    """Generate a continuation of every prompt; the seed is the prompt's index."""
     return [
         generate(model, prompt, SERVED_TOKENS, num_drafts=num_drafts, temperature=temperature, seed=number)
         for number, prompt in enumerate(prompts)
@@ -77,12 +81,15 @@ def decode_all(
 def compare(
     plain: Sequence[Generation], drafted: Sequence[Generation], num_drafts: int, temperature: float
 ) -> Served:
-    """Drafted texts beside plain ones of the same prompts; the pass that reads the prompt is left out."""
-    checked, accepted = (
+    """Compare decoding with drafts to plain decoding of the same prompts.
+
+    The pass that reads the prompt is not counted.
+    """
+    verified, accepted = (
         [sum(getattr(text, name)[place] for text in drafted) for place in range(num_drafts)]
-        for name in ("checked", "accepted")
+        for name in ("verified", "accepted")
     )
-    length = 1 + sum(accepted) / checked[0]
+    length = 1 + sum(accepted) / verified[0]
     plain_pass = sum(text.pass_seconds for text in plain) / sum(text.forward_passes - 1 for text in plain)
     draft_cost = (
         sum(text.draft_seconds for text in drafted) / sum(text.drafted for text in drafted) / plain_pass
@@ -92,7 +99,7 @@ def compare(
     return Served(
         num_drafts=num_drafts,
         temperature=temperature,
-        acceptance=[a / c if c else None for a, c in zip(accepted, checked, strict=True)],
+        acceptance=[a / c if c else None for a, c in zip(accepted, verified, strict=True)],
         acceptance_length=length,
         draft_cost=draft_cost,
         modelled_speedup=length / (1 + num_drafts * draft_cost),
@@ -103,7 +110,7 @@ def compare(
 
 
 def repeat_fraction(texts: Sequence[Sequence[int]]) -> float:
-    """Share of the texts' 4-grams that stand earlier in the same text."""
+    """Return the fraction of the texts' 4-grams that occur earlier in the same text."""
     grams = [
         [tuple(text[n : n + REPEAT_WORDS]) for n in range(len(text) - REPEAT_WORDS + 1)] for text in texts
     ]

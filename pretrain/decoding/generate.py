@@ -1,17 +1,18 @@
-"""Decoding, plain and self-speculative: the model's own MTP layers draft, the main head has the last word.
+"""Decoding, plain and self-speculative: the model's own MTP layers draft tokens, the main head verifies them.
 
-1. One forward pass reads the last token and the drafts behind it; the main head judges them in order.
-2. Draft d, drawn from the draft's distribution q, stands with probability min(1, p(d) / q(d)); the first that
-   falls is replaced by a draw from max(p - q, 0), so every token is distributed as the main head's p
-   (arXiv 2211.17192, section 2.3). Greedy is the case where all distributions are one-hot.
-3. The word after the last draft that stood is the main head's own: a pass gives 1 to `num_drafts` + 1 tokens.
-4. MTP layer j reads the main model's hidden state of each position and the token j places on, and drafts the
-   one after it. Drafts beyond the last layer come from that layer again, one position on, fed with its own
-   output (as vLLM does with one layer).
-Greedy tokens are those of plain decoding, as far as rounding goes: where two words' logits tie to within the
-last bits, passes of different lengths may choose differently. Cost of a token in plain passes:
-(1 + num_drafts x c) / tokens a pass, c the price of a draft; keys and values are cached (kv_cache.py).
-From the command line: complete.py.
+1. One forward pass reads the last token and the drafts after it; the main head verifies the drafts in order.
+2. Draft d, sampled from the draft distribution q, is accepted with probability min(1, p(d) / q(d)). The first
+   rejected draft is replaced by a sample from max(p - q, 0), and the drafts after it are dropped. Every token
+   is thus distributed as the main head's p (arXiv:2211.17192, section 2.3). Greedy decoding is the case where
+   all distributions are one-hot.
+3. If all drafts are accepted, the main head adds one token: a pass yields 1 to `num_drafts` + 1 tokens.
+4. MTP layer j (counted from 1) reads, at position t, the main model's hidden state and the token at t + j; it
+   drafts the token at t + j + 1. If more drafts are wanted than there are layers, the last layer runs again,
+   one position further, on its own output (as vLLM does with one layer).
+Greedy decoding gives the same tokens with and without drafts, except for rounding: where two logits differ by
+their last bits only, passes of different lengths may choose differently. Cost per token, in plain passes:
+(1 + num_drafts x c) / (tokens per pass), where c is the cost of one draft. Keys and values are cached
+(kv_cache.py). complete.py is the command line for this module.
 """
 
 import time
@@ -25,31 +26,31 @@ from torch import Tensor
 from configs.loader import ConfigError
 from pretrain.model import compat
 from pretrain.model.attention import Documents
+from pretrain.model.batch import Batch, make_batch
 from pretrain.model.kv_cache import KeyValueCache, chunk_mask
-from pretrain.model.loss import Batch, make_batch
 from pretrain.model.mimo import DecoderStates, MimoModel
 
 
 @dataclass(frozen=True)
 class Generation:
-    """New tokens of one prompt, and what drafting did."""
+    """The new tokens after one prompt, with counts and times of the drafts."""
 
     tokens: tuple[int, ...]
     forward_passes: int
-    checked: tuple[int, ...]
-    """For each draft position, how many were judged: a draft behind a fallen one is not."""
+    verified: tuple[int, ...]
+    """Number of verified drafts, per draft position. A draft after a rejected one is not verified."""
     accepted: tuple[int, ...]
-    """How many of them stood."""
+    """Number of accepted drafts, per draft position."""
     pass_seconds: float
-    """In passes of the main model but the first, which reads the prompt."""
+    """Time in forward passes of the main model, without the first pass, which reads the prompt."""
     draft_seconds: float
-    """In MTP layers and their head, the first round, over the prompt, left out."""
+    """Time in MTP layers and the output layer after them, without the first round, which reads the prompt."""
     drafted: int
-    """Drafts made in these seconds."""
+    """Number of drafts made in `draft_seconds`."""
 
 
 class Draft(NamedTuple):
-    """A word and the distribution [v] it was drawn from."""
+    """A drafted token and the distribution [v] from which it was sampled."""
 
     word: int
     distribution: Tensor
@@ -67,24 +68,26 @@ def generate(
     eod_id: int | None = None,
     is_done: Callable[[Sequence[int]], bool] = lambda new: False,
 ) -> Generation:
-    """Up to `num_new` tokens after a prompt of one token or more; ends with `eod_id` where that comes.
+    """Generate up to `num_new` tokens after a prompt of at least one token; stop after `eod_id`.
 
-    num_drafts: drafts a pass, 0 for plain decoding. temperature: logits are divided by it, 0 is greedy.
-    seed: of the draws. is_done: asked after every pass, with the new tokens, whether they are enough.
-    Raises ConfigError for drafts without an MTP layer.
+    num_drafts: drafts per pass; 0 is plain decoding. temperature: divisor of the logits; 0 is greedy.
+    seed: seed of the sampling. is_done: called after every pass with the new tokens; True stops.
+    Raises ConfigError if drafts are wanted and the model has no MTP layer.
     """
     if num_drafts and not model.mtp_process:
-        raise ConfigError("model.toml: mtp_num_layers is 0, nothing can draft; remedy: decode plainly")
+        raise ConfigError(
+            "model.toml: mtp_num_layers is 0, so no layer can draft tokens; remedy: decode without drafts"
+        )
     text = _Text(model, prompt, len(prompt) + num_new + num_drafts, temperature, seed)
     end, drafts = len(prompt) + num_new, []
-    checked, accepted = [0] * num_drafts, [0] * num_drafts
+    verified, accepted = [0] * num_drafts, [0] * num_drafts
     pass_times, draft_times, drafted = [], [], 0
     while len(text.tokens) < end and (len(text.tokens) == len(prompt) or text.tokens[-1] != eod_id):
         began = _now()
-        new = judge(text.read(drafts), drafts, text.generator)
+        new = verify(text.read(drafts), drafts, text.generator)
         read = _now()
         for place in range(min(len(new), len(drafts))):
-            checked[place] += 1
+            verified[place] += 1
             accepted[place] += place < len(new) - 1
         text.tokens += new[: new.index(eod_id) + 1] if eod_id in new else new
         drafts = text.draft(min(num_drafts, end - len(text.tokens) - 1))
@@ -95,13 +98,13 @@ def generate(
             break
     new_tokens, passes = tuple(text.tokens[len(prompt) :]), len(pass_times)
     seconds = sum(pass_times[1:]), sum(draft_times[1:])
-    return Generation(new_tokens, passes, tuple(checked), tuple(accepted), *seconds, drafted)
+    return Generation(new_tokens, passes, tuple(verified), tuple(accepted), *seconds, drafted)
 
 
-def judge(distributions: Tensor, drafts: Sequence[Draft], generator: torch.Generator) -> list[int]:
-    """The drafts that stand, and one word more: 1 to len(drafts) + 1 tokens.
+def verify(distributions: Tensor, drafts: Sequence[Draft], generator: torch.Generator) -> list[int]:
+    """Return the accepted drafts and one more token: 1 to len(drafts) + 1 tokens.
 
-    distributions: [len(drafts) + 1, v], the main head's at the text's last token and at each draft.
+    distributions: [len(drafts) + 1, v], the main head's, at the text's last token and at each draft.
     """
     new: list[int] = []
     for wanted, (word, proposed) in zip(distributions, drafts, strict=False):
@@ -113,20 +116,20 @@ def judge(distributions: Tensor, drafts: Sequence[Draft], generator: torch.Gener
 
 
 def distribution(logits: Tensor, temperature: float) -> Tensor:
-    """[..., v] logits -> probabilities; one-hot at the most probable word at temperature 0."""
+    """Return the probabilities of logits [..., v]; at temperature 0, one-hot at the most probable token."""
     if temperature:
         return (logits.float() / temperature).softmax(-1)
     return torch.zeros_like(logits, dtype=torch.float32).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
 
 
 def one_document(tokens: Tensor) -> Batch:
-    """Rows [b, s] that are one document each, for reading hidden states (no labels)."""
+    """Return a batch without labels from rows [b, s] of one document each, for computing hidden states."""
     starts = torch.zeros(tokens.shape, dtype=torch.bool)
     return make_batch(tokens.cpu(), torch.zeros(tokens.shape), starts, starts).to(tokens.device)
 
 
 def read_chunk(model: MimoModel, cache: KeyValueCache, tokens: Tensor, first: int) -> DecoderStates:
-    """The main model over tokens [b, n] that stand at positions `first` on, those before being in `cache`."""
+    """Run the main model on tokens [b, n] at positions from `first` on; `cache` holds the earlier ones."""
     documents, rotary = _chunk(model, cache, tokens, first)
     with compat.plain_functions():
         return model.decode(model.embedding(tokens, None), documents, rotary)
@@ -135,14 +138,14 @@ def read_chunk(model: MimoModel, cache: KeyValueCache, tokens: Tensor, first: in
 def draft_chunk(
     model: MimoModel, cache: KeyValueCache, hidden: Tensor, following: Tensor, first: int, layer: int = 0
 ) -> Tensor:
-    """An MTP layer over hidden states [n, b, h] at positions `first` on and their following tokens [b, n]."""
+    """Run an MTP layer on hidden states [n, b, h] of positions from `first` on and on next tokens [b, n]."""
     states = DecoderStates(hidden, hidden, *_chunk(model, cache, following, first))
     with compat.plain_functions():
         return model.draft(states, following, layer)
 
 
 def _chunk(model: MimoModel, cache: KeyValueCache, tokens: Tensor, first: int) -> tuple[Documents, Tensor]:
-    """Attention's description and rotary angles of a chunk [b, n] of texts that are one document each."""
+    """Return `Documents` and rotary angles for a chunk [b, n] of texts of one document each."""
     end = first + tokens.size(1)
     starts = torch.zeros(tokens.shape, dtype=torch.bool, device=tokens.device)
     starts[:, 0] = first == 0
@@ -152,7 +155,7 @@ def _chunk(model: MimoModel, cache: KeyValueCache, tokens: Tensor, first: int) -
 
 
 class _Text:
-    """A text being written, with what the layers keep of it."""
+    """A text that is being generated, with its cached keys, values and hidden states."""
 
     def __init__(
         self, model: MimoModel, prompt: Sequence[int], capacity: int, temperature: float, seed: int
@@ -163,12 +166,14 @@ class _Text:
         self.generator = torch.Generator(self._device).manual_seed(seed)
         self._cache = KeyValueCache(capacity)
         self._hidden: Tensor | None = None
-        """[capacity, 1, h] for the MTP layers; right at all positions but the last token's, once read."""
+        """[capacity, 1, h], inputs of the MTP layers; None before the first pass, which reads the prompt.
+
+        Valid at every position except that of the last token, which the next pass reads."""
         self._drafted = [0] * len(model.mtp.layers) if model.mtp_process else []
-        """Positions that each MTP layer has seen with tokens that stand."""
+        """Per MTP layer, the number of positions that it has read with accepted tokens."""
 
     def read(self, drafts: Sequence[Draft]) -> Tensor:
-        """The main head's distributions [1 + drafts, v] at the last token and at each draft behind it."""
+        """Return the main model's distributions [1 + drafts, v] at the last token and at each draft."""
         first = 0 if self._hidden is None else len(self.tokens) - 1
         chunk = self._row([*self.tokens[first:], *(draft.word for draft in drafts)])
         states = read_chunk(self._model, self._cache, chunk, first)
@@ -178,7 +183,7 @@ class _Text:
         return distribution(self._model.logits(states.hidden[-1 - len(drafts) :, 0]), self._temperature)
 
     def draft(self, num: int) -> list[Draft]:
-        """`num` words to come after the text, whose last token is not read yet."""
+        """Draft the `num` tokens after the text, whose last token the main model has not read yet."""
         drafts: list[Draft] = []
         num_read = len(self.tokens) - 1
         output = None
@@ -187,7 +192,7 @@ class _Text:
             if place == layer:
                 first = self._drafted[layer]
                 hidden = self._hidden[first:num_read]
-                self._drafted[layer] = max(num_read - place, 0)  # behind it, a draft is read
+                self._drafted[layer] = max(num_read - place, 0)  # later positions read drafts
             else:
                 first, hidden = num_read - 1 + place - layer, output[-1:]
             following = [*self.tokens, *(draft.word for draft in drafts)][first + layer + 1 :]
@@ -197,15 +202,15 @@ class _Text:
         return drafts
 
     def _row(self, tokens: Sequence[int]) -> Tensor:
-        """[1, s] on the model's device."""
+        """Return the tokens as [1, s] on the model's device."""
         return torch.tensor([tokens], device=self._device)
 
 
 def _draw(weights: Tensor, generator: torch.Generator) -> int:
-    """A word with probability proportional to weights [v]."""
+    """Sample a token with probability proportional to weights [v]."""
     return int(torch.multinomial(weights, 1, generator=generator))
 
 
 def _now() -> float:
-    """Seconds: the processor's own on a CPU, which other programs share; the wall's where a GPU works."""
+    """Return seconds: processor time on a CPU, which other programs share; wall time on a GPU."""
     return time.perf_counter() if torch.cuda.is_available() else time.process_time()

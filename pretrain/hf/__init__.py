@@ -1,1 +1,5 @@
-"""Files that travel with an export: copied, never imported here (they need transformers)."""
+"""MiMo's Hugging Face layout (layout.py), and two files that every export contains.
+
+configuration_mimo.py and modeling_mimo.py are copied into the export; this project never imports them,
+because they need transformers.
+"""

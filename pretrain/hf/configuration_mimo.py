@@ -1,4 +1,7 @@
-"""Configuration of a MiMo model folder; a copy travels with every export."""
+"""Configuration of a MiMo model for transformers.
+
+Every exported model folder contains a copy of this file.
+"""
 
 from transformers import Qwen2Config
 

@@ -1,8 +1,8 @@
-"""MiMo's Hugging Face layout: its tensor names and shapes from megatron-core's, and back.
+"""Conversion of tensor names and shapes between megatron-core and MiMo's Hugging Face layout.
 
-Differences beside names: q, k and v are three matrices, gate and up are two, the MTP projection has its
-column halves swapped (megatron-core concatenates [token, hidden], MiMo [hidden, token]), and vocabulary
-padding is cut.
+Apart from the names, MiMo's layout differs in four points: q, k and v are three matrices, gate and up are
+two, the MTP projection has its column halves swapped (megatron-core concatenates [token, hidden], MiMo
+[hidden, token]), and the vocabulary has no padding rows.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,8 @@ from pretrain.model.mimo import MimoModel
 
 LAYER_NAMES = {
     "input_layernorm.weight": "input_layernorm.weight",
-    "self_attention.linear_qkv.layer_norm_weight": "input_layernorm.weight",  # Transformer Engine fuses it
+    # Transformer Engine fuses a norm with the linear layer after it, and names it so.
+    "self_attention.linear_qkv.layer_norm_weight": "input_layernorm.weight",
     "self_attention.linear_proj.weight": "self_attn.o_proj.weight",
     "pre_mlp_layernorm.weight": "post_attention_layernorm.weight",
     "mlp.linear_fc1.layer_norm_weight": "post_attention_layernorm.weight",
@@ -36,15 +37,16 @@ MTP_NAMES = {
 
 
 def hf_tensors(model: MimoModel) -> dict[str, Tensor]:
-    """A whole model's weights under MiMo's names, in host memory."""
+    """Return the weights of a model (without parallelism) under MiMo's names, in host memory."""
     state = {name: value.cpu() for name, value in model.state_dict().items() if value is not None}
     return to_hf(model.model_config, state)
 
 
 def to_hf(model: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """megatron-core's whole state dict (no parallelism) under MiMo's names; vocabulary padding is cut off.
+    """Convert megatron-core's state dict (without parallelism) to MiMo's names; drop the vocabulary padding.
 
-    Padding rows took no part in the training softmax (loss.py): the exported model is the same function.
+    The training softmax excludes padding rows (loss.py), so the exported model computes the same function.
+    Raises ContractError for a tensor that has no counterpart in MiMo's layout.
     """
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -70,7 +72,7 @@ def to_hf(model: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
             renamed |= {f"{prefix}.mlp.gate_proj.weight": gate, f"{prefix}.mlp.up_proj.weight": up}
         else:
             raise ContractError(
-                f"{name}: no name in MiMo's layout; remedy: export a model of model.toml's shape"
+                f"{name}: MiMo's layout has no such tensor; remedy: export a model of model.toml's shape"
             )
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         renamed[name] = renamed[name][: model.vocab_size]
@@ -78,10 +80,10 @@ def to_hf(model: ModelConfig, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_hf(model: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """MiMo-named tensors as a state dict of the local layer spec; vocabulary padding rows become zero.
+    """Convert MiMo-named tensors to a state dict of megatron-core's local layers; padding rows become zero.
 
-    There may be more MTP layers than pretraining's one (extend_mtp.py): count them with `num_mtp_layers`.
-    Raises ContractError for a tensor that is missing, left over or of another shape than model.toml's.
+    A folder of extend_mtp.py holds more MTP layers than the one of pretraining; `num_mtp_layers` counts them.
+    Raises ContractError for a tensor that is missing, unknown, or of another shape than model.toml gives.
     """
     left = dict(tensors)
 
@@ -115,14 +117,14 @@ def from_hf(model: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def num_mtp_layers(tensors: Iterable[str]) -> int:
-    """How many MTP layers MiMo-named tensors hold."""
+    """Return the number of MTP layers among MiMo-named tensors."""
     return len({name.split(".")[2] for name in tensors if name.startswith("model.mtp_layers.")})
 
 
 def hf_config(
     model: ModelConfig, trained: StageConfig, eod_id: int, tensors: Mapping[str, Tensor]
 ) -> dict[str, object]:
-    """config.json of a model's MiMo-named tensors, whose last stage was `trained`."""
+    """Return the content of config.json for MiMo-named tensors of a model; `trained` is its last stage."""
     return {
         "architectures": ["MiMoForCausalLM"],
         "model_type": "mimo",
@@ -156,12 +158,15 @@ def hf_config(
 
 
 def dtype_name(tensors: Mapping[str, Tensor]) -> str:
-    """Name of the weights' type as config.json spells it."""
+    """Return the name of the weights' dtype as config.json spells it."""
     return str(tensors["lm_head.weight"].dtype).removeprefix("torch.")
 
 
 def _layer_prefix(name: str) -> tuple[str, str]:
-    """`decoder.layers.3.mlp.x` -> (`model.layers.3`, `mlp.x`); likewise MTP layers, around and inside."""
+    """Split `decoder.layers.3.mlp.x` into (`model.layers.3`, `mlp.x`).
+
+    Names of MTP layers and of the decoder layers inside them are split in the same way.
+    """
     for ours, theirs in (("decoder.layers.", "model.layers"), ("mtp.layers.", "model.mtp_layers")):
         if name.startswith(ours):
             number, part = name.removeprefix(ours).split(".", 1)
@@ -170,7 +175,7 @@ def _layer_prefix(name: str) -> tuple[str, str]:
 
 
 def _mtp_inputs(hidden: int, number: int, take: Callable[..., Tensor]) -> dict[str, Tensor]:
-    """What an MTP layer has around its decoder layer, under megatron-core's names."""
+    """Return the tensors of an MTP layer outside its decoder layer, under megatron-core's names."""
     state = {}
     for ours, theirs in MTP_NAMES.items():
         width = (hidden, 2 * hidden) if ours == "eh_proj.weight" else (hidden,)
@@ -183,7 +188,7 @@ def _mtp_inputs(hidden: int, number: int, take: Callable[..., Tensor]) -> dict[s
 
 
 def _split_qkv(model: ModelConfig, tensor: Tensor) -> list[Tensor]:
-    """Rows [groups * (q per group + k + v) * d, ...] -> q, k, v with their own rows together."""
+    """Split rows [groups * (q per group + k + v) * d, ...] into the three tensors q, k and v."""
     per_group = model.num_attention_heads // model.num_query_groups
     rest = tensor.shape[1:]
     grouped = tensor.view(model.num_query_groups, per_group + 2, model.head_dim, *rest)
@@ -192,13 +197,13 @@ def _split_qkv(model: ModelConfig, tensor: Tensor) -> list[Tensor]:
 
 
 def _layers(num_layers: int, num_mtp: int) -> list[tuple[str, str]]:
-    """(our prefix, MiMo's prefix) of every decoder layer, the MTP layers' included."""
+    """Return (megatron-core's prefix, MiMo's prefix) of every decoder layer, also of those in MTP layers."""
     pairs = [(f"decoder.layers.{n}", f"model.layers.{n}") for n in range(num_layers)]
     return pairs + [(f"mtp.layers.{n}.transformer_layer", f"model.mtp_layers.{n}") for n in range(num_mtp)]
 
 
 def _decoder_layer(model: ModelConfig, prefix: str, take: Callable[..., Tensor]) -> dict[str, Tensor]:
-    """One layer's tensors under megatron-core's local names."""
+    """Return the tensors of one decoder layer under the names of megatron-core's local layers."""
     hidden, ffn = model.hidden_size, model.ffn_hidden_size
     queries, keys = model.num_attention_heads * model.head_dim, model.num_query_groups * model.head_dim
     shapes = {
@@ -210,7 +215,7 @@ def _decoder_layer(model: ModelConfig, prefix: str, take: Callable[..., Tensor])
     state = {
         ours: take(f"{prefix}.{theirs}", *shapes[theirs])
         for ours, theirs in LAYER_NAMES.items()
-        if not ours.endswith(".layer_norm_weight")  # Transformer Engine's names for the same two
+        if not ours.endswith(".layer_norm_weight")  # Transformer Engine's names of the same two norms
     }
     gate_up = [take(f"{prefix}.mlp.{name}_proj.weight", ffn, hidden) for name in ("gate", "up")]
     state["mlp.linear_fc1.weight"] = torch.cat(gate_up)
@@ -224,7 +229,7 @@ def _decoder_layer(model: ModelConfig, prefix: str, take: Callable[..., Tensor])
 
 
 def _join_qkv(model: ModelConfig, pieces: list[Tensor]) -> Tensor:
-    """q, k, v rows -> [groups * (q per group + k + v) * d, ...]."""
+    """Join the rows of q, k and v to [groups * (q per group + k + v) * d, ...]."""
     rest = pieces[0].shape[1:]
     grouped = [piece.view(model.num_query_groups, -1, model.head_dim, *rest) for piece in pieces]
     return torch.cat(grouped, dim=1).reshape(-1, *rest)

@@ -1,8 +1,9 @@
-"""MiMo for transformers: Qwen2's decoder and multi-token-prediction layers; a copy travels with every export.
+"""MiMo for transformers: Qwen2's decoder with multi-token-prediction (MTP) layers.
 
-The main model is Qwen2 with QKV bias. An MTP layer reads the decoder's hidden state before the final norm and
-the embedding of the next token (zero at position 0), and through the shared output layer predicts the token
-after the next. `generate` uses the main model alone; `draft_logits` is for checking and for speculation.
+Every exported model folder contains a copy of this file. The main model is Qwen2 with QKV bias. An MTP layer
+reads the decoder's hidden state before the final norm and the embedding of the next token (zero at position
+0); through the shared output layer it predicts the token after the next. `generate` uses only the main model;
+`draft_logits` serves to check the MTP layers and to draft tokens for speculative decoding.
 """
 
 import torch
@@ -18,7 +19,7 @@ from .configuration_mimo import MiMoConfig
 
 
 class MiMoMTPLayer(Qwen2DecoderLayer):
-    """One decoder layer behind a projection of [hidden state, next token's embedding]."""
+    """A decoder layer whose input is a projection of [hidden state, next token's embedding]."""
 
     def __init__(self, config: MiMoConfig, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
@@ -29,7 +30,7 @@ class MiMoMTPLayer(Qwen2DecoderLayer):
         self.final_layernorm = Qwen2RMSNorm(size, eps=epsilon)
 
     def draft(self, hidden: torch.Tensor, embedded: torch.Tensor, rotary: tuple) -> torch.Tensor:
-        """Hidden states and next tokens' embeddings [b, s, h] -> [b, s, h] for the output layer."""
+        """Return the output layer's input [b, s, h]; `embedded` holds the embeddings of the next tokens."""
         both = torch.cat([self.hidden_layernorm(hidden), self.token_layernorm(embedded)], dim=-1)
         output = self(self.input_proj(both), position_embeddings=rotary)
         output = output[0] if isinstance(output, tuple) else output  # a tuple before transformers 4.54
@@ -42,7 +43,7 @@ class MiMoModel(Qwen2Model):
     def __init__(self, config: MiMoConfig) -> None:
         super().__init__(config)
         self.mtp_layers = nn.ModuleList(
-            MiMoMTPLayer(config, layer_idx=0)  # of a full-attention layer; no cache is used
+            MiMoMTPLayer(config, layer_idx=0)  # layer 0 has full attention; the index has no other use here
             for _ in range(config.num_nextn_predict_layers)
         )
         self.post_init()
@@ -58,9 +59,9 @@ class MiMoForCausalLM(Qwen2ForCausalLM):
 
     @torch.no_grad()
     def draft_logits(self, input_ids: torch.Tensor, layer: int = 0) -> torch.Tensor:
-        """Logits [b, s, v] of an MTP layer: at t the token t + layer + 2, given the text up to t + layer + 1.
+        """Return an MTP layer's logits [b, s, v]: those at t predict token t + layer + 2.
 
-        The last layer + 1 positions have no such text and mean nothing.
+        They depend on the tokens up to t + layer + 1, so the last `layer + 1` positions are not valid.
         """
         kept = []
         hook = self.model.norm.register_forward_pre_hook(lambda norm, inputs: kept.append(inputs[0]))

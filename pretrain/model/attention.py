@@ -1,13 +1,15 @@
 """Causal self-attention that stops at document boundaries, on torch's own kernels.
 
-A sample is packed from several documents; a token attends to earlier tokens of its own document only.
-Three implementations of the same function, chosen from the tensors at run time:
-- `dense`: scaled_dot_product_attention with a [b, 1, s, s] mask. CPU; s is short there (256: 64 KiB a row).
-- `varlen`: flash attention over cumulative lengths. CUDA in bf16; memory linear in s, used at 8k and 32k.
-- `flex`: compiled block masks, CUDA in fp32, where flash has no kernel.
-Where every row is one document, all of them become plain causal attention without a mask. Under context
-parallelism a rank's queries are a part of the row, so there is always a mask: `dense`, or `flex` on CUDA.
-While decoding, keys and values of the text before come from a cache (kv_cache.py).
+A sample is packed from several documents; a token attends only to itself and to earlier tokens of its own
+document. There are three implementations of the same function. The device and the dtype choose one:
+- `dense`: scaled_dot_product_attention with a [b, 1, s, s] mask. It runs on the CPU, where s is short
+  (s = 256 costs 64 KiB per row).
+- `varlen`: flash attention over cumulative lengths, on CUDA in bf16 or fp16. Its memory is linear in s; it is
+  used at 8k and 32k.
+- `flex`: compiled block masks, on CUDA in fp32, for which flash attention has no kernel.
+Where every row is one document, plain causal attention without a mask replaces all three. Under context
+parallelism a rank holds only a part of the row's queries, so a mask is always needed: `dense` on the CPU,
+`flex` on CUDA. While decoding, the keys and values of earlier tokens come from a cache (kv_cache.py).
 """
 
 import inspect
@@ -30,19 +32,21 @@ from pretrain.model.kv_cache import KeyValueCache
 
 @dataclass
 class Documents(PackedSeqParams):
-    """Where documents begin in a micro-batch, in the shape that megatron-core hands down to attention.
+    """Where documents begin in a micro-batch, as the class that megatron-core passes to its attention layers.
 
     The layout stays [s, b, ...] (`qkv_format="sbhd"`); cumulative lengths count over b-major tokens.
-    `mask` is what the chosen implementation needs, made once for all layers; None is plain causal.
+    `mask` is built once for all layers in the form that the implementation needs; None means plain causal
+    attention.
     """
 
     implementation: str = "dense"
     starts: Tensor | None = None
-    """[b, s] of this rank's positions."""
+    """[b, s] bool, for the positions that this rank holds: True at a document's first token."""
     mask: Tensor | BlockMask | None = None
     cache: KeyValueCache | None = None
-    """While decoding: of the text before this chunk, which begins at position `first`."""
+    """Only while decoding: keys and values of the tokens before this chunk."""
     first: int = 0
+    """Position of the chunk's first token in the text; 0 except while decoding."""
 
 
 def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Documents:
@@ -63,7 +67,7 @@ def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Docu
         qkv_format="sbhd",
         cu_seqlens_q=cu_seqlens,
         cu_seqlens_kv=cu_seqlens,
-        max_seqlen_q=length,  # megatron-core sizes its rotary table with it: the row, not the document
+        max_seqlen_q=length,  # the row's length, not a document's: megatron-core sizes its rotary table by it
         max_seqlen_kv=length,
         implementation="dense" if is_plain else implementation,
         starts=context_parallel.local(starts, 1),
@@ -72,7 +76,7 @@ def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Docu
 
 
 def choose(device: torch.device, dtype: torch.dtype) -> str:
-    """Name of the implementation for tensors of this device and type."""
+    """Return the name of the implementation for tensors of this device and dtype."""
     if device.type != "cuda":
         return "dense"
     is_whole = context_parallel.size() == 1
@@ -80,9 +84,9 @@ def choose(device: torch.device, dtype: torch.dtype) -> str:
 
 
 def dense_mask(starts: Tensor) -> Tensor:
-    """[b, s] document starts -> [b, 1, s, s] bool, True where a query (row) may see a key (column).
+    """Return the mask [b, 1, s, s] for document starts [b, s]: True where a query (row) sees a key (column).
 
-    Under context parallelism the rows are this rank's queries.
+    Under context parallelism the mask has rows for this rank's queries only.
     """
     document = starts.cumsum(-1)  # [b, s]
     same = document[:, None, :, None] == document[:, None, None, :]
@@ -90,7 +94,7 @@ def dense_mask(starts: Tensor) -> Tensor:
 
 
 def block_mask(starts: Tensor) -> BlockMask:
-    """[b, s] document starts -> the same mask in flex attention's blocks; memory s*s/128/128."""
+    """Return the mask of `dense_mask` in flex attention's 128 x 128 blocks; memory grows as (s / 128)^2."""
     document = starts.cumsum(-1)
     batch, length = starts.shape
     places = context_parallel.local(torch.arange(length, device=starts.device), 0)
@@ -108,9 +112,10 @@ def _compiled_flex():
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, documents: Documents | None, scale: float) -> Tensor:
-    """Attention in documents: [s, b, heads, d], key and value with fewer heads -> [s, b, heads*d].
+    """Compute attention within documents: [s, b, heads, d] each -> [s, b, heads*d].
 
-    Under context parallelism query has this rank's positions, key and value have the row's.
+    Key and value may have fewer heads than query (grouped-query attention). Under context parallelism query
+    has this rank's positions, key and value have those of the whole row.
     """
     length, batch, heads, head_dim = query.shape
     if documents is not None and documents.implementation == "varlen":
@@ -133,10 +138,10 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documents, sca
     length, batch, heads, head_dim = query.shape
     # [s, b, n, d] -> [b*s, n, d]; a view for b = 1
     q, k, v = (tensor.transpose(0, 1).flatten(0, 1) for tensor in (query, key, value))
-    options = {"scale": scale, "window_size": (-1, 0)}  # all before, none after
+    options = {"scale": scale, "window_size": (-1, 0)}  # every earlier token, no later one
     if "enable_gqa" in inspect.signature(varlen_attn).parameters:
         options["enable_gqa"] = True
-    else:  # torch 2.11: every query head wants its own key head
+    else:  # torch 2.11 has no grouped queries here: each query head needs its own key head
         k, v = (tensor.repeat_interleave(heads // key.size(2), dim=1) for tensor in (k, v))
     lengths, longest = documents.cu_seqlens_q, documents.max_seqlen_q
     out = varlen_attn(q, k, v, lengths, lengths, longest, longest, **options)
@@ -171,7 +176,7 @@ class DocumentAttention(MegatronModule):
         attention_bias: Tensor | None = None,
         packed_seq_params: Documents | None = None,
     ) -> Tensor:
-        """[s, b, heads, d] each -> [s, b, heads*d]; the mask comes from `packed_seq_params` alone."""
+        """Run `attend` on [s, b, heads, d] each -> [s, b, heads*d]; `packed_seq_params` holds the mask."""
         assert attention_mask is None
         assert attention_bias is None
         if packed_seq_params is not None and packed_seq_params.cache is not None:

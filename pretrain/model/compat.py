@@ -1,11 +1,12 @@
-"""What megatron-core needs on a machine without CUDA, and nothing else.
+"""Patches that let megatron-core run on a machine without CUDA, and filters for its irrelevant warnings.
 
-megatron-core has no CPU path: it asks torch.cuda for the device, the random state and the stream, and spells
-`device="cuda"` out. `install` answers those questions for the CPU. With CUDA it changes nothing.
-Every place patched was found by removing the patches one at a time; a test holds that the pinned
-version has no other.
+megatron-core has no CPU path: it takes the device, the random state and the stream from torch.cuda, and it
+writes `device="cuda"` literally. `install` replaces these functions by ones for the CPU. On a machine with
+CUDA it changes nothing. The list of patches is minimal: each was removed once, and megatron-core failed
+without it. A test checks that the pinned version needs no further patch.
 """
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -18,9 +19,16 @@ from configs.loader import ConfigError
 
 MEGATRON_VERSION = "0.16.1"
 
+UPSTREAM_WARNINGS = (
+    "The .grad attribute of a Tensor that is not a leaf",  # megatron-core's zero_grad looks at views
+    "Please use DTensor instead",  # megatron-core's checkpoints use torch's ShardedTensor
+    "`load_state_dict` is deprecated",  # megatron-core loads checkpoints so
+)
+"""Beginnings of torch's warnings about the code of the pinned megatron-core; `install` silences them."""
+
 
 class _CudaToCpu(torch.overrides.TorchFunctionMode):
-    """Sends every tensor that is asked for with device="cuda..." to the CPU."""
+    """Creates a tensor on the CPU wherever the call names device="cuda..."."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if kwargs and str(kwargs.get("device", "")).startswith("cuda"):
@@ -29,15 +37,17 @@ class _CudaToCpu(torch.overrides.TorchFunctionMode):
 
 
 def install() -> None:
-    """Prepare this process for megatron-core; call once, in the main thread, before building a model.
+    """Prepare this process for megatron-core. Call it once, in the main thread, before building a model.
 
-    Raises ConfigError for any version of megatron-core but the pinned one.
+    Raises ConfigError for every version of megatron-core other than the pinned one.
     """
     if megatron.core.__version__ != MEGATRON_VERSION:
         raise ConfigError(
             f"megatron-core {megatron.core.__version__}: this code was tested with {MEGATRON_VERSION} only; "
             f"remedy: pip install megatron-core=={MEGATRON_VERSION}"
         )
+    for message in UPSTREAM_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
     if torch.cuda.is_available() or torch.cuda.current_device is _current_device:
         return
     torch.cuda.current_device = _current_device
@@ -55,14 +65,17 @@ def install() -> None:
 
 
 def plain_functions() -> AbstractContextManager[object]:
-    """Switches the redirection of device="cuda" off, where none is asked for: it costs 3 us a torch call."""
+    """Switch the redirection of device="cuda" off for code that does not need it.
+
+    The redirection costs 3 us per torch call.
+    """
     return nullcontext() if torch.cuda.is_available() else torch._C.DisableTorchFunction()
 
 
 def _unless_alone(collective: Callable[..., object]) -> Callable[..., object]:
-    """The same collective, but a lone rank whose result lies in place already does not copy it onto itself.
+    """Wrap a collective so that a group of one rank skips it when the output is already the input.
 
-    Gloo does: 5 % of a tiny step.
+    Gloo would copy the buffer onto itself, which takes 5 % of a step of the tiny preset.
     """
 
     def exchange(
@@ -83,7 +96,7 @@ def _current_device() -> torch.device:
 
 
 def _synchronize(device: object = None) -> None:
-    """Nothing runs asynchronously on the CPU."""
+    """Do nothing: no work runs asynchronously on the CPU."""
 
 
 def _manual_seed(seed: int) -> None:
@@ -103,8 +116,8 @@ def _stay(tensor: torch.Tensor, device: object = None, non_blocking: bool = Fals
 
 
 def _type(tensor: torch.Tensor, dtype: object = None, non_blocking: bool = False) -> torch.Tensor | str:
-    """`torch.Tensor.type`, naming CPU tensors as megatron-core's optimizers compare them."""
+    """Act as `torch.Tensor.type`, but report CPU tensors as CUDA ones for megatron-core's optimizers."""
     if dtype is not None:
         return _torch_type(tensor, dtype, non_blocking)
-    name = _torch_type(tensor)  # through the mode above, which calls this function once more
+    name = _torch_type(tensor)  # passes through _CudaToCpu, which calls this function a second time
     return name if name.startswith("torch.cuda.") else name.replace("torch.", "torch.cuda.", 1)

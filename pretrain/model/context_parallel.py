@@ -1,9 +1,10 @@
-"""Context parallelism on torch's own collectives: a row's positions are spread over ranks, keys are gathered.
+"""Context parallelism on torch's own collectives: ranks split a row's positions, attention gathers its keys.
 
-Rank r of n holds chunks r and 2n - 1 - r of a row's 2n (as Megatron-LM cuts rows), so that all ranks have the
-same causal work. Everything but attention looks at one position at a time; attention gathers the keys and
-values of the whole row. Cost a layer: one all-gather of keys and values, one reduce-scatter of their
-gradients, and memory for the whole row's keys and values (with 8 of 32 heads a quarter of the queries').
+A row is cut into 2n chunks for n ranks, and rank r holds chunks r and 2n - 1 - r, as in Megatron-LM, so that
+all ranks have the same amount of causal attention. Every operation except attention works on one position at
+a time; attention gathers the keys and values of the whole row. Cost per layer: one all-gather of keys and
+values, one reduce-scatter of their gradients, and memory for the whole row's keys and values (with 8 key
+heads for 32 query heads, a quarter of the queries' memory).
 """
 
 import torch
@@ -13,14 +14,14 @@ from torch import Tensor
 
 
 def size() -> int:
-    """Ranks that share a row; 1 where no parallel state is initialised."""
+    """Return the number of ranks that share a row; 1 where no parallel state is initialised."""
     return max(int(parallel_state.get_context_parallel_world_size()), 1)
 
 
 def places(length: int, rank: int | None = None) -> Tensor:
-    """Positions of a row of `length` that a rank (default this one) holds, ascending: [length / size].
+    """Return the positions, ascending, that a rank (default: this one) holds of a row: [length / size].
 
-    For 2 ranks and 8 positions: [0, 1, 6, 7] and [2, 3, 4, 5]. `length` is a multiple of 2 size.
+    For 2 ranks and 8 positions they are [0, 1, 6, 7] and [2, 3, 4, 5]. `length` is a multiple of 2 x size.
     """
     number = size()
     mine = parallel_state.get_context_parallel_rank() if rank is None else rank
@@ -29,14 +30,14 @@ def places(length: int, rank: int | None = None) -> Tensor:
 
 
 def local(values: Tensor, dim: int) -> Tensor:
-    """This rank's positions of a whole row's values, along `dim`."""
+    """Select this rank's positions from the values of a whole row, along `dim`."""
     if size() == 1:
         return values
     return values.index_select(dim, places(values.size(dim)).to(values.device))
 
 
 def gather(states: Tensor) -> Tensor:
-    """[s / size, ...] of every rank -> [s, ...] in the row's order; gradients are summed over ranks."""
+    """Gather [s / size, ...] of every rank into [s, ...] in the row's order; ranks sum their gradients."""
     number = size()
     if number == 1:
         return states

@@ -1,8 +1,8 @@
-"""Keys and values of the text so far, so that decoding runs over new tokens only.
+"""A cache of keys and values, so that decoding computes only the new tokens.
 
-Positions are absolute. A chunk written at a position again replaces what was there, and what lies behind the
-last chunk counts as absent: a rejected draft needs no clean-up.
-Memory: 2 x key-value heads x head size values a layer and token.
+Positions are absolute. A second write at a position replaces the first, and entries after the last written
+chunk count as absent; rejected drafts therefore need no clean-up.
+Memory: 2 x key-value heads x head size values per layer and token.
 """
 
 import torch
@@ -10,16 +10,16 @@ from torch import Tensor
 
 
 class KeyValueCache:
-    """Of every attention layer that asks, for texts of up to `capacity` tokens."""
+    """The keys and values of every attention layer, for texts of up to `capacity` tokens."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._kept: dict[torch.nn.Module, tuple[Tensor, Tensor]] = {}
 
     def extend(self, layer: torch.nn.Module, first: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep a chunk's keys and values [n, b, heads, d] from position `first` on.
+        """Store a chunk's keys and values [n, b, heads, d], whose first position is `first`.
 
-        Returns those of the whole text up to the chunk's end, [first + n, b, heads, d] each.
+        Returns the keys and values of the whole text up to the chunk's end, [first + n, b, heads, d] each.
         """
         if layer not in self._kept:
             shapes = ((self.capacity, *tensor.shape[1:]) for tensor in (key, value))
@@ -33,9 +33,10 @@ class KeyValueCache:
 
 
 def chunk_mask(first: int, length: int, device: torch.device) -> Tensor | None:
-    """[1, 1, length, first + length] bool, True where a query of the chunk may see a key.
+    """Return the mask [1, 1, length, first + length]: True where a query of the chunk may see a key.
 
-    None where plain causal attention says the same: at the text's beginning, or for one query.
+    Returns None where plain causal attention gives the same result: at the start of the text, or for a single
+    query.
     """
     if first == 0 or length == 1:
         return None

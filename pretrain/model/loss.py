@@ -11,62 +11,16 @@ while, and one in the weight's type until the backward pass.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
 from megatron.core import parallel_state
 from torch import Tensor
 
+from pretrain.model.batch import Batch
 from pretrain.model.context_parallel import local
 from pretrain.model.mtp import shift_within_documents
 from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One micro-batch of packed samples, batch first. Make it with `make_batch`."""
-
-    tokens: Tensor
-    """[b, s] int64."""
-    labels: Tensor
-    """[b, s] int64: the next token of the stream; anything where loss_mask is False."""
-    loss_mask: Tensor
-    """[b, s] bool: the label counts (not after an end of document, not padding)."""
-    document_starts: Tensor
-    """[b, s] bool: first token of a document; position 0 of each row always is one."""
-    cu_seqlens: Tensor
-    """int32 [documents + 1]: cumulative document lengths over the b-major flattened tokens."""
-    sources: Tensor
-    """[b] int64: which source of the plan each row was drawn from, for the losses per source."""
-
-    def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on a device."""
-        tensors = (getattr(self, field.name) for field in fields(self))
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
-
-
-def make_batch(
-    tokens: Tensor, labels: Tensor, loss_mask: Tensor, document_starts: Tensor, sources: Tensor | None = None
-) -> Batch:
-    """A Batch from [b, s] tensors on the CPU (documents are counted here, without a device sync).
-
-    sources: [b]; absent: one source, number 0.
-    """
-    starts = document_starts.bool().clone()
-    starts[:, 0] = True
-    begins = starts.flatten().nonzero().flatten()
-    ends = torch.tensor([starts.numel()], dtype=begins.dtype)
-    if sources is None:
-        sources = torch.zeros(len(tokens))
-    return Batch(
-        tokens.long(),
-        labels.long(),
-        loss_mask.bool(),
-        starts,
-        torch.cat([begins, ends]).to(torch.int32),
-        sources.long(),
-    )
 
 
 class Counts(NamedTuple):

@@ -1,7 +1,8 @@
-"""MiMo's decoder with its MTP layer, as a megatron-core GPTModel.
+"""MiMo's decoder with its MTP layer (arXiv:2505.07608), as a megatron-core GPTModel.
 
-The layer spec is Transformer Engine's where it is installed, else megatron-core's local one with torch's
-RMSNorm; attention is ours in both (attention.py). The forward pass returns losses, not logits (loss.py).
+The layers are Transformer Engine's where it is installed, else megatron-core's local ones with torch's
+RMSNorm; in both cases attention.py computes the attention. The forward pass returns losses, not logits
+(loss.py).
 """
 
 from typing import NamedTuple
@@ -30,28 +31,29 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.utils import get_attr_wrapped_model
 from torch import Tensor
 
-from configs.loader import ConfigError
 from configs.recipe import ModelConfig
 from pretrain.model import compat
 from pretrain.model.attention import DocumentAttention, Documents, documents_of
+from pretrain.model.batch import Batch
 from pretrain.model.context_parallel import local
-from pretrain.model.loss import Batch, Head, Losses, chunked_cross_entropy, mtp_targets
+from pretrain.model.loss import Head, Losses, chunked_cross_entropy, mtp_targets
 from pretrain.model.mtp import MimoMtpLayer, shift_within_documents
+from pretrain.plan.layout import check_split
 
 
 class DecoderStates(NamedTuple):
-    """What the decoder leaves for the two heads."""
+    """The decoder's output, from which the main head and the MTP layer are computed."""
 
     hidden: Tensor
-    """[s, b, h] after the final norm: what the output layer reads."""
+    """[s, b, h] after the final norm: the input of the output layer."""
     for_draft: Tensor
-    """[s, b, h]: what the MTP layer reads."""
+    """[s, b, h]: the input of the MTP layer."""
     documents: Documents
     rotary_pos_emb: Tensor
 
 
 class MimoModel(GPTModel):
-    """GPTModel whose forward pass takes a Batch and ends in losses or hidden states, not in logits."""
+    """A GPTModel whose forward pass takes a Batch and returns losses or hidden states, never logits."""
 
     def __init__(self, model: ModelConfig, config: TransformerConfig, rotary_base: int, **arguments: object):
         super().__init__(
@@ -62,7 +64,7 @@ class MimoModel(GPTModel):
             rotary_base=rotary_base,
             **arguments,
         )
-        self.rotary_pos_emb.cp_group = None  # the whole table: `local` cuts it as everything else
+        self.rotary_pos_emb.cp_group = None  # builds the whole table, which `local` cuts later
         self.model_config = model
         self._before_final_norm: Tensor | None = None
         if self.decoder.final_layernorm is not None:
@@ -74,9 +76,10 @@ class MimoModel(GPTModel):
     def forward(
         self, batch: Batch, loss_scales: tuple[float, float] | None = None
     ) -> Losses | DecoderStates | Tensor:
-        """Run this pipeline stage: hidden states [s, b, h] for the next one, or on the last one the result.
+        """Run this pipeline stage. Every stage but the last returns hidden states [s, b, h] for the next one.
 
-        With `loss_scales` (main, MTP) that is Losses, without it DecoderStates, for `draft` and `logits`.
+        The last stage returns Losses if `loss_scales` (main, MTP) is given, else DecoderStates, which `draft`
+        and `logits` take.
         """
         with compat.plain_functions():
             return self._forward(batch, loss_scales)
@@ -94,22 +97,22 @@ class MimoModel(GPTModel):
         return states if loss_scales is None else self._losses(states, batch, loss_scales)
 
     def decode(self, embedded: Tensor, documents: Documents, rotary_pos_emb: Tensor) -> DecoderStates:
-        """This pipeline stage's decoder layers over [s, b, h], with rotary angles for each position."""
+        """Run this pipeline stage's decoder layers on [s, b, h]; `rotary_pos_emb` holds the rotary angles."""
         hidden = self.decoder(embedded, None, rotary_pos_emb=rotary_pos_emb, packed_seq_params=documents)
         before_norm, self._before_final_norm = self._before_final_norm, None
         for_draft = before_norm if self.model_config.mtp_hidden == "mimo" else hidden
         return DecoderStates(hidden, for_draft, documents, rotary_pos_emb)
 
     def draft(self, states: DecoderStates, following: Tensor, number: int = 0) -> Tensor:
-        """MTP layer `number`'s hidden states [s, b, h]; `logits` of them predict x_{t + number + 2}.
+        """Return the hidden states [s, b, h] of MTP layer `number`; their logits predict x_{t + number + 2}.
 
-        following: x_{t + number + 1}, [b, s]. In pretraining there is layer 0 alone.
+        following: tokens x_{t + number + 1}, [b, s]. Pretraining has layer 0 only.
         """
         layer = self.mtp.layers[number]
         return layer(states.for_draft, following, states.documents, states.rotary_pos_emb, self.embedding)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """[..., h] -> [..., vocab_size], whole on every tensor-parallel rank."""
+        """Return the logits [..., vocab_size] of hidden states [..., h]; every rank gets all of them."""
         # [..., v / tp] -> [..., v]
         logits = gather_from_tensor_model_parallel_region(hidden @ self.output_layer.weight.t())
         return logits[..., : self.model_config.vocab_size]
@@ -136,11 +139,11 @@ def build_model(
     bf16: bool = False,
     recompute: bool = False,
 ) -> MimoModel:
-    """This rank's pipeline stage, randomly initialised from torch's current seed.
+    """Build this rank's pipeline stage, randomly initialised from torch's current seed.
 
-    The caller has run compat.install and initialize_model_parallel (and, on CUDA,
-    model_parallel_cuda_manual_seed). On the CPU the weights do not depend on the tensor-parallel size.
-    Raises ConfigError if the shape cannot be split so.
+    Call compat.install and initialize_model_parallel first (and, on CUDA, model_parallel_cuda_manual_seed).
+    On the CPU the weights do not depend on the tensor-parallel size.
+    Raises ConfigError if the model's shape cannot be split evenly.
     """
     check_split(model, tensor_parallel, pipeline_parallel)
     config = transformer_config(
@@ -168,7 +171,7 @@ def build_model(
 
 
 def start_single_process() -> None:
-    """Initialise torch.distributed and megatron-core's groups for jobs that need one process only."""
+    """Initialise torch.distributed and megatron-core's process groups for a job of a single process."""
     if not torch.distributed.is_initialized():
         backend = "nccl" if torch.cuda.is_available() else "gloo"
         store = torch.distributed.HashStore()
@@ -187,7 +190,7 @@ def transformer_config(
     bf16: bool = False,
     recompute: bool = False,
 ) -> TransformerConfig:
-    """megatron-core's configuration of this shape."""
+    """Return megatron-core's configuration for this model and this split."""
     has_cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if bf16 else torch.float32
     return TransformerConfig(
@@ -198,8 +201,8 @@ def transformer_config(
         num_query_groups=model.num_query_groups,
         kv_channels=model.head_dim,
         layernorm_epsilon=model.norm_epsilon,
-        # Ours: projections back into the residual stream start smaller by sqrt(2 layers), megatron-core's
-        # default; the report gives only the 0.02.
+        # Our choice: the output projections of attention and MLP start smaller by sqrt(2 x layers), which is
+        # megatron-core's default; the report gives only the standard deviation of 0.02.
         init_method_std=model.init_std,
         mtp_num_layers=model.mtp_num_layers or None,
         normalization="RMSNorm",
@@ -216,7 +219,7 @@ def transformer_config(
         pipeline_dtype=dtype,
         bf16=bf16,
         use_cpu_initialization=not has_cuda,
-        # Fusions through torch.compile: worth 5 % on an H200, 1 to 36 s of compilation on a CPU.
+        # Fusions by torch.compile: they gain 5 % on an H200, but cost 1 to 36 s of compilation on a CPU.
         bias_activation_fusion=has_cuda,
         bias_dropout_fusion=has_cuda,
         # These three need apex or Transformer Engine.
@@ -224,6 +227,7 @@ def transformer_config(
         masked_softmax_fusion=False,
         gradient_accumulation_fusion=False,
         batch_p2p_comm=has_cuda,
+        cuda_graph_scope=None,  # the default, "full", is deprecated and means the same
         recompute_granularity="full" if recompute else None,
         recompute_method="uniform" if recompute else None,
         recompute_num_layers=1 if recompute else None,
@@ -233,7 +237,7 @@ def transformer_config(
 
 
 def layer_spec() -> ModuleSpec:
-    """One decoder layer: Transformer Engine's linears and norms where installed, else torch's."""
+    """Return the spec of one decoder layer: Transformer Engine's modules where installed, else torch's."""
     spec = (
         get_gpt_layer_with_transformer_engine_spec()
         if HAVE_TE
@@ -244,7 +248,7 @@ def layer_spec() -> ModuleSpec:
 
 
 def mtp_spec(model: ModelConfig, layer: ModuleSpec) -> MultiTokenPredictionBlockSubmodules:
-    """The MTP block: one of our layers around one decoder layer."""
+    """Return the spec of the MTP block: one MimoMtpLayer around one decoder layer."""
     backend = _backend()
     norm = backend.layer_norm(rms_norm=True)
     submodules = MultiTokenPredictionLayerSubmodules(
@@ -260,9 +264,9 @@ def mtp_spec(model: ModelConfig, layer: ModuleSpec) -> MultiTokenPredictionBlock
 
 
 def set_rotary(model: torch.nn.Module, rotary_base: int) -> None:
-    """Give a model (wrapped or not) another RoPE base from the next forward pass on.
+    """Set the RoPE base that a model (wrapped or not) uses from the next forward pass on.
 
-    A new object, because the old one caches its table.
+    This builds a new embedding object, because the old one caches its table.
     """
     inner = get_attr_wrapped_model(model, "rotary_pos_emb", return_model_obj=True)
     inner.rotary_pos_emb = RotaryEmbedding(
@@ -283,22 +287,7 @@ def _backend():
 
 
 def _decoder_spec(config: TransformerConfig, layer: ModuleSpec) -> TransformerBlockSubmodules:
-    # Named here because the default final norm is a module global that other imports may change.
+    # The final norm is given explicitly: the default is a module global that other imports may change.
     return TransformerBlockSubmodules(
         layer_specs=[layer] * get_num_layers_to_build(config), layer_norm=_backend().layer_norm(rms_norm=True)
     )
-
-
-def check_split(model: ModelConfig, tensor_parallel: int, pipeline_parallel: int) -> None:
-    """Refuse a shape that cannot be cut evenly. Raises ConfigError."""
-    splits = (
-        ("padded vocabulary", model.padded_vocab_size, "tensor_parallel", tensor_parallel),
-        ("num_query_groups", model.num_query_groups, "tensor_parallel", tensor_parallel),
-        ("ffn_hidden_size", model.ffn_hidden_size, "tensor_parallel", tensor_parallel),
-        ("num_layers", model.num_layers, "pipeline_parallel", pipeline_parallel),
-    )
-    for what, value, name, ways in splits:
-        if value % ways:
-            raise ConfigError(
-                f"model.toml: {what} {value} cannot be split {ways} ways; remedy: choose {name} to divide it"
-            )

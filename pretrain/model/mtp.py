@@ -1,9 +1,9 @@
-"""The multi-token-prediction layer, fed as MiMo feeds it.
+"""The multi-token-prediction (MTP) layer with MiMo's inputs.
 
-At position t the layer sees the decoder's hidden state h_t and the embedding of x_{t+1}, and its output,
-through the shared head, predicts x_{t+2}. Two things differ from megatron-core's stock layer, and an exported
-draft head is worth nothing without them (vLLM computes it so):
-- h_t is taken *before* the decoder's final norm (model.py hands it over);
+At position t the layer reads the decoder's hidden state h_t and the embedding of x_{t+1}; its output predicts
+x_{t+2} through the shared head. Two inputs differ from megatron-core's own layer. vLLM computes them in this
+way, so a draft head trained otherwise would be useless after export:
+- h_t is taken *before* the decoder's final norm (mimo.py passes it);
 - the embedding is zero at the first position of each document.
 """
 
@@ -22,9 +22,9 @@ from pretrain.model.attention import Documents
 
 
 def shift_within_documents(values: Tensor, starts: Tensor, fill: int | float = 0) -> Tensor:
-    """The value one position to the right, [b, s] -> [b, s], never from another document.
+    """Shift values [b, s] one position to the left, without crossing a document boundary.
 
-    The last position of each document and of the row becomes `fill`:
+    The last position of each document and of each row becomes `fill`:
     values [A0 A1 A2 B0 B1], starts [1 0 0 1 0] -> [A1 A2 fill B1 fill].
     """
     shifted = torch.full_like(values, fill)
@@ -33,7 +33,7 @@ def shift_within_documents(values: Tensor, starts: Tensor, fill: int | float = 0
 
 
 def append_copies(mtp: MultiTokenPredictionBlock, num_copies: int) -> None:
-    """Append copies of the first MTP layer, for tokens further on."""
+    """Append copies of the first MTP layer; each copy predicts one position further than the layer before."""
     first = mtp.layers[0]
     weight, groups = first.eh_proj.weight, ProcessGroupCollection.use_mpu_process_groups()
     for number in range(num_copies):
@@ -45,7 +45,7 @@ def append_copies(mtp: MultiTokenPredictionBlock, num_copies: int) -> None:
 
 
 class MimoMtpLayer(MultiTokenPredictionLayer):
-    """megatron-core's layer (same modules, same parameter names) with MiMo's inputs."""
+    """megatron-core's MTP layer (same modules, same parameter names) with MiMo's inputs."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class MimoMtpLayer(MultiTokenPredictionLayer):
         rotary_pos_emb: Tensor,
         embedding: torch.nn.Module,
     ) -> Tensor:
-        """Hidden states h_t [s, b, h] and tokens x_{t+1} [b, s] -> the draft's, normed [s, b, h]."""
+        """Return the normed output [s, b, h] for hidden states h_t [s, b, h] and tokens x_{t+1} [b, s]."""
         embedded = embedding(input_ids=next_tokens, position_ids=None)  # [s, b, h]
         if self.zero_first_embedding:
             embedded = embedded.masked_fill(documents.starts.t().unsqueeze(-1), 0.0)

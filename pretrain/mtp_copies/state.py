@@ -1,10 +1,10 @@
-"""How far the tuning of the copies has come, on disk: a killed run goes on from there (tune_copies.py).
+"""Checkpoints of the tuning of MTP copies (tune.py): a killed run continues from the last one.
 
-In <root>/checkpoints/extended/, `step-K.safetensors` holds the copies' fp32 masters and AdamW's moments;
-run.json names it, with its hash, and is replaced by one rename. What is of another fingerprint, or is not
-what was written, counts as absent: the tuning begins again.
-Cost: 12 bytes a weight of the copies (5 GB for two of mimo7b's), which rank 0 writes every SAVE_AFTER_S while
-the others wait. All ranks read: a file system that all of them mount.
+In <root>/checkpoints/extended/, `step-K.safetensors` holds the copies' fp32 master weights and AdamW's
+moments; run.json names this file and its hash, and a rename replaces run.json atomically. A checkpoint with
+another fingerprint or a wrong hash counts as absent, and the tuning begins again.
+Cost: 12 bytes per weight of the copies (5 GB for two copies of mimo7b's layer). Rank 0 writes them every
+SAVE_AFTER_S seconds while the other ranks wait. All ranks read them, so all must mount the same file system.
 """
 
 import logging
@@ -22,26 +22,31 @@ from pretrain.run.checkpoint import hash_file, read_json, write_json
 logger = logging.getLogger(__name__)
 
 SAVE_AFTER_S = 120.0
-"""What a kill may cost at most, and a step. Ours: 5 GB take some seconds to write."""
+"""Seconds between checkpoints: a kill loses at most this time and one step.
+
+Our choice: writing 5 GB takes some seconds."""
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class TuningState:
-    """The folder of one tuning, for masters in a fixed order and their AdamW."""
+    """The checkpoint folder of one tuning. The master weights come in the same order in every call."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self._folder, self._fingerprint = folder, fingerprint
         self._saved = time.monotonic()
 
     def load(self, masters: Sequence[Tensor], optimizer: torch.optim.Optimizer) -> list[list[float]]:
-        """Put the last state into fresh masters and their optimizer. Returns the losses of the steps done."""
+        """Load the last checkpoint into new master weights and their optimizer.
+
+        Returns the losses of the finished steps, one list per step; [] if there is no valid checkpoint.
+        """
         run = read_json(self._folder / "run.json")
         if run is None or run["fingerprint"] != self._fingerprint:
             return []
         path = self._folder / run["file"]
         if hash_file(path) != run["digest"]:
-            logger.warning("%s: not the file that was written; tuning begins again", path)
+            logger.warning("%s: the hash differs from that of the written file; tuning begins again", path)
             return []
         tensors = safetensors.torch.load_file(path)
         for number, master in enumerate(masters):
@@ -54,7 +59,7 @@ class TuningState:
     def save_if_due(
         self, masters: Sequence[Tensor], optimizer: torch.optim.Optimizer, losses: list[list[float]]
     ) -> None:
-        """Write the state after `len(losses)` steps if the last time is SAVE_AFTER_S ago. Rank 0 only."""
+        """Write a checkpoint after `len(losses)` steps if the last one is SAVE_AFTER_S old. Rank 0 only."""
         if time.monotonic() - self._saved < SAVE_AFTER_S:
             return
         tensors = {f"{number}.weight": master for number, master in enumerate(masters)}
@@ -71,5 +76,5 @@ class TuningState:
         self._saved = time.monotonic()
 
     def discard(self) -> None:
-        """Delete the folder: the tuning is done, or not wanted."""
+        """Delete the folder, when the tuning is finished or its state is not wanted."""
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,8 +1,9 @@
-"""Train copies of the MTP layer, and nothing else, for the tokens further on (extend_mtp.py).
+"""Train copies of the MTP layer, which predict tokens further ahead; the main model stays fixed.
 
-Plain AdamW on fp32 masters of the copies; data-parallel ranks add up their gradients. The main model runs
-without gradients; the output layer's own, which chunked_cross_entropy makes anyway, goes nowhere. A killed
-tuning goes on to the same weights, digit for digit in the same layout (tuning_state.py).
+Source: section 2.2 of the MiMo-7B report (arXiv:2505.07608). extend_mtp.py is the command. AdamW updates fp32
+master weights of the copies; data-parallel ranks sum their gradients. The main model runs without gradients;
+chunked_cross_entropy computes the output layer's gradient all the same, and it is dropped. A tuning that was
+killed continues (state.py) to the same weights, bit for bit in the same parallel layout.
 """
 
 import logging
@@ -15,10 +16,12 @@ from annotated_types import Gt
 from megatron.core import parallel_state
 from torch import Tensor
 
+from configs.bounds import NonNegative, Positive
 from configs.loader import Config
-from configs.recipe import NonNegative, Positive, Recipe, ScheduleConfig
+from configs.recipe import Recipe, ScheduleConfig
 from pretrain.model import compat
-from pretrain.model.loss import Batch, Head, chunked_cross_entropy
+from pretrain.model.batch import Batch
+from pretrain.model.loss import Head, chunked_cross_entropy
 from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
 from pretrain.mtp_copies.state import TuningState
@@ -30,15 +33,16 @@ logger = logging.getLogger(__name__)
 
 
 class ExtendConfig(Config):
-    """extend_mtp.toml."""
+    """The keys of extend_mtp.toml."""
 
     num_copies: Positive
-    """MTP layers beside the trained one [2.2: two]."""
+    """Number of MTP layers added to the trained one [2.2: two]."""
     tokens: Positive
-    """The copies are tuned on, in steps of the last stage's batch."""
+    """Number of tokens on which the copies are tuned, with the last stage's batch size."""
     warmup_tokens: NonNegative
-    """The learning rate rises linearly over these, then falls as a cosine to 0."""
+    """The learning rate rises linearly over this number of tokens, then falls as a cosine to 0."""
     learning_rate: Annotated[float, Gt(0.0)]
+    """Peak learning rate of the copies."""
 
 
 def tune(
@@ -50,9 +54,9 @@ def tune(
     micro_batch_tokens: int,
     state: TuningState,
 ) -> list[list[float]]:
-    """Train every MTP layer but the first, from where `state` stands.
+    """Train every MTP layer but the first, starting from the last checkpoint of `state`.
 
-    Returns the copies' mean losses in nats, first step and last.
+    Returns the copies' mean losses in nats at the first and at the last step.
     """
     data = open_stage(root, stage, recipe.schedule.seed)
     model.eval().requires_grad_(False)
@@ -87,7 +91,8 @@ def tune(
 
 
 def _optimizer(masters: Sequence[Tensor], schedule: ScheduleConfig) -> torch.optim.AdamW:
-    decayed = [master for master in masters if master.dim() > 1]  # as megatron-core: no biases, no norms
+    # As in megatron-core, biases and norms have no weight decay.
+    decayed = [master for master in masters if master.dim() > 1]
     groups = [
         {"params": decayed, "weight_decay": schedule.weight_decay},
         {"params": [master for master in masters if master.dim() == 1], "weight_decay": 0.0},
@@ -98,7 +103,7 @@ def _optimizer(masters: Sequence[Tensor], schedule: ScheduleConfig) -> torch.opt
 
 @torch.no_grad()
 def _put(masters: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
-    """Give the model's weights, in their own type, the masters' values."""
+    """Copy the master weights into the model's weights, converted to their dtype."""
     for weight, master in zip(weights, masters, strict=True):
         weight.copy_(master)
 
@@ -110,11 +115,14 @@ def _log(step: Step, means: list[float]) -> None:
 
 
 def steps(recipe: Recipe, stage: int, config: ExtendConfig) -> Iterator[Step]:
-    """Steps of the stage's batch and length; their rate warms up and falls to 0 within `config.tokens`."""
+    """Yield the steps of `config.tokens` tokens, with the stage's batch size and sequence length.
+
+    The learning rate warms up and falls to 0 within these tokens.
+    """
     trained, seen, index = recipe.stages[stage - 1], 0, 0
     while seen < config.tokens:
         tokens = min(trained.global_batch_size * trained.sequence_length, config.tokens - seen)
-        middle = seen + tokens / 2  # a step's rate is that of its middle token: never 0
+        middle = seen + tokens / 2  # a step uses the rate of its middle token, which is never 0
         falling = (middle - config.warmup_tokens) / max(config.tokens - config.warmup_tokens, 1)
         share = middle / config.warmup_tokens if falling < 0 else (1 + math.cos(math.pi * falling)) / 2
         yield Step(
@@ -126,9 +134,10 @@ def steps(recipe: Recipe, stage: int, config: ExtendConfig) -> Iterator[Step]:
 
 
 def targets(batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What MTP layer `number` reads, x_{t + number + 1}, and learns, x_{t + number + 2} and its mask; [b, s].
+    """Return MTP layer `number`'s inputs x_{t + number + 1}, labels x_{t + number + 2} and mask, [b, s] each.
 
-    Layer 1 of tokens [A0 A1 A2 A3 B0], labels [A1 A2 A3 A4 B1]: reads [A2 A3 _ _ _], learns [A3 A4 _ _ _].
+    For tokens [A0 A1 A2 A3 B0] and labels [A1 A2 A3 A4 B1], layer 1 has the input [A2 A3 _ _ _] and the
+    labels [A3 A4 _ _ _].
     """
     following, labels, mask = batch.tokens, batch.labels, batch.loss_mask
     for _ in range(number + 1):
@@ -141,7 +150,7 @@ def targets(batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor]:
 def _gradients(
     model: MimoModel, batches: list[Batch], weights: list[Tensor], masters: list[Tensor]
 ) -> list[float]:
-    """Add the global batch's gradient to the masters'. Returns each copy's mean loss in nats."""
+    """Add the global batch's gradient to the master weights'. Returns each copy's mean loss in nats."""
     numbers = range(1, len(model.mtp.layers))
     goals = [[targets(batch, number) for number in numbers] for batch in batches]
     counts = _summed([sum(copy[2].sum() for copy in column) for column in zip(*goals, strict=True)])
@@ -166,7 +175,7 @@ def _gradients(
 
 
 def _summed(values: list[Tensor]) -> Tensor:
-    """Scalars as one tensor, added up over data-parallel ranks."""
+    """Stack scalars into one tensor and sum it over the data-parallel ranks."""
     total = torch.stack(values).double()
     torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
     return total

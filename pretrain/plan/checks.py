@@ -1,6 +1,6 @@
-"""What preflight refuses: layouts that do not divide, plans and tokens that do not fit, a disk too small.
+"""What preflight refuses in a run folder: plans and tokens that do not fit each other, a disk too small.
 
-Every check raises ConfigError or ContractError with one line: file, value, remedy. No GPU, no model.
+Every check raises ConfigError or ContractError with one line: file, value, remedy. No torch.
 """
 
 import shutil
@@ -11,18 +11,17 @@ from configs import tables
 from configs.contract import ContractError
 from configs.loader import ConfigError
 from configs.recipe import NUM_STAGES, SYNTHETIC_BAND, ModelConfig, Recipe
-from pretrain.model.mimo import check_split
+from pretrain.plan.layout import run_folder
 from pretrain.plan.sizes import parameters
-from pretrain.run import checkpoint
-from pretrain.run.heldout import GROUPS
-from pretrain.run.launch import TrainConfig, check_heldout_layout, ranks_per_model
-from pretrain.run.samples import open_shard, open_stage
+from pretrain.plan.token_files import GROUPS, open_ranges, open_shard
 
 WEIGHT_SUM_TOLERANCE = 1e-6
 EPOCH_TOLERANCE = 0.05
 """Ours: the tiny sample cuts ranges to within 3 % of what was asked."""
 MIN_CHECKPOINTS = NUM_STAGES + 1
-"""Room that a run needs: one a stage and one being written."""
+"""Checkpoints on the disk at once: one per stage, and one that is being written."""
+CHECKPOINT_BYTES_PER_PARAMETER = 14
+"""bf16 weights, fp32 master weights and two fp32 moments."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +32,6 @@ class Source:
     source: str
     tokens: int
     epochs: float
-
-
-def check_layout(recipe: Recipe, config: TrainConfig) -> None:
-    """Refuse a model or batches that the layout cannot split evenly. Raises ConfigError."""
-    check_split(recipe.model, config.tensor_parallel, config.pipeline_parallel)
-    check_heldout_layout(config)
-    for number, stage in enumerate(recipe.stages, 1):
-        if stage.sequence_length % (2 * config.context_parallel):
-            raise ConfigError(
-                f"stage{number}.toml: sequence_length {stage.sequence_length} cannot be cut into twice "
-                f"context_parallel {config.context_parallel} chunks; remedy: make it a multiple"
-            )
-    split = ranks_per_model(config)
-    if config.num_gpus % split:
-        raise ConfigError(
-            f"train.toml: num_gpus is {config.num_gpus}, not a multiple of tensor x pipeline x "
-            f"context_parallel {split}; remedy: choose one"
-        )
-    ranks = config.num_gpus // split
-    ramp = recipe.schedule.batch_warmup
-    batches = [
-        (f"stage{n}.toml: global_batch_size", s.global_batch_size) for n, s in enumerate(recipe.stages, 1)
-    ]
-    if ramp.tokens:
-        batches += [
-            ("schedule.toml: batch_warmup.start", ramp.start),
-            ("schedule.toml: batch_warmup.increment", ramp.increment),
-        ]
-    for name, batch in batches:
-        if batch % ranks:
-            raise ConfigError(
-                f"{name} {batch} is not a multiple of {ranks} data-parallel ranks; remedy: make it one"
-            )
 
 
 def check_data(root: str, recipe: Recipe) -> list[Source]:
@@ -97,7 +63,7 @@ def check_data(root: str, recipe: Recipe) -> list[Source]:
             sources[number, row["source"]] = Source(number, row["source"], before.tokens + drawn, most)
             if row["band"] != SYNTHETIC_BAND:
                 epochs[row["bucket"]] = max(epochs.get(row["bucket"], 0.0), passes)
-        open_stage(root, number, recipe.schedule.seed)
+        open_ranges(root, number)
     if len(eods) > 1 or len(hashes) > 1:
         raise ContractError(
             f"{root}/tokens: buckets of {len(hashes)} tokenizers with EOD {sorted(eods)}; "
@@ -165,12 +131,15 @@ def _check_bucket(root: str, row: dict, model: ModelConfig) -> dict:
     return facts
 
 
+def checkpoint_bytes(model: ModelConfig) -> int:
+    """Disk space that the checkpoints of a run need at once."""
+    return MIN_CHECKPOINTS * CHECKPOINT_BYTES_PER_PARAMETER * parameters(model)[0]
+
+
 def check_disk(root: str, model: ModelConfig) -> None:
-    """Refuse a file system too small for MIN_CHECKPOINTS checkpoints of 14 bytes a parameter (bf16 weights,
-    fp32 master weights and moments). Raises ConfigError.
-    """
-    needed = MIN_CHECKPOINTS * 14 * parameters(model)[0]
-    folder = checkpoint.folder(root, 1).parent.parent
+    """Refuse a file system too small for the run's checkpoints. Raises ConfigError."""
+    needed = checkpoint_bytes(model)
+    folder = run_folder(root) / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -1,7 +1,7 @@
-"""The schedule as pure functions of tokens seen since the start of training. No torch.
+"""The schedule as pure functions of tokens seen since the start of training (arXiv 2505.07608). No torch.
 
 A step takes the stage, learning rate, MTP weight and batch of its first token; the last step of a stage is
-cut to the stage's boundary, so that stages begin at their exact token. Cost: a few microseconds a step, so
+cut to the stage's boundary, so that stages begin at their exact token. Cost: a few microseconds per step, so
 MiMo's 1.1 million steps are listed in seconds.
 Source: MiMo-7B report §2.3.
 """
@@ -95,7 +95,7 @@ def global_batch_size(tokens_seen: int, schedule: ScheduleConfig, stage: StageCo
     The ramp goes from `start` to the stage's batch in multiples of `increment`, rounded down.
     """
     ramp = schedule.batch_warmup
-    if tokens_seen >= ramp.tokens:
+    if ramp is None or tokens_seen >= ramp.tokens:
         return stage.global_batch_size
     # Integer arithmetic: a float would round at 168B tokens.
     grown = (stage.global_batch_size - ramp.start) * tokens_seen // ramp.tokens
@@ -126,6 +126,22 @@ def steps(schedule: ScheduleConfig, stages: Sequence[StageConfig], first_token: 
         tokens_seen, index = tokens_seen + tokens, index + 1
 
 
+def count_steps(schedule: ScheduleConfig, stages: Sequence[StageConfig]) -> list[int]:
+    """Number of steps of each stage, as `steps` lists them. Only the batch ramp is walked step by step."""
+    ramp_end = 0 if schedule.batch_warmup is None else schedule.batch_warmup.tokens
+    counts = []
+    for number, stage in enumerate(stages, 1):
+        tokens_seen, end = stage_start(stages, number), stage_start(stages, number + 1)
+        count = 0
+        while tokens_seen < min(ramp_end, end):
+            batch = global_batch_size(tokens_seen, schedule, stage)
+            tokens_seen = min(tokens_seen + batch * stage.sequence_length, end)
+            count += 1
+        left, step_tokens = end - tokens_seen, stage.global_batch_size * stage.sequence_length
+        counts.append(count + -(-left // step_tokens))
+    return counts
+
+
 def check(schedule: ScheduleConfig, stages: Sequence[StageConfig]) -> None:
     """Refuse a schedule that contradicts itself. Raises ConfigError naming key, value and remedy."""
     pieces = sum(piece.tokens for piece in schedule.learning_rate)
@@ -154,7 +170,7 @@ def check(schedule: ScheduleConfig, stages: Sequence[StageConfig]) -> None:
             "remedy: begin at 0 and let each be larger"
         )
     ramp, batch = schedule.batch_warmup, stages[0].global_batch_size
-    if ramp.tokens and (ramp.start > batch or ramp.tokens > stages[0].tokens):
+    if ramp is not None and (ramp.start > batch or ramp.tokens > stages[0].tokens):
         raise ConfigError(
             f"schedule.toml: batch_warmup starts at {ramp.start} of {batch} sequences and takes "
             f"{ramp.tokens} of stage 1's {stages[0].tokens} tokens; "

@@ -1,14 +1,14 @@
-"""What a model weighs and works: parameters, bytes, FLOPs, as arithmetic on its shape. No torch.
+"""The size of a model and its work: parameters, bytes, FLOPs, computed from its shape. No torch.
 
 FLOPs are those of forward and backward: 6 for every weight of a matrix product, and attention in one of two
 conventions: "causal" counts the half of the square that is computed, "full" all of it, as PaLM and
 Megatron-LM report. The embedding is looked up and counts nothing; each head counts the output layer once.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from configs.recipe import ModelConfig
+from pretrain.plan.layout import Layout
 
 PEAK_FLOPS = 989e12
 """One H100 or H200 SXM, dense bf16 (NVIDIA's data sheet)."""
@@ -48,26 +48,12 @@ def flops_per_token(
     return 6.0 * weights + (attention / 2 if convention == "causal" else attention)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a model is spread over GPUs."""
-
-    tensor_parallel: int
-    pipeline_parallel: int
-    context_parallel: int
-    data_parallel: int
-    bf16: bool
-    recompute: bool
-    micro_batch_tokens: int
-    """Tokens of one forward pass, at least one sequence."""
-
-
 def memory_per_gpu(model: ModelConfig, layout: Layout) -> dict[str, float]:
     """Bytes on the fullest GPU (the first pipeline stage's activations, the last one's head), by component.
 
     Activations: what torch's kernels keep for the backward pass of a layer, per token in the weights' type:
     6 hidden-sized tensors, queries, keys and values, and 4 of SwiGLU's width; with recomputation one
-    hidden-sized tensor a layer, and one layer whole. Fragmentation and kernels' work space are not counted:
+    hidden-sized tensor per layer, and one layer whole. Fragmentation and kernels' work space are not counted:
     the README compares with a measured peak.
     """
     total, _ = parameters(model)

@@ -1,7 +1,7 @@
-"""When a step must not change the weights: a loss or gradient that is not finite, or far above the last ones.
+"""When a step must not change the weights: its loss or gradient is not finite, or far above the last ones.
 
-Pure functions of logged numbers, so that a resumed run decides alike. The rule is OLMo-core's (skip-step
-optimizer: 6 standard deviations over the last 128 steps); what happens then is train.py's.
+Pure functions of logged numbers, so that a resumed run decides the same. The rule is OLMo-core's (skip-step
+optimizer: 6 standard deviations over the last 128 steps); train.py skips the step or rolls back. No torch.
 """
 
 import math
@@ -11,18 +11,20 @@ from statistics import fmean, pstdev
 WINDOW = 128
 """Steps remembered. Source: OLMo-core, `rolling_interval_length`."""
 MIN_HISTORY = 64
-"""Fewer steps judge nothing but finiteness. Ours: half the window; early losses fall too fast to tell."""
+"""With fewer steps only finiteness is checked. Ours: half the window; early losses fall too fast to judge."""
 
 History = tuple[tuple[float, float], ...]
 """(main loss in nats, gradient norm) of the last accepted steps, oldest first."""
 
 
-def fault(loss: float, mtp_loss: float, grad_norm: float, history: History, sigmas: float) -> str | None:
-    """Why this step is to be skipped, or None. `sigmas` 0: only what is not finite is a fault."""
+def fault(
+    loss: float, mtp_loss: float, grad_norm: float, history: History, sigmas: float | None
+) -> str | None:
+    """Why this step is to be skipped, or None. Without `sigmas`, only what is not finite is a fault."""
     for name, value in (("loss", loss), ("MTP loss", mtp_loss), ("gradient norm", grad_norm)):
         if not math.isfinite(value):
             return f"{name} is {value}"
-    if not sigmas or len(history) < MIN_HISTORY:
+    if sigmas is None or len(history) < MIN_HISTORY:
         return None
     for name, value, past in (
         ("loss", loss, [item[0] for item in history]),

@@ -1,11 +1,12 @@
-"""Checkpoints that are whole or absent, verified before anything of them is used.
+"""Checkpoints of a training run: their layout on disk, verification and loading.
 
-`checkpoints/stageN/step-K/` holds Megatron-Core's distributed checkpoint and `run.json`: where the run stood,
-and the hash of every file. A folder gets that name by one rename, when all of it is written
-(checkpoint_writer.py), so the newest `step-K` is the latest checkpoint. `checkpoints/stageN/run.json` names
-the one that ends the stage. Weights and optimizer load under any parallel layout ("fully_reshardable").
-Loading runs no code from the files: hashes first, then the pickles' names against a list (safe_pickle.py).
-Cost: one read of all files to hash them before loading.
+`checkpoints/stageN/step-K/` holds Megatron-Core's distributed checkpoint and `run.json`, which records the
+position of the run and the hash of every file. The folder is renamed to this name only when it is complete
+(checkpoint_writer.py), so a checkpoint is complete or absent, and the newest `step-K` is the latest one.
+`checkpoints/stageN/run.json` names the checkpoint that ends the stage. Weights and optimizer load under any
+parallel layout ("fully_reshardable"). Loading runs no code from the files: first their hashes are verified,
+then the names in their pickles are compared with a list (safe_pickle.py).
+Cost: all files are read once more, to hash them before loading.
 """
 
 import hashlib
@@ -20,9 +21,9 @@ from megatron.core.optimizer import MegatronOptimizer
 
 from configs.contract import CONTRACT_VERSION, ContractError
 from configs.job import code_half, matches, work_half
-from configs.loader import ConfigError
 from configs.tables import hash_json
 from configs.text_files import read_json, write_json
+from pretrain.plan.layout import run_folder
 from pretrain.plan.spikes import History
 from pretrain.run.optimizer import prepare_to_load
 from pretrain.run.safe_pickle import forbidden_globals
@@ -34,47 +35,45 @@ ACCEPTED = "accepted_code.json"
 
 
 class CheckpointError(ContractError):
-    """A checkpoint is not what was written; an older one may be whole."""
+    """A checkpoint differs from what was written. An older one may still be valid."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stood: everything that training needs besides weights and optimizer."""
+    """The position of a run: everything that training needs besides weights and optimizer state."""
 
     fingerprint: str
-    """Of the stage: model, schedule, plan, tokens, code and the stages before."""
+    """Fingerprint of the stage: its model, schedule, plan, tokens and code, and the stages before it."""
     stage: int
+    """Number of the stage, from 1."""
     step: int
-    """Steps done since the start of training."""
+    """Number of finished steps since the start of training, over all stages."""
     tokens_seen: int
+    """Number of training tokens over all stages."""
     samples: int
-    """Sequences that the stage has taken."""
+    """Number of sequences that this stage has used."""
     history: History = ()
-    """What spikes.py judges the next steps by."""
+    """Losses and gradient norms of the last accepted steps, from which spikes.py computes its limits."""
     num_skipped: int = 0
-    """Steps skipped one after the other, up to this one."""
+    """Number of consecutive skipped steps, up to and including this one."""
     passed: tuple[tuple[int, int], ...] = ()
-    """First and last step of each stretch that a rollback passes over."""
+    """First and last step of each range of steps that a rollback leaves out."""
 
 
 def folder(root: str, stage: int) -> Path:
-    """`checkpoints/stageN` of a run. Raises ConfigError for a URI: checkpoints need a file system."""
-    if "://" in root and not root.startswith("file://"):
-        raise ConfigError(
-            f"{root}: checkpoints need a mounted file system; remedy: pass --output with a path"
-        )
-    return Path(root.removeprefix("file://")) / "checkpoints" / f"stage{stage}"
+    """Return `checkpoints/stageN` of a run. Raises ConfigError for a URI: checkpoints need a file system."""
+    return run_folder(root) / "checkpoints" / f"stage{stage}"
 
 
 def step_folder(root: str, position: Position) -> Path:
-    """Where the checkpoint of a position lies."""
+    """Return the folder of the checkpoint at a position."""
     return folder(root, position.stage) / f"step-{position.step:08d}"
 
 
 def accept_other_code(root: str, stage: int, fingerprint: str) -> None:
-    """Let the stage's checkpoints that other code made from the same work count as `fingerprint`, for good.
+    """Accept, permanently, the stage's checkpoints that other code made from the same inputs and config.
 
-    `stageN/accepted_code.json` lists the hashes of that code.
+    They then count as checkpoints of `fingerprint`. `stageN/accepted_code.json` lists the hashes of the code.
     """
     place = folder(root, stage)
     runs = [read_run(path) for path in place.glob("step-*[0-9]")]
@@ -93,14 +92,17 @@ def _accepted(root: str, stage: int) -> set[str]:
 
 
 def counts_as(root: str, stage: int, found: str, fingerprint: str) -> bool:
-    """Whether a checkpoint of fingerprint `found` is one of `fingerprint`, or of code that was accepted."""
+    """Return True if fingerprint `found` is `fingerprint`, or differs from it only by accepted code."""
     if found == fingerprint:
         return True
     return work_half(found) == work_half(fingerprint) and code_half(found) in _accepted(root, stage)
 
 
 def positions(root: str, stage: int, fingerprint: str) -> list[Position]:
-    """The stage's checkpoints that count as this fingerprint, newest first. Nothing is verified yet."""
+    """Return the positions of a stage's checkpoints that count as this fingerprint, newest first.
+
+    Only each run.json is verified, not the other files.
+    """
     found = []
     for path in sorted(folder(root, stage).glob("step-*[0-9]"), reverse=True):
         run = read_run(path)
@@ -110,9 +112,9 @@ def positions(root: str, stage: int, fingerprint: str) -> list[Position]:
 
 
 def load(root: str, position: Position, model: torch.nn.Module, optimizer: MegatronOptimizer) -> None:
-    """Put a checkpoint's weights and optimizer state into freshly built ones. Called by all ranks.
+    """Load a checkpoint into a new model and its new optimizer. All ranks call this.
 
-    Raises CheckpointError, before a weight is changed, if any file is not the one that was written.
+    Raises CheckpointError, before any weight changes, if a file differs from what was written.
     """
     path = step_folder(root, position)
     verify(path)
@@ -126,15 +128,16 @@ def load(root: str, position: Position, model: torch.nn.Module, optimizer: Megat
 
 
 def digest(root: str, stage: int) -> str | None:
-    """Content hash of the checkpoint that ends a stage; None if the stage is not finished."""
+    """Return the content hash of the checkpoint that ends a stage; None if the stage is not finished."""
     final = _final(root, stage)
     return None if final is None else str(final["digest"])
 
 
 def load_weights(root: str, stage: int, model: torch.nn.Module) -> None:
-    """Put the weights that end `stage` into an unwrapped model of any parallel layout.
+    """Load the weights that end `stage` into an unwrapped model of any parallel layout.
 
-    Raises ContractError if the stage is not finished, CheckpointError if a file is not what was written.
+    Raises ContractError if the stage is not finished, CheckpointError if a file differs from what was
+    written.
     """
     final = _final(root, stage)
     if final is None:
@@ -146,9 +149,10 @@ def load_weights(root: str, stage: int, model: torch.nn.Module) -> None:
 
 
 def set_aside(root: str, stage: int) -> Path | None:
-    """Move a stage's checkpoints (of other inputs, config or code) to `stageN.replaced`; None if it has none.
+    """Move a stage's checkpoints, made from other inputs, config or code, to `stageN.replaced`.
 
-    What lay there before is deleted: one generation is kept.
+    The earlier content of that folder is deleted: only one generation is kept. Returns the new path, or None
+    if the stage has no checkpoints.
     """
     path = folder(root, stage)
     if not path.is_dir():
@@ -159,15 +163,15 @@ def set_aside(root: str, stage: int) -> Path | None:
 
 
 def finished_fingerprint(root: str, stage: int) -> str | None:
-    """Fingerprint of the checkpoint that ends a stage; None if the stage is not finished."""
+    """Return the fingerprint of the checkpoint that ends a stage; None if the stage is not finished."""
     final = _final(root, stage)
     return None if final is None else final["position"]["fingerprint"]
 
 
 def verify(path: Path) -> None:
-    """Compare a checkpoint with its run.json, and its pickles with the list. Called by all ranks.
+    """Compare a checkpoint with its run.json, and its pickles with the list of allowed names.
 
-    Raises CheckpointError naming the first fault.
+    All ranks call this; rank 0 reads the files. Raises CheckpointError, which names the first fault.
     """
     faults = [_fault(path) if torch.distributed.get_rank() == 0 else ""]
     if torch.distributed.get_world_size() > 1:
@@ -179,26 +183,26 @@ def verify(path: Path) -> None:
 def _fault(path: Path) -> str:
     run = read_run(path)
     if run is None:
-        return f"{path}/run.json: missing or not what was written"
+        return f"{path}/run.json: missing, or changed after it was written"
     there = {file.name for file in path.iterdir()} - {"run.json"}
     if there != run["files"].keys():
-        return f"{path / min(there ^ run['files'].keys())}: missing, or not of this checkpoint"
+        return f"{path / min(there ^ run['files'].keys())}: missing, or not listed in run.json"
     for name, value in run["files"].items():
         if hash_file(path / name) != value:
-            return f"{path / name}: not the file that was written"
+            return f"{path / name}: its hash differs from the one in run.json"
     forbidden = forbidden_globals(path)
-    return f"{path}/{forbidden[0]}: names code that no checkpoint of ours names" if forbidden else ""
+    return f"{path}/{forbidden[0]}: not on the list of names that a checkpoint may load" if forbidden else ""
 
 
 def write_run(path: Path, position: Position) -> None:
-    """Seal a written checkpoint folder: hash its files and write run.json into it."""
+    """Complete a written checkpoint folder: hash its files and write run.json into it."""
     files = {file.name: hash_file(file) for file in sorted(path.iterdir())}
     content = {"position": asdict(position), "files": files}
     write_json(path / "run.json", content | {"digest": hash_json(content)})
 
 
 def read_run(path: Path) -> dict | None:
-    """run.json of a checkpoint folder; None if it is missing, cut or changed."""
+    """Return run.json of a checkpoint folder; None if it is missing, truncated or changed."""
     run = read_json(path / "run.json")
     if run is None or run.keys() != {"position", "files", "digest"}:
         return None
@@ -207,7 +211,7 @@ def read_run(path: Path) -> dict | None:
 
 
 def name_final(root: str, position: Position) -> None:
-    """State in `stageN/run.json` that this checkpoint ends its stage."""
+    """Record in `stageN/run.json` that this checkpoint ends its stage."""
     path = step_folder(root, position)
     run = read_run(path)
     assert run is not None, path
@@ -216,13 +220,13 @@ def name_final(root: str, position: Position) -> None:
 
 
 def final_name(root: str, stage: int) -> str | None:
-    """Folder name of the checkpoint that ends a stage; None if the stage is not finished."""
+    """Return the folder name of the checkpoint that ends a stage; None if the stage is not finished."""
     final = _final(root, stage)
     return None if final is None else str(final["checkpoint"])
 
 
 def hash_file(path: Path) -> str:
-    """blake2b-128 of a file, in hex; empty where there is no file."""
+    """Return the blake2b-128 hash of a file in hex; an empty string if there is no file."""
     state = hashlib.blake2b(digest_size=16)
     if not path.is_file():
         return ""
@@ -233,7 +237,10 @@ def hash_file(path: Path) -> str:
 
 
 def sharding_metadata() -> dict[str, object]:
-    """How the optimizer is cut: megatron-core's default cannot be saved without Transformer Engine."""
+    """Return how the optimizer state is split into files.
+
+    megatron-core's default format cannot be saved without Transformer Engine.
+    """
     return {
         "distrib_optim_sharding_type": "fully_reshardable",
         "dp_cp_group": parallel_state.get_data_parallel_group(with_context_parallel=True),

@@ -1,8 +1,10 @@
-"""Writes checkpoints beside the training: tensors are copied, a child process writes, a thread hashes.
+"""Writes checkpoints while training continues: tensors are copied, a child process writes, a thread hashes.
 
-start -> (poll every step) -> sealed under its name by one rename. At most one is under way; starting the next
-waits for it. A killed run leaves a `writing-*` folder that nobody reads and the next run deletes.
-Cost for the training loop: the copy of the tensors to host memory; one small all-reduce a step while pending.
+`start` begins a checkpoint, and `poll` is called after every step. When all files are written and hashed, one
+rename gives the folder its final name. At most one checkpoint is pending; starting the next one waits for it.
+A killed run leaves a `writing-*` folder, which is never read and which the next run deletes.
+Cost for the training loop: per checkpoint one copy of the tensors to host memory; while a checkpoint is
+pending, one small all-reduce per step.
 """
 
 import logging
@@ -32,11 +34,11 @@ class _Pending:
     position: Position
     ends: bool
     sealing: "Future[None] | None" = None
-    """On rank 0, once the files are written."""
+    """The thread that hashes; set on rank 0 when the files are written."""
 
 
 class CheckpointWriter:
-    """The checkpoint that is being written, if any. All ranks call every method, in the same order."""
+    """Holds the pending checkpoint, if any. All ranks call every method in the same order."""
 
     def __init__(self, root: str, kept: int) -> None:
         self.root, self.kept = root, kept
@@ -51,7 +53,7 @@ class CheckpointWriter:
     def start(
         self, position: Position, model: torch.nn.Module, optimizer: MegatronOptimizer, ends: bool
     ) -> None:
-        """Begin to write the unwrapped `model` and its optimizer. `ends`: the stage is finished with it."""
+        """Start writing the unwrapped `model` and its optimizer. `ends`: this checkpoint ends the stage."""
         self.finish()
         name = [f"{UNSEALED}{position.step:08d}-{uuid.uuid4().hex[:8]}"]
         if torch.distributed.get_world_size() > 1:
@@ -70,11 +72,11 @@ class CheckpointWriter:
         self.pending = _Pending(path, position, ends)
 
     def poll(self) -> None:
-        """Move the pending checkpoint on as far as it goes without waiting."""
+        """Continue the pending checkpoint as far as possible without waiting."""
         self._advance(waits=False)
 
     def finish(self) -> None:
-        """Wait until nothing is pending on any rank (rank 0 seals while the others are done already)."""
+        """Wait until no rank has a pending checkpoint (rank 0 hashes after the other ranks are done)."""
         self._advance(waits=True)
         _barrier()
 
@@ -96,7 +98,7 @@ class CheckpointWriter:
         self.pending = None
 
     def _name(self, pending: _Pending) -> None:
-        """Give a sealed checkpoint its name, then drop what is no longer kept. Rank 0 only."""
+        """Rename a complete checkpoint to its final name, then delete old checkpoints. Rank 0 only."""
         path = checkpoint.step_folder(self.root, pending.position)
         shutil.rmtree(path, ignore_errors=True)
         pending.path.rename(path)

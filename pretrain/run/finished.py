@@ -1,14 +1,17 @@
-"""The finished stages of a run: which there are, and the model that ends one."""
+"""The finished stages of a run: list them, and load the model that ends one."""
 
 from configs.contract import ContractError
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
 from pretrain.model.mimo import MimoModel, build_model
+from pretrain.plan.layout import TrainConfig
 from pretrain.run import checkpoint
-from pretrain.run.launch import TrainConfig
 
 
 def finished_stages(root: str) -> dict[int, str]:
-    """Digest of the checkpoint of every finished stage, in order. Raises ContractError if there is none."""
+    """Return the digest of the final checkpoint of every finished stage, in order of stages.
+
+    Raises ContractError if no stage is finished.
+    """
     digests = {n: checkpoint.digest(root, n) for n in range(1, NUM_STAGES + 1)}
     found = {n: digest for n, digest in digests.items() if digest is not None}
     if not found:
@@ -17,9 +20,9 @@ def finished_stages(root: str) -> dict[int, str]:
 
 
 def whole_model(model: ModelConfig, stage: StageConfig, config: TrainConfig) -> MimoModel:
-    """All layers in this process, not trained, for a stage's rows and RoPE base.
+    """Build all layers in this process, untrained, for a stage's sequence length and RoPE base.
 
-    The caller has run launch.start or launch.start_alone.
+    Call launch.start or launch.start_alone first.
     """
     return build_model(
         model,
@@ -32,7 +35,7 @@ def whole_model(model: ModelConfig, stage: StageConfig, config: TrainConfig) -> 
 def finished_model(
     root: str, number: int, model: ModelConfig, stage: StageConfig, config: TrainConfig
 ) -> MimoModel:
-    """whole_model with the weights that end stage `number`, whatever parallelism wrote them."""
+    """Build `whole_model` with the weights that end stage `number`, written under any parallel layout."""
     built = whole_model(model, stage, config)
     checkpoint.load_weights(root, number, built)
     return built

@@ -1,13 +1,17 @@
-"""Held-out text, cut and packed, and what a model makes of it: bits per byte, and how good its draft head is.
+"""Held-out text packed into rows, and a model's scores on it: bits per byte and quality of the draft head.
 
-- bits_per_byte: main head, nats of the predicted tokens / ln 2 / bytes of their text. A document's first
-  token and its end marker are not predicted.
-- main_accuracy, mtp_accuracy: most probable word is the text's next / next but one.
-- agreement: on the text, the draft for x_{t+2} is the main head's own most probable word there.
-- sampling_overlap: on the text, sum over words of min(p, q) for x_{t+2}, p the main head's and q the draft's
-  probability: how often a drawn draft would stand. High while both know little; only evaluate.py asks for it.
-- greedy_acceptance: the same on the model's own greedy continuations of held-out prompts.
-evaluate.py measures finished stages with it, train.py the running model.
+- bits_per_byte: the main head's loss on the predicted tokens in nats / ln 2 / UTF-8 bytes of these tokens. A
+  document's first token and its end marker are not predicted.
+- main_accuracy: fraction of positions where the main head's most probable token is the next token.
+- mtp_accuracy: fraction of positions where the draft (the MTP layer's most probable token) is the token after
+  the next.
+- agreement: fraction of positions where the draft for x_{t+2} is the main head's most probable token for
+  x_{t+2}.
+- sampling_overlap: mean over positions of the sum over tokens of min(p, q) for x_{t+2}, where p is the main
+  head's probability and q the draft's. It is the expected acceptance rate of a sampled draft. It is also high
+  when both distributions are nearly uniform. Only evaluate.py computes it.
+- greedy_acceptance: as agreement, but on the model's own greedy continuations of held-out prompts.
+evaluate.py measures finished stages with this module, train.py the model in training.
 """
 
 import logging
@@ -23,38 +27,42 @@ from torch import Tensor
 from configs import tables
 from configs.recipe import Recipe
 from pretrain.decoding.generate import draft_chunk, read_chunk
+from pretrain.model.batch import Batch, make_batch
 from pretrain.model.kv_cache import KeyValueCache
-from pretrain.model.loss import Batch, make_batch, mtp_targets
+from pretrain.model.loss import mtp_targets
 from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
+from pretrain.plan.layout import TrainConfig, check_heldout_layout
 from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
-from pretrain.run.launch import TrainConfig, check_heldout_layout
+from pretrain.plan.token_files import GROUPS
 
 logger = logging.getLogger(__name__)
 
-GROUPS = ("math", "code", "prose")
 NUM_ROWS_IN_TRAINING = 8
-"""Rows of stage 1's sequence length a group is measured on while training. Ours: a quarter of evaluate.py's,
-because it is done again and again."""
+"""Rows of stage 1's sequence length per group, while training.
+
+Our choice: a quarter of evaluate.py's rows, because training measures repeatedly."""
 TOKENS_PER_FORWARD = 8192
 NUM_PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 8, 32, 24
-"""Continuations for greedy_acceptance. Ours: 8 x 24 drafts a group resolve about 7 points (two sigma)."""
+"""Number of prompts per group, tokens per prompt and new tokens per prompt for greedy_acceptance.
+
+Our choice: 8 x 24 drafts per group give the acceptance to within about 7 points (two sigma)."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Held-out text of one group, cut and packed for the model."""
+    """Held-out text of one group, packed into batches."""
 
     batches: tuple[Batch, ...]
     prompts: Tensor
-    """[prompts, PROMPT_TOKENS] int64: beginnings of documents."""
+    """[prompts, PROMPT_TOKENS] int64: the first tokens of documents."""
     num_bytes: int
-    """UTF-8 bytes of the text of all predicted tokens."""
+    """Number of UTF-8 bytes of all predicted tokens."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One checkpoint on one group; fractions in [0, 1], None where nothing could be counted."""
+    """A model's scores on one group (see the module's docstring). None where there was nothing to count."""
 
     bits_per_byte: float
     main_accuracy: float
@@ -68,18 +76,21 @@ class Scores:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The fixed samples that a running model is measured on."""
+    """The fixed samples on which a model in training is measured."""
 
     samples: dict[str, Sample]
 
     def measure(self, model: MimoModel) -> dict[str, float]:
-        """`heldout/<group>/<measurement>` of every sample. Called by all ranks; each computes the same."""
+        """Return the scores of every sample, named `heldout/<group>/<score>`.
+
+        All ranks call this, and each computes the same values.
+        """
         was_training = model.training
         model.eval()
         found = {
             f"heldout/{group}/{name}": value
             for group, sample in self.samples.items()
-            for name, value in asdict(score(model, sample)).items()
+            for name, value in asdict(heldout_scores(model, sample)).items()
             if value is not None and not name.startswith("num_")
         }
         model.train(was_training)
@@ -87,16 +98,19 @@ class HeldOut:
 
 
 def open_heldout(root: str, recipe: Recipe, config: TrainConfig) -> HeldOut:
-    """Samples of every held-out group, of stage 1's length.
+    """Read the samples of every held-out group, in rows of stage 1's sequence length.
 
-    Raises ConfigError if the layout splits rows or layers.
+    Raises ConfigError if the parallel layout splits rows or layers.
     """
     check_heldout_layout(config)
     return HeldOut(heldout_samples(root, recipe.stages[0].sequence_length, NUM_ROWS_IN_TRAINING))
 
 
 def heldout_samples(root: str, length: int, num_rows: int) -> dict[str, Sample]:
-    """Up to `num_rows` rows of every held-out group, and prompts; a group without a document is left out."""
+    """Read up to `num_rows` rows of every held-out group, and prompts.
+
+    Groups without a document are left out.
+    """
     tokenizer = read_tokenizer(root)
     found = {}
     for group in GROUPS:
@@ -105,19 +119,19 @@ def heldout_samples(root: str, length: int, num_rows: int) -> dict[str, Sample]:
         if documents:
             found[group] = make_sample(documents, tokenizer, length)
         else:
-            logger.warning("held-out %s: no document of two tokens; not evaluated", group)
+            logger.warning("held-out %s: no document of at least two tokens; group not evaluated", group)
     return found
 
 
 def read_tokenizer(root: str) -> Tokenizer:
-    """The run's own."""
+    """Read the tokenizer of the run."""
     return Tokenizer.from_str(
         tables.read_bytes(tables.table_path(root, "tokenizer"), "tokenizer.json").decode()
     )
 
 
 def _documents(table: tables.Table, limit: int) -> Iterator[list[int]]:
-    """Documents' tokens without their end marker, until `limit` of them can be predicted."""
+    """Yield documents' tokens without end markers, until `limit` tokens can be predicted."""
     total = 0
     for prefix in table.manifest.facts["prefixes"]:
         dataset = IndexedDataset(f"{table.path}/{prefix}")
@@ -131,7 +145,7 @@ def _documents(table: tables.Table, limit: int) -> Iterator[list[int]]:
 
 
 def make_sample(documents: Sequence[Sequence[int]], tokenizer: Tokenizer, length: int) -> Sample:
-    """Pack documents (without end markers) one after the other into rows of `length`; the rest is padding."""
+    """Pack documents (without end markers) one after the other into rows of `length`; pad the last row."""
     inputs, labels, starts, num_bytes = [], [], [], 0
     for text in documents:
         inputs += text[:-1]
@@ -153,8 +167,8 @@ def _num_bytes(tokenizer: Tokenizer, tokens: Sequence[int]) -> int:
 
 
 @torch.no_grad()
-def score(model: MimoModel, sample: Sample, with_overlap: bool = False) -> Scores:
-    """Every figure of one model on one group; the sampling overlap costs both heads once more."""
+def heldout_scores(model: MimoModel, sample: Sample, with_overlap: bool = False) -> Scores:
+    """Compute the scores of one model on one group; the sampling overlap runs both heads a second time."""
     device = next(model.parameters()).device
     has_draft = model.mtp_process
     # nats, main right, tokens, MTP right, agreeing, drafts, overlap
@@ -188,7 +202,10 @@ def score(model: MimoModel, sample: Sample, with_overlap: bool = False) -> Score
 
 
 def predict(model: MimoModel, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """[s, b, h] -> nats of the labels and most probable words, [b, s] each; logits exist chunk by chunk."""
+    """Return the labels' loss in nats and the most probable tokens, [b, s] each, of hidden states [s, b, h].
+
+    Logits are computed for HEAD_CHUNK_TOKENS positions at a time, to save memory.
+    """
     length, batch, _ = hidden.shape
     nats, best = [], []
     flat_labels = labels.t().flatten()
@@ -202,9 +219,11 @@ def predict(model: MimoModel, hidden: Tensor, labels: Tensor) -> tuple[Tensor, T
 
 
 def overlap(model: MimoModel, hidden: Tensor, drafted: Tensor, places: int = 1) -> Tensor:
-    """Sum over words of min(p, q), [b, s], p the main head's `places` on from where the draft's q was made.
+    """Return the sum over tokens of min(p, q), [b, s].
 
-    hidden, drafted: [s, b, h], of the two heads. 0 at the row's last `places` positions.
+    q is the draft's distribution at a position, p the main head's `places` positions later. hidden and
+    drafted, [s, b, h], are the inputs of the output layer for the main head and for the draft. The result is
+    0 at the last `places` positions of a row.
     """
     length, batch, _ = hidden.shape
     found = []
@@ -220,9 +239,10 @@ def overlap(model: MimoModel, hidden: Tensor, drafted: Tensor, places: int = 1) 
 
 @torch.no_grad()
 def greedy_acceptance(model: MimoModel, prompts: Tensor) -> float | None:
-    """Fraction of drafts for x_{t+2}, t+1 a generated token, that the main head then says greedily.
+    """Return the fraction of drafts that equal the main head's greedy token, on generated text.
 
-    prompts: [n, p]; None if there is none.
+    prompts: [n, p]. The drafts are those for x_{t+2} where x_{t+1} is a generated token. Returns None without
+    a prompt.
     """
     if not prompts.numel():
         return None
@@ -233,7 +253,7 @@ def greedy_acceptance(model: MimoModel, prompts: Tensor) -> float | None:
         read.append(states.for_draft)
         new = model.logits(states.hidden[-1]).argmax(-1, keepdim=True)
         tokens = torch.cat([tokens, new], dim=1)
-    first = prompts.size(1) - 1  # its next token is the first generated one
+    first = prompts.size(1) - 1  # the position before the first generated token
     hidden = draft_chunk(model, cache, torch.cat(read), tokens[:, 1:], 0)[first:-1]
     drafts = model.logits(hidden).argmax(-1).t()  # [n, NEW_TOKENS - 1]
     return float((drafts == tokens[:, first + 2 :]).float().mean())

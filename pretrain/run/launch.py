@@ -1,22 +1,20 @@
-"""How a training run sits on its machine: train.toml, process groups, signals.
+"""How a process joins a training run: process groups, determinism, signals.
 
-From torchrun's environment, or one process alone. Nothing here changes what is learned, but rounding.
+The ranks come from torchrun's environment; without it one process is the whole run.
 """
 
 import os
 import signal
 from collections.abc import Callable
-from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Gt
 from megatron.core import parallel_state
 from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 
-from configs.loader import Config, ConfigError
-from configs.recipe import NonNegative, Positive
+from configs.loader import ConfigError
 from pretrain.model import compat
 from pretrain.model.mimo import start_single_process
+from pretrain.plan.layout import TrainConfig, ranks_per_model
 
 SAVE, STOP = 1, 2
 """What a signal asks of the loop: a checkpoint (SIGUSR1), or a checkpoint and the end (SIGTERM)."""
@@ -24,57 +22,9 @@ SAVE, STOP = 1, 2
 CUBLAS_WORKSPACE = ":4096:8"  # what torch.use_deterministic_algorithms asks for on CUDA (torch's docs)
 
 
-class TrainConfig(Config):
-    """train.toml."""
-
-    micro_batch_tokens: Positive
-    """Tokens of one forward pass on one rank: so many whole sequences, at least one."""
-    tensor_parallel: Positive
-    pipeline_parallel: Positive
-    context_parallel: Positive
-    """Ranks that share a row's positions; for rows too long for one."""
-    precision: Literal["fp32", "bf16"]
-    recompute: bool
-    """Recompute every layer's activations in the backward pass."""
-    deterministic: bool
-    """The same layout gives the same bits again; kernels that cannot are refused (slower on a GPU)."""
-    checkpoint_every_steps: Positive
-    kept_checkpoints: Positive
-    """Of the running stage; of finished stages the last one is kept."""
-    heldout_every_steps: NonNegative
-    """Measure bits per byte and the draft head on held-out text so often; 0: never."""
-    spike_sigmas: Annotated[float, Ge(0.0)]
-    """Skip a step whose loss or gradient norm is so many standard deviations high; 0: only if not finite."""
-    max_skipped_steps: Positive
-    """So many skipped steps in a row, and the run goes back to its last checkpoint."""
-    wandb_project: str
-    """Weights & Biases project that mirrors TensorBoard (its package is not in the lock); empty: none."""
-    cpu_threads: Positive
-    """Of torch, where there is no GPU; part of the arithmetic, so stated."""
-    num_gpus: Positive
-    """GPUs that preflight plans for."""
-    flops_utilisation: Annotated[float, Gt(0.0)]
-    """Share of a GPU's peak that preflight counts on."""
-
-
 def device() -> str:
     """Where tensors of this run live."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def ranks_per_model(config: TrainConfig) -> int:
-    """Processes that hold one replica between them."""
-    return config.tensor_parallel * config.pipeline_parallel * config.context_parallel
-
-
-def check_heldout_layout(config: TrainConfig) -> None:
-    """Refuse to measure on held-out text where a rank does not see whole rows and all layers. ConfigError."""
-    if config.heldout_every_steps and config.pipeline_parallel * config.context_parallel > 1:
-        raise ConfigError(
-            f"train.toml: heldout_every_steps is {config.heldout_every_steps} with pipeline_parallel "
-            f"{config.pipeline_parallel} and context_parallel {config.context_parallel}; "
-            "remedy: set it to 0 and run make evaluate after each stage"
-        )
 
 
 def start_alone(config: TrainConfig) -> None:

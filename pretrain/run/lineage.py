@@ -1,6 +1,6 @@
-"""From a training sample back to its documents: sample -> bucket -> tokens -> spans.parquet -> doc_id.
+"""Find the documents of a training sample: sample -> bucket -> tokens -> spans.parquet -> doc_id.
 
-Cost: one read of a bucket's spans for each bucket asked for; nothing of it happens while training goes well.
+Training uses this only when it reports a bad step. Cost: one read of the bucket's spans.parquet per bucket.
 """
 
 import numpy as np
@@ -14,9 +14,10 @@ from pretrain.run.samples import StageData
 def documents_of_samples(
     root: str, data: StageData, first: int, count: int, drawn: npt.NDArray[np.int64], sequence_length: int
 ) -> dict[str, list[str]]:
-    """Bucket -> ids of the documents that samples first .. first + count - 1 of a stage touch, in order.
+    """Return, per bucket, the ids of the documents in samples first .. first + count - 1 of a stage.
 
-    `drawn` is the state before the first of them (StageData.drawn(first)); it is not changed.
+    The ids are in the bucket's order. `drawn` is the state before the first of these samples, as
+    StageData.drawn(first) returns it; it is not changed.
     """
     drawn = drawn.copy()
     places: dict[int, list[npt.NDArray[np.int64]]] = {}
@@ -25,14 +26,18 @@ def documents_of_samples(
             data.streams[choice].places(int(drawn[choice]), sequence_length)[:-1]
         )
         drawn[choice] += 1
-    return {
-        data.streams[choice].bucket: _doc_ids(root, data.streams[choice].bucket, np.concatenate(found))
-        for choice, found in sorted(places.items())
-    }
+    documents = {}
+    for choice, offsets in sorted(places.items()):
+        bucket = data.streams[choice].taken.bucket
+        documents[bucket] = _doc_ids(root, bucket, np.concatenate(offsets))
+    return documents
 
 
 def _doc_ids(root: str, bucket: str, places: npt.NDArray[np.int64]) -> list[str]:
-    """Ids of the documents that hold these token offsets of a bucket. Raises ContractError if spans lack."""
+    """Return the ids of the documents that hold these token offsets of a bucket.
+
+    Raises ContractError if the bucket has no readable spans.parquet.
+    """
     path = tables.table_path(root, f"tokens/{bucket}")
     try:
         [batch] = list(tables.read_part(f"{path}/spans.parquet", batch_rows=1 << 31))

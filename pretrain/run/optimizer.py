@@ -1,8 +1,9 @@
-"""Megatron-Core's AdamW, its learning rate set from the schedule, torch's Adam made to resume exactly.
+"""Megatron-Core's AdamW with a learning rate per step and exact resume from a checkpoint.
 
-Without Transformer Engine and apex, megatron-core 0.16.1's DistributedOptimizer fails to load a checkpoint of
-torch's AdamW (it asks for a `step` that is no tensor), and would give all parameters one shared step counter,
-which then counts once per parameter: a silently wrong bias correction. TorchAdamOptimizer mends both.
+Without Transformer Engine and apex, megatron-core 0.16.1's DistributedOptimizer uses torch's AdamW and has
+two faults. It fails to load a checkpoint, because it expects a `step` that is not a tensor. And it gives all
+parameters one shared step counter, which then rises once per parameter: the bias correction would silently be
+wrong. TorchAdamOptimizer corrects both.
 """
 
 import megatron.core.optimizer as megatron_optimizer
@@ -15,7 +16,7 @@ from configs.recipe import ScheduleConfig
 
 
 class TorchAdamOptimizer(DistributedOptimizer):
-    """DistributedOptimizer whose checkpoints of torch.optim.AdamW load, with a step counter per parameter."""
+    """A DistributedOptimizer that loads checkpoints of torch's AdamW and counts steps per parameter."""
 
     def _set_main_param_and_optimizer_states(self, model_param, tensors):
         group, order = self.model_param_group_index_map[model_param]
@@ -36,11 +37,11 @@ class TorchAdamOptimizer(DistributedOptimizer):
 def build_optimizer(
     model: DistributedDataParallel, schedule: ScheduleConfig, bf16: bool
 ) -> MegatronOptimizer:
-    """AdamW over `model` with fp32 master weights and moments, sharded over data-parallel ranks."""
+    """Build AdamW for `model` with fp32 master weights and moments, sharded over data-parallel ranks."""
     config = OptimizerConfig(
         optimizer="adam",
         lr=schedule.learning_rate[0].start,
-        min_lr=0.0,  # unused, but megatron-core subtracts it
+        min_lr=0.0,  # not used here, but megatron-core computes with it
         adam_beta1=schedule.adam_beta1,
         adam_beta2=schedule.adam_beta2,
         adam_eps=schedule.adam_epsilon,
@@ -51,29 +52,36 @@ def build_optimizer(
         use_distributed_optimizer=True,
     )
     if not HAVE_APEX_OR_TE:
-        megatron_optimizer.DistributedOptimizer = TorchAdamOptimizer  # get_megatron_optimizer names it so
+        # get_megatron_optimizer takes the class from this name of its module.
+        megatron_optimizer.DistributedOptimizer = TorchAdamOptimizer
     optimizer = get_megatron_optimizer(config, [model])
     if not HAVE_APEX_OR_TE:
         for group in optimizer.param_groups:
-            group["fused"] = True  # one pass over memory; megatron-core asks torch for its default, many
+            group["fused"] = True  # one pass over memory; torch's default makes several
     return optimizer
 
 
 def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight_decay: float) -> None:
-    """Give every parameter group its rate and decay (megatron-core exempts biases and norms from decay)."""
+    """Set the learning rate and weight decay of every parameter group.
+
+    In megatron-core, biases and norms have no weight decay.
+    """
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * group.get("lr_mult", 1.0)
         group["weight_decay"] = weight_decay * group.get("wd_mult", 1.0)
 
 
 def gradient_norm(optimizer: MegatronOptimizer) -> float:
-    """Norm of the whole gradient before clipping, the same on every rank; the weights stay as they are."""
+    """Return the norm of the whole gradient before clipping, the same on every rank.
+
+    Weights do not change.
+    """
     optimizer.prepare_grads()
     return float(optimizer.get_grad_norm())
 
 
 def prepare_to_load(optimizer: MegatronOptimizer) -> None:
-    """Allocate the states that a checkpoint is loaded into; a fresh optimizer has none."""
+    """Allocate the state tensors that a checkpoint is loaded into; a new optimizer has none."""
     for part in optimizer.chained_optimizers:
         if not part.optimizer.state:
             part._init_optimizer_states_with_dummy_values()

@@ -1,7 +1,8 @@
-"""Refuse a pickle that names anything but what a checkpoint's metadata consists of, before it is executed.
+"""Find pickles that name anything except the classes of a checkpoint's metadata, before they are executed.
 
-torch reads a distributed checkpoint's `.metadata` with pickle.load, which runs whatever callable the file
-names. Here its instructions are read, not run: the names it would import must all be on the list.
+torch reads a distributed checkpoint's `.metadata` with pickle.load, which calls every callable that the file
+names. This module parses the pickle's instructions without running them; each name that the pickle would
+import must be on a list.
 """
 
 import pickletools
@@ -37,14 +38,16 @@ ALLOWED = frozenset(
         ("collections", "OrderedDict"),
     )
 )
-"""Every global that torch 2.11 to 2.13 writes for the tensors of a model and its optimizer: classes that hold
-data, and the table of layouts. Found by saving checkpoints and listing what they name."""
+"""Every global that torch 2.11 to 2.13 writes for the tensors of a model and its optimizer.
+
+These are classes that hold data, and a function that looks up memory layouts. The list was made by saving
+checkpoints and listing the names in them."""
 
 
 def forbidden_globals(path: Path) -> list[str]:
-    """Names outside the list that `.metadata` or `common.pt` in a checkpoint folder would import, or a fault.
+    """Return the names that `.metadata` and `common.pt` in a checkpoint folder would import against the list.
 
-    An unreadable pickle is a fault too: nothing is loaded that was not understood.
+    A pickle that cannot be parsed gives an entry too, so that it is never loaded. [] means safe.
     """
     found = []
     for name in (METADATA, COMMON):
@@ -58,29 +61,29 @@ def forbidden_globals(path: Path) -> list[str]:
 
 
 def _zipped(path: Path) -> bytes:
-    """The pickle inside a file of torch.save, found as torch.load finds it.
+    """Return the pickle inside a file of torch.save, read with torch's own zip reader.
 
-    Two readers of one zip can be made to see two pickles. Raises ValueError or RuntimeError if it is no such
-    file.
+    Another zip reader could be made to see another pickle in the same file. Raises ValueError or RuntimeError
+    if torch.save cannot have written the file.
     """
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-            raise ValueError("compressed, as torch.save never writes it")
-        if file.read(4) != b"PK\x03\x04":  # torch would take what stands before the archive for a pickle
-            raise ValueError("something stands before the archive")
+            raise ValueError("the archive is compressed, which torch.save never does")
+        if file.read(4) != b"PK\x03\x04":  # torch would load bytes before the archive as a pickle
+            raise ValueError("there are bytes before the archive")
     pickled: bytes = torch._C.PyTorchFileReader(str(path)).get_record("data.pkl")
     return pickled
 
 
 def _globals(pickled: bytes) -> set[tuple[str, str]]:
-    """(module, name) of everything that a pickle would import. Raises ValueError if it is not one.
+    """Return (module, name) of everything that a pickle would import. Raises ValueError if it is no pickle.
 
-    A name that is put together at load time (STACK_GLOBAL of anything but two constant strings) is reported
-    as ("?", "?"): it cannot be on the list.
+    A name that is computed at load time (STACK_GLOBAL of anything but two constant strings) is returned as
+    ("?", "?"), which is never on the list.
     """
     found: set[tuple[str, str]] = set()
     memo: dict[int, str | None] = {}
-    stack: list[str | None] = []  # constant strings where they are known, in the order they were pushed
+    stack: list[str | None] = []  # pushed values, in order: constant strings, None for everything else
     for operation, argument, _ in pickletools.genops(pickled):
         name = operation.name
         if name in ("SHORT_BINUNICODE", "BINUNICODE", "UNICODE", "BINUNICODE8"):

@@ -1,8 +1,9 @@
-"""What a run says of itself: train/metrics.jsonl, train/incidents.jsonl, TensorBoard. On the last rank.
+"""The log of a training run, written by the last rank to <root>/train/.
 
-A line of metrics.jsonl is a function of the seed but for what stands under `time/`; on resume the file is cut
-back to the checkpoint, so an interrupted run logs what an unbroken one does. incidents.jsonl names the steps
-that were skipped, rolled back or passed over, and the documents that were in them.
+metrics.jsonl has one line per step; TensorBoard's files hold the same values. The values depend on the seed
+alone, except those named `time/...`. On resume, the lines after the checkpoint are removed, so an interrupted
+run logs the same as an uninterrupted one. incidents.jsonl names the steps that were skipped, rolled back or
+left out, and the documents in their batches.
 """
 
 import json
@@ -25,13 +26,13 @@ from pretrain.run.checkpoint import Position
 logger = logging.getLogger("pretrain.train")
 
 LINES_EVERY_STEPS = 10
-"""A line on the terminal so often. Ours."""
+"""Steps per line on the terminal. Our choice."""
 
 
 class TrainingLog:
-    """The open files of one run."""
+    """The open log files of one run."""
 
-    def __init__(self, root: str, position: Position, model: ModelConfig, wandb_project: str) -> None:
+    def __init__(self, root: str, position: Position, model: ModelConfig, wandb_project: str | None) -> None:
         folder = Path(root.removeprefix("file://")) / "train"
         folder.mkdir(parents=True, exist_ok=True)
         self.model = model
@@ -43,11 +44,11 @@ class TrainingLog:
         self.started = time.monotonic()
 
     def cut(self, step: int) -> None:
-        """Forget the metrics of every step after `step`."""
+        """Remove the metrics of every step after `step`."""
         _cut(self.metrics_path, step)
 
     def step(self, step: Step, position: Position, values: Mapping[str, float], num_ranks: int) -> None:
-        """One line for the step that ended at `position`; the time since the last line is the step's."""
+        """Log the step that ended at `position`. Its duration is the time since the line before."""
         seconds = time.monotonic() - self.started
         self.started = time.monotonic()
         values = {
@@ -71,7 +72,7 @@ class TrainingLog:
             )  # fmt: skip
 
     def incident(self, position: Position, what: str, why: str, documents: Mapping[str, list[str]]) -> None:
-        """Record a skipped step or a rollback, and which documents of which bucket were in the batch."""
+        """Record a skipped step or a rollback, with the ids of the batch's documents per bucket."""
         where = {"step": position.step, "stage": position.stage, "tokens_seen": position.tokens_seen}
         _append(self.incidents_path, where | {"what": what, "why": why, "documents": documents})
         named = [name for names in documents.values() for name in names]
@@ -80,11 +81,14 @@ class TrainingLog:
         )
 
     def close(self) -> None:
-        """Flush TensorBoard."""
+        """Write out TensorBoard's buffered events."""
         self.board.close()
 
     def _clock(self, step: Step, seconds: float, num_ranks: int) -> dict[str, float]:
-        """Rate and memory; on GPUs also the share of their peak, attention counted half and in full."""
+        """Return tokens per second and peak memory; on GPUs also the model FLOPs utilisation (MFU).
+
+        `causal` counts half of the attention matrix, `full` counts all of it.
+        """
         rate = step.tokens / seconds
         found = {"time/tokens_per_second": round(rate, 1), "time/peak_memory_bytes": peak_memory_bytes()}
         if torch.cuda.is_available():
@@ -95,16 +99,16 @@ class TrainingLog:
         return found
 
 
-def _start_wandb(project: str, folder: Path) -> None:
-    """Let Weights & Biases mirror what TensorBoard gets. Raises ConfigError without its package."""
-    if not project:
+def _start_wandb(project: str | None, folder: Path) -> None:
+    """Let Weights & Biases mirror TensorBoard's values. Raises ConfigError if wandb is not installed."""
+    if project is None:
         return
     try:
         import wandb
     except ModuleNotFoundError:
         raise ConfigError(
             f"train.toml: wandb_project is {project!r}, but wandb is not installed; "
-            'remedy: pip install wandb, or set it to ""'
+            "remedy: pip install wandb, or remove the key"
         ) from None
     wandb.init(project=project, dir=str(folder), sync_tensorboard=True)
 
@@ -115,7 +119,7 @@ def _append(path: Path, row: Mapping[str, object]) -> None:
 
 
 def _cut(path: Path, step: int) -> None:
-    """Keep the whole lines of steps up to `step`."""
+    """Keep the complete lines of steps up to `step`."""
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []:
         if line.endswith("\n") and json.loads(line)["step"] <= step:

@@ -1,10 +1,12 @@
-"""Run small Python programs that nobody has read, and bring back what their calls returned.
+"""Run small untrusted Python programs in a sandbox, and return the results of calls to their functions.
 
-Full isolation: bubblewrap (no network, no files but /usr, own process table, no new privileges) + a seccomp
-filter + rlimits, as nobody where we are root. Without bubblewrap only code written by our own families runs:
-in a child with rlimits, an empty environment, a temporary folder and an isolated interpreter; model-written
-code is refused. Not covered: faults of the kernel, side channels (run the job in gVisor or a VM).
-Cost: about 60 ms for a sandbox and 3 ms for each program in it. Model-written programs get one each.
+With bubblewrap, a program has no network, no files except /usr, its own process table and no new privileges;
+a seccomp filter and rlimits bound it further, and if this process runs as root, the program runs as nobody.
+Without bubblewrap, only code written by our own families runs, in a child process with rlimits, an empty
+environment, a temporary folder and an isolated interpreter; code written by a model is refused. The sandbox
+does not protect against faults of the kernel and side channels (for these, run the job in gVisor or a VM).
+Cost: about 60 ms per sandbox and 3 ms per program in it. Each program written by a model gets its own
+sandbox.
 """
 
 import json
@@ -28,11 +30,11 @@ NOBODY = 65_534
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one program."""
+    """Limits of one program."""
 
     timeout_s: int
-    """Processor and wall seconds."""
-    # Ours: an isolated interpreter needs 30 MB of address space; the tasks' lists are tiny.
+    """Limit of processor time, and of wall time, in seconds."""
+    # Our choice: an isolated interpreter needs 30 MB of address space, and the problems' lists are tiny.
     max_memory_bytes: int = 256 << 20
     max_file_bytes: int = 1 << 20
     max_output_bytes: int = 64 << 10
@@ -40,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Program:
-    """Code and the calls to evaluate after it."""
+    """Code, and the calls that are evaluated after it has run."""
 
     code: str
     calls: tuple[str, ...]
@@ -48,25 +50,26 @@ class Program:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came back: per call a repr or None (it raised, or was not reached), and how the program ended."""
+    """The results of a program's calls, and how the program ended."""
 
     values: tuple[str | None, ...]
+    """Per call the repr of its value; None if it raised an exception or never ran."""
     ended: Literal["done", "timeout", "output_limit", "crashed"]
 
 
 def has_bubblewrap() -> bool:
-    """True if bubblewrap is installed and may make its namespaces here (many containers forbid it)."""
+    """Return True if bubblewrap is installed and may create namespaces here (many containers forbid it)."""
     if shutil.which("bwrap") is None:
         return False
     probe: dict[str, object] = {"limits": asdict(Limits(1)), "programs": []}
     try:
         return _run_job(probe, isolated=True, timeout_s=20) == []
-    except (PermissionError, FileNotFoundError):  # there, but not for the user that we become
+    except (PermissionError, FileNotFoundError):  # installed, but the user nobody may not run it
         return False
 
 
 def require_isolation(author: Author, isolated: bool) -> None:
-    """Raise ConfigError if code of this author may not run here."""
+    """Raise ConfigError if code of this author may not run on this machine."""
     if author == "model" and not isolated:
         raise ConfigError(
             "sandbox: code written by a model cannot be run without bubblewrap; remedy: install bubblewrap "
@@ -77,13 +80,13 @@ def require_isolation(author: Author, isolated: bool) -> None:
 def run_programs(
     programs: Sequence[Program], limits: Limits, author: Author, isolated: bool
 ) -> list[Outcome]:
-    """Run each program once; the outcomes are in order. `isolated`: what has_bubblewrap() said.
+    """Run each program once and return the outcomes in order. `isolated` is the result of has_bubblewrap().
 
-    Raises ConfigError if the code is a model's and there is no bubblewrap.
+    Raises ConfigError if a model wrote the code and there is no bubblewrap.
     """
     if programs:
         require_isolation(author, isolated)
-    # A model's program must not sit beside another one: they could tamper with each other's process.
+    # Programs written by a model never share a sandbox: one could tamper with the process of another.
     size = 1 if author == "model" else max(1, len(programs))
     outcomes: list[Outcome] = []
     for start in range(0, len(programs), size):
@@ -100,7 +103,7 @@ def run_programs(
 
 
 def _outcome(program: Program, line: object) -> Outcome:
-    """Read what the sandbox printed about one program; anything unexpected in it is a crash."""
+    """Parse the sandbox's line about one program; anything unexpected in it counts as a crash."""
     values: list[str | None] = []
     ended = "crashed"
     if isinstance(line, dict) and line.get("outcome") in ("done", "timeout", "output_limit"):
@@ -108,21 +111,22 @@ def _outcome(program: Program, line: object) -> Outcome:
         for text in line.get("lines", []):
             try:
                 reply = json.loads(text)
-            except (ValueError, RecursionError):  # a program can write what it likes to the pipe itself
+            except (ValueError, RecursionError):  # a program can write anything to the pipe
                 continue
             value = reply.get("value") if isinstance(reply, dict) else None
-            # No repr has lone surrogates, and no table takes them.
+            # A repr never has lone surrogates, and a table cannot store them.
             values.append(value.encode("utf-8", "replace").decode() if isinstance(value, str) else None)
     if ended == "done" and len(values) != len(program.calls):
-        ended = "crashed"  # it left before its calls were made, or wrote more than their results
+        ended = "crashed"  # the program ended before its calls ran, or wrote more than their results
     padded = [*values[: len(program.calls)], *[None] * (len(program.calls) - len(values))]
     return Outcome(tuple(padded), ended)  # type: ignore[arg-type]
 
 
 def _run_job(job: dict[str, object], isolated: bool, timeout_s: float) -> list[object] | None:
-    """Start one sandbox, give it the job, return its lines; None if it could not start or was killed.
+    """Start one sandbox, send it the job and return its lines; None if it did not start or was killed.
 
-    The output is bounded by the child: programs x max_output_bytes, from a process that runs our text only.
+    The sandbox bounds its output to programs x max_output_bytes; the process that writes it runs our code
+    only.
     """
     source = Path(__file__).with_name("sandbox_child.py").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="sandbox-") as folder, tempfile.TemporaryFile() as seccomp:
@@ -137,7 +141,7 @@ def _run_job(job: dict[str, object], isolated: bool, timeout_s: float) -> list[o
             "-c",
             source,
         ]
-        as_nobody = isolated and os.geteuid() == 0  # as root rlimits on processes do not bind
+        as_nobody = isolated and os.geteuid() == 0  # the kernel does not enforce RLIMIT_NPROC for root
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             cwd="/" if isolated else folder, env={}, start_new_session=True,
@@ -162,22 +166,23 @@ def _run_job(job: dict[str, object], isolated: bool, timeout_s: float) -> list[o
 
 
 def _interpreter(isolated: bool) -> str:
-    """Only /usr exists inside bubblewrap: its Python there, ours otherwise."""
+    """Return the interpreter's path: inside bubblewrap, where only /usr exists, /usr's; else this one."""
     if not isolated:
         return sys.executable
     found = shutil.which("python3", path="/usr/bin:/usr/local/bin")
     if found is None:
         raise ConfigError(
-            "sandbox: no /usr/bin/python3 to run inside bubblewrap; remedy: apt install python3"
+            "sandbox: there is no /usr/bin/python3, which bubblewrap needs; remedy: apt install python3"
         )
     return found
 
 
 def _bubblewrap(seccomp_fd: int) -> list[str]:
-    """The command line up to the program: namespaces, an empty file system with a read-only /usr, rlimits.
+    """Return the command line before the program: namespaces, a file system with a read-only /usr, rlimits.
 
-    Only /tmp can be written: / and /dev are memory without a bound of their own. The child is process 1, into
-    which no program can look; bubblewrap's own would show the pipe of our results in /proc.
+    Only /tmp is writable, because / and /dev are in memory without a size limit. The sandbox's process has
+    number 1, so no program can read it through /proc; if bubblewrap's own process had number 1, /proc would
+    show programs the pipe of the results.
     """
     links = [part for name in ("lib", "lib64", "bin") for part in ("--symlink", f"usr/{name}", f"/{name}")]
     return [

@@ -1,8 +1,8 @@
-"""Runs inside the sandbox (python -I -S -c <this text>): programs in, what their calls returned out.
+"""The process inside the sandbox (python -I -S -c <this text>): runs programs and prints their results.
 
-Reads one JSON job from stdin: limits and programs. For each program it forks, limits the fork, executes the
-code and evaluates the calls; it prints one JSON line a program. Standard library only; expected results
-never come in here, so a program cannot know what it should return.
+It reads one JSON job, limits and programs, from stdin. For each program it forks, limits the fork, executes
+the code and evaluates the calls; then it prints one JSON line per program. It uses only the standard library.
+Expected results never enter the sandbox, so a program cannot know what it should return.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 
 def run_calls(code: str, calls: list[str], reply: int) -> None:
-    """Execute the code, then write the repr of every call's value, one JSON line each."""
+    """Execute the code, then write one JSON line per call with the repr of its value or its error."""
     namespace: dict[str, object] = {"__name__": "solution"}
     exec(compile(code, "solution.py", "exec"), namespace)
     for call in calls:
@@ -30,8 +30,10 @@ def run_calls(code: str, calls: list[str], reply: int) -> None:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Bound the fork: processor seconds, memory, file sizes, open files, no core, no process or thread of its
-    own (each would have the same memory again, and could outlive it)."""
+    """Limit the fork's processor seconds, memory, file sizes and open files; forbid core dumps.
+
+    It may also start no process or thread: each would get the full memory limit again, and could outlive it.
+    """
     resource.setrlimit(resource.RLIMIT_CPU, (limits["timeout_s"], limits["timeout_s"] + 1))
     resource.setrlimit(resource.RLIMIT_AS, (limits["max_memory_bytes"],) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["max_file_bytes"],) * 2)
@@ -41,7 +43,7 @@ def limit(limits: dict[str, int]) -> None:
 
 
 def child(program: dict[str, Any], limits: dict[str, int], reply: int) -> NoReturn:
-    """The fork's life; never returns."""
+    """Run one program in the fork; never returns."""
     try:
         os.setsid()
         null = os.open(os.devnull, os.O_RDWR)
@@ -57,7 +59,10 @@ def child(program: dict[str, Any], limits: dict[str, int], reply: int) -> NoRetu
 
 
 def collect(pid: int, reply: int, limits: dict[str, int]) -> tuple[str, bytes]:
-    """What the fork wrote, capped in bytes and wall time; then kill its whole session."""
+    """Read the fork's output up to the limits of bytes and wall time, then kill its whole session.
+
+    Returns how the program ended, and the output.
+    """
     deadline, data, outcome = time.monotonic() + limits["timeout_s"], b"", "done"
     while True:
         left = deadline - time.monotonic()
@@ -81,7 +86,7 @@ def collect(pid: int, reply: int, limits: dict[str, int]) -> tuple[str, bytes]:
 
 
 def main() -> None:
-    """Serve one job."""
+    """Run one job."""
     with contextlib.suppress(AttributeError):  # not on macOS
         ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE: forks cannot open our pipes through /proc
     job = json.load(sys.stdin)

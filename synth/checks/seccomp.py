@@ -6,8 +6,8 @@ from typing import IO
 
 from configs.loader import ConfigError
 
-# Ours: what reaches other processes, namespaces, keys, the kernel or its counters, and memory that no rlimit
-# counts (System V segments and queues); the tasks need none of it.
+# Our choice: calls that reach other processes, namespaces, keys, the kernel or its counters, and memory that
+# no rlimit counts (System V segments and queues). The problems need none of them.
 DENIED = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "userfaultfd", "personality"),
     *("mount", "umount2", "pivot_root", "move_mount", "fsopen", "fsconfig", "fsmount", "open_tree"),
@@ -19,7 +19,7 @@ CLONE_NEWUSER = 0x10000000  # linux/sched.h
 
 
 def write_filter(file: IO[bytes]) -> None:
-    """Write the filter to an open file. Raises ConfigError if libseccomp is missing."""
+    """Write the filter program to an open file. Raises ConfigError if libseccomp is missing."""
     try:
         import pyseccomp
     except (ImportError, RuntimeError, OSError) as error:
@@ -34,7 +34,7 @@ def write_filter(file: IO[bytes]) -> None:
         "clone",
         pyseccomp.Arg(0, pyseccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER),
     )
-    # clone3 hides its flags from the filter; "not implemented" makes libc use clone.
+    # A filter cannot read the flags of clone3; the error "not implemented" makes libc use clone instead.
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     rules.add_rule(
         pyseccomp.ERRNO(errno.EPERM), "socket", pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX))

@@ -1,7 +1,7 @@
-"""Check programs against unit tests: calls run in the sandbox, results are compared out here.
+"""Check programs against unit tests: calls run in the sandbox, results are compared outside it.
 
-The expected values never enter the sandbox, so a program cannot read them, patch the comparison, print a
-pass line or leave early to look right.
+The expected values never enter the sandbox, so a program cannot read them, change the comparison, print a
+success message or exit early to appear correct.
 """
 
 import ast
@@ -18,12 +18,12 @@ Verdict = Literal["passed", "failed", "no_code", "timeout"]
 
 @dataclass(frozen=True)
 class CodeCheck:
-    """Verdict on one program and the share of its tests that passed."""
+    """The verdict on one program and the fraction of its tests that passed."""
 
     verdict: Verdict
     passed_fraction: float
     detail: str
-    """The first test that failed and what came instead; empty if none did."""
+    """The first failed test and the value that came instead; empty if none failed."""
 
 
 def verify_code(
@@ -32,7 +32,10 @@ def verify_code(
     author: Author,
     isolated: bool,
 ) -> list[CodeCheck]:
-    """Check (code, tests) pairs, in order. Raises ConfigError where this author's code may not run."""
+    """Check (code, tests) pairs; the results are in order.
+
+    Raises ConfigError if the code may not run here.
+    """
     programs = [
         Program(code, tuple(test.call for test in tests)) for code, tests in solutions if code is not None
     ]
@@ -40,12 +43,12 @@ def verify_code(
     return [
         CodeCheck("no_code", 0.0, "no Python block in the solution")
         if code is None
-        else _judge(tests, next(outcomes))
+        else _compare(tests, next(outcomes))
         for code, tests in solutions
     ]
 
 
-def _judge(tests: tuple[CodeTest, ...], outcome: Outcome) -> CodeCheck:
+def _compare(tests: tuple[CodeTest, ...], outcome: Outcome) -> CodeCheck:
     results = [
         value is not None and same_value(value, test.expected)
         for test, value in zip(tests, outcome.values, strict=True)
@@ -60,9 +63,9 @@ def _judge(tests: tuple[CodeTest, ...], outcome: Outcome) -> CodeCheck:
 
 
 def same_value(got: str, expected: str) -> bool:
-    """True if two Python literals are equal in type and value; floats to a relative 1e-9.
+    """Return True if two Python literals are equal in type and value; floats may differ by a relative 1e-9.
 
-    What is not a literal is not equal: a program that returns an object with a clever repr gains nothing.
+    A text that is not a literal is never equal, so an object with a made-up repr cannot pass a test.
     """
     try:
         return _same(ast.literal_eval(got), ast.literal_eval(expected))
@@ -78,7 +81,7 @@ def _same(got: object, expected: object) -> bool:
     if isinstance(got, list | tuple) and isinstance(expected, list | tuple):
         return len(got) == len(expected) and all(map(_same, got, expected))
     if isinstance(got, dict) and isinstance(expected, dict):
-        by_key = {repr(key): value for key, value in got.items()}  # 1, 1.0 and True are one key, not one repr
+        by_key = {repr(key): value for key, value in got.items()}  # 1, 1.0 and True are equal as keys
         wanted = {repr(key): value for key, value in expected.items()}
         return by_key.keys() == wanted.keys() and all(_same(by_key[key], wanted[key]) for key in wanted)
     if isinstance(got, set) and isinstance(expected, set):

@@ -1,8 +1,8 @@
-"""Compare a LaTeX answer with the reference: math-verify in a child process that can be killed.
+"""Compare a LaTeX answer with the reference, with math-verify in a child process that can be killed.
 
-One child serves many pairs (starting it costs about a second); a pair that its alarms cannot end, or that
-breaks it, costs its life, and the next pair gets a new one. A timeout is a verdict of its own. A comparison
-that runs out of memory inside sympy may read `different`; it never reads `equal`.
+One child compares many pairs, because starting it costs about a second. A child that crashes, or that does
+not stop at its own time limit, is killed, and the next pair gets a new child. `timeout` is a separate
+verdict. A comparison that runs out of memory inside sympy may give `different`; it never gives `equal`.
 """
 
 import json
@@ -16,17 +16,17 @@ from typing import IO, Literal, cast
 
 Verdict = Literal["equal", "different", "unparsed", "timeout"]
 
-# Ours: the longest right answer of the families has about 80 characters; beyond this sympy only burns time.
+# Our choice: the longest right answer of the families has about 80 characters; longer ones only cost time.
 MAX_ANSWER_CHARS = 1_000
-# Ours: sympy, math-verify and its grammar need 0.4 GiB of address space; the rest is room for big integers.
+# Our choice: sympy, math-verify and its grammar need 0.4 GiB of address space; big integers may use the rest.
 MAX_MEMORY_BYTES = 1 << 30
 _START_TIMEOUT_S = 120.0
-# The child's own alarm comes first; this covers what alarms cannot interrupt.
+# Additional wait after the child's own alarms, for code that alarms cannot interrupt.
 _GRACE_S = 2.0
 
 
 class MathVerifier:
-    """Holds the child process; use as a context manager."""
+    """Owns the child process. Use it as a context manager."""
 
     def __init__(self, timeout_s: int, max_memory_bytes: int = MAX_MEMORY_BYTES) -> None:
         self._timeout_s = timeout_s
@@ -42,7 +42,10 @@ class MathVerifier:
         self._stop()
 
     def verify(self, pairs: Iterable[tuple[str, str | None]]) -> list[Verdict]:
-        """Verdicts on (reference, answer) pairs, in order; an absent, empty or huge answer is `unparsed`."""
+        """Return the verdicts on (reference, answer) pairs, in order.
+
+        An answer that is missing, empty or longer than MAX_ANSWER_CHARS is `unparsed`.
+        """
         return [self._verify_one(reference, answer) for reference, answer in pairs]
 
     def _verify_one(self, reference: str, answer: str | None) -> Verdict:
@@ -52,13 +55,13 @@ class MathVerifier:
         line = json.dumps({"reference": reference, "answer": answer})
         try:
             print(line, file=child.stdin, flush=True)
-            # parse twice and compare once, each with its own alarm
+            # two parses and one comparison, each with its own alarm
             verdict = _read_line(child, 3 * self._timeout_s + _GRACE_S)
         except BrokenPipeError:
             verdict = ""
         if verdict in ("equal", "different", "unparsed"):
             return cast(Verdict, verdict)
-        if verdict != "timeout":  # killed by us, by the memory limit, or by a crash
+        if verdict != "timeout":  # no answer: the child hangs, crashed, or reached its memory limit
             self._stop()
         return "timeout"
 
@@ -82,7 +85,7 @@ class MathVerifier:
 
 
 def _read_line(child: subprocess.Popen[str], timeout_s: float) -> str:
-    """One line of the child's answers without its end; empty if it is late or dead."""
+    """Return one line of the child's output, stripped; an empty string if it is late or has ended."""
     stream = cast(IO[str], child.stdout)
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)

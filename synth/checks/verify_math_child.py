@@ -1,6 +1,6 @@
-"""The child process of verify_math: reads one JSON pair a line, answers one JSON verdict a line.
+"""The child process of verify_math.py: reads one JSON pair per line and prints one verdict per line.
 
-Only LaTeX is parsed, never plain expressions, because sympy's parser of those executes them.
+Only LaTeX is parsed, never plain expressions, because sympy's parser for those executes them as Python.
 """
 
 import json
@@ -11,12 +11,15 @@ import sys
 
 
 def main() -> None:
-    """Serve until the input ends. Arguments: memory limit in bytes, seconds for one comparison."""
+    """Compare pairs until the input ends.
+
+    Arguments: memory limit in bytes, seconds per parse or comparison.
+    """
     max_memory_bytes, timeout_s = int(sys.argv[1]), int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the verdicts
     from math_verify.errors import TimeoutException  # slow: about a second, paid once per child
 
     logging.disable(logging.CRITICAL)  # math-verify logs whole inputs
@@ -29,20 +32,20 @@ def main() -> None:
             verdict = "timeout"
         except (
             Exception
-        ) as error:  # sympy raises dozens of kinds on odd input; each means "cannot be compared"
+        ) as error:  # sympy raises many kinds of errors on odd input; each means "cannot be compared"
             verdict = "timeout" if "Timeout" in type(error).__name__ else "unparsed"
         print(verdict, file=answers, flush=True)
 
 
-# Ours: no problem asks for a rounded answer, so little more than the rounding of the comparison is forgiven;
-# math-verify's own 6 decimals take 0.0000001 for 0.0000002 and 3.14159265 for pi.
+# Our choice: no problem asks for a rounded answer, so the tolerance only covers rounding in the comparison.
+# With math-verify's default of 6 decimals, 0.0000001 equals 0.0000002, and 3.14159265 equals pi.
 FLOAT_DECIMALS = 12
 
 
 def compare(reference: str, answer: str, timeout_s: int) -> str:
-    """equal, different or unparsed. Raises whatever parsing and comparing raise."""
+    """Return `equal`, `different` or `unparsed`. Errors of parsing and comparing are not caught."""
     if ("%" in reference) != ("%" in answer):
-        return "unparsed"  # math-verify takes 5\\% for 5 and for 0.05
+        return "unparsed"  # math-verify treats 5\\% as equal to both 5 and 0.05
     from math_verify import LatexExtractionConfig, parse, verify
 
     targets = [LatexExtractionConfig(boxed_match_priority=0)]

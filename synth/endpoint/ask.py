@@ -1,6 +1,6 @@
-"""Ask a model behind an OpenAI-compatible endpoint.
+"""Send prompts to a model behind an OpenAI-compatible endpoint.
 
-Requests and answers pass a journal, so a killed run asks nothing twice.
+A journal records requests and answers, so that a run that was killed repeats no answered request.
 """
 
 import asyncio
@@ -29,29 +29,30 @@ KEY_VARIABLE = "REASONMILL_API_KEY"
 
 @dataclass(frozen=True)
 class Prompt:
-    """One request: the text, which sample of it, and the JSON schema that the answer must follow, if any."""
+    """One request: the text, the number of the sample, and the JSON schema of the answer ("" for none)."""
 
     text: str
     sample: int = 0
     schema: str = ""
 
     def key(self, config: EndpointConfig) -> str:
-        """What identifies the request in the journal: everything that the model sees."""
+        """Return the request's key in the journal: the hash of everything that the model sees."""
         return hash_json(
             [config.model, config.temperature, config.max_output_tokens, self.text, self.sample, self.schema]
         )
 
 
 def ask(prompts: Sequence[Prompt], config: EndpointConfig, journal: Journal) -> list[str | None]:
-    """Answers in order, None where every attempt failed; what the journal holds is not asked again.
+    """Return the answers in order; None where every attempt failed.
 
-    Raises ConfigError if the key is missing or refused, the model unknown, or the budget used up.
+    A prompt whose answer is in the journal is not sent again. Raises ConfigError if the API key is missing or
+    refused, the model is unknown, or the budget of requests is used up.
     """
     return asyncio.run(_ask_all(prompts, config, journal))
 
 
 def api_key(config: EndpointConfig) -> str:
-    """The key from the environment. Raises ConfigError if it is needed and absent."""
+    """Return the API key from the environment. Raises ConfigError if it is needed and not set."""
     key = os.environ.get(KEY_VARIABLE, "")
     if config.needs_key and not key:
         raise ConfigError(
@@ -68,7 +69,7 @@ async def _ask_all(prompts: Sequence[Prompt], config: EndpointConfig, journal: J
         api_key=api_key(config),
         base_url=config.base_url,
         timeout=config.timeout_s,
-        max_retries=0,  # attempts are ours to count
+        max_retries=0,  # _ask_one counts the attempts
         http_client=openai.DefaultAsyncHttpxClient(
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
@@ -86,7 +87,7 @@ async def _ask_all(prompts: Sequence[Prompt], config: EndpointConfig, journal: J
 
 @dataclass
 class _Run:
-    """What the tasks of one call of `ask` share."""
+    """The state that all tasks of one `ask` call share."""
 
     client: openai.AsyncOpenAI
     config: EndpointConfig
@@ -94,7 +95,7 @@ class _Run:
     slots: asyncio.Semaphore
     bucket: TokenBucket
     fault: ConfigError | None = None
-    """Why no further request is sent; those in flight are still answered and recorded."""
+    """The error that stops further requests. Answers to requests in flight are still recorded."""
 
 
 async def _ask_one(run: _Run, key: str, prompt: Prompt) -> None:
@@ -126,16 +127,17 @@ async def _ask_one(run: _Run, key: str, prompt: Prompt) -> None:
 async def _request(
     client: openai.AsyncOpenAI, prompt: Prompt, config: EndpointConfig
 ) -> tuple[str, str | None, Usage | None]:
-    """One request: the kind of failure, or an answer; the tokens it took.
+    """Send one request.
 
-    Raises ConfigError where no retry can help.
+    Returns the kind of failure, the answer and the tokens used; only one of the first two. Raises ConfigError
+    if a retry cannot help.
     """
     extra: dict[str, Any] = {}
     if prompt.schema:
         schema = {"name": "answer", "strict": True, "schema": json.loads(prompt.schema)}
         extra = {"response_format": {"type": "json_schema", "json_schema": schema}}
     try:
-        async with asyncio.timeout(config.timeout_s):  # the client's own starts anew with every byte
+        async with asyncio.timeout(config.timeout_s):  # the client's own timeout restarts with every byte
             reply = await client.chat.completions.create(
                 model=config.model,
                 messages=[{"role": "user", "content": prompt.text}],
@@ -155,12 +157,12 @@ async def _request(
         return type(error).__name__, None, None
     except TimeoutError:
         return "APITimeoutError", None, None
-    except (ValueError, RecursionError):  # a body that says it is JSON and is not
+    except (ValueError, RecursionError):  # the content type is JSON, the body is not
         return "malformed_body", None, None
     return *text_of(reply), usage_of(reply)
 
 
 @cache
 def read_prompt(name: str) -> str:
-    """A prompt of synth/endpoint/prompts, by its name; read once."""
+    """Read a prompt of synth/endpoint/prompts by its name; the text is cached."""
     return Path(__file__).with_name("prompts").joinpath(f"{name}.md").read_text(encoding="utf-8")

@@ -1,9 +1,10 @@
-"""What was asked of an endpoint and what came back, one JSON line an event: a killed run asks nothing twice.
+"""A journal of requests to an endpoint, so that a run that was killed repeats no answered request.
 
-`sent` is written before a request leaves, so that the budget counts requests whose answer was lost;
-`answered` holds the text; `failed` holds the kind of failure; both hold the tokens that the endpoint reports
-to have read and written, null where it reports none. Every line is handed to the operating system at
-once: it survives a kill of the process.
+
+Each event is one JSON line. `sent` is written before a request is sent, so that the budget also counts
+requests whose answer was lost. `answered` holds the text, and `failed` holds the kind of failure; both hold
+the numbers of tokens that the endpoint reports, or null if it reports none. Every line goes to the operating
+system at once, so it survives a kill of the process.
 """
 
 import json
@@ -15,7 +16,7 @@ Event = Literal["sent", "answered", "failed"]
 
 
 class Usage(NamedTuple):
-    """Tokens of one request, as the endpoint reports them."""
+    """Numbers of tokens of one request, as the endpoint reports them."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -23,16 +24,16 @@ class Usage(NamedTuple):
 
 @dataclass
 class Journal:
-    """An open journal: answers and failures by key, requests sent and tokens used in all runs."""
+    """An open journal: answers and failures by key, and counts over all runs."""
 
     path: Path
     answers: dict[str, str] = field(default_factory=dict)
     failures: dict[str, list[str]] = field(default_factory=dict)
     num_sent: int = 0
     num_reported: int = 0
-    """Replies that stated their tokens."""
+    """Number of replies that reported their tokens."""
     used: Usage = field(default_factory=lambda: Usage(0, 0))
-    """Tokens of those replies."""
+    """Sum of the tokens of those replies."""
 
     def record(self, event: Event, key: str, detail: str = "", usage: Usage | None = None) -> None:
         """Append one event and count it."""
@@ -54,7 +55,7 @@ class Journal:
 
 
 def open_journal(path: Path) -> Journal:
-    """Read a journal, or begin one. A last line cut by a kill is removed."""
+    """Read a journal, or create one. An incomplete last line, left by a kill, is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     journal = Journal(path)
     if not path.exists():

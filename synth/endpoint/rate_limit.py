@@ -1,7 +1,7 @@
-"""How fast requests may leave: a token bucket, refilled evenly over the minute.
+"""Limit the rate of requests with a token bucket that is refilled evenly.
 
-A request takes one token; where none is left it waits for the one that it has reserved, so waiting requests
-leave in order and evenly spaced. An idle minute saves up at most `burst` tokens.
+A request takes one token. If none is left, it reserves the next one and waits for it, so waiting requests are
+sent in order and evenly spaced. In a pause, the bucket fills to at most `burst` tokens.
 """
 
 import time
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Tokens for `per_minute` requests a minute, `burst` of them at once."""
+    """A bucket for `per_minute` requests per minute, of which `burst` may be sent at once."""
 
     def __init__(self, per_minute: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_minute / 60.0
@@ -19,7 +19,7 @@ class TokenBucket:
         self._counted_at = clock()
 
     def take(self) -> float:
-        """Take one token; the seconds to wait before using it, 0.0 if it was there."""
+        """Take one token. Returns the seconds to wait before the request is sent; 0.0 if a token was left."""
         now = self._clock()
         refilled = self._tokens + (now - self._counted_at) * self._per_second
         self._tokens = min(float(self._burst), refilled) - 1.0

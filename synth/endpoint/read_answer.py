@@ -1,6 +1,7 @@
-"""What an endpoint sends: bounded while it comes in, checked before it is believed.
+"""Read an endpoint's reply: limit its size while it arrives, and check its form before it is used.
 
-The client builds its answer from whatever JSON arrives, without checking it; an endless body it would hold.
+The openai client builds its reply objects from any JSON without checking it, and it would read an endless
+body into memory.
 """
 
 from collections.abc import AsyncIterator
@@ -11,12 +12,12 @@ from openai.types.chat.chat_completion import Choice
 
 from synth.endpoint.journal import Usage
 
-# Ours: 32,768 tokens of 6 bytes, each byte escaped, are 1.2 MB.
+# Our choice: more than three times the 1.2 MB of 32,768 tokens of 6 bytes, each byte written as an escape.
 MAX_BODY_BYTES = 4 << 20
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A response's stream that ends in an error after MAX_BODY_BYTES."""
+    """A response's stream that raises ReadError after MAX_BODY_BYTES."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -34,7 +35,10 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 async def bound_body(response: httpx2.Response) -> None:
-    """Hook of the client: bound the body before it is read. Raises ReadError if it is compressed, unasked."""
+    """Limit the size of a response's body before it is read. The client calls this as a hook.
+
+    Raises ReadError if the body is compressed, because the requests do not allow that.
+    """
     if "content-encoding" in response.headers:
         raise httpx2.ReadError("the answer is compressed, which was not asked for")
     assert isinstance(response.stream, httpx2.AsyncByteStream)
@@ -42,7 +46,10 @@ async def bound_body(response: httpx2.Response) -> None:
 
 
 def text_of(reply: object) -> tuple[str, str | None]:
-    """The answer in a reply, or the kind of failure. Lone surrogates, which no table takes, become "?"."""
+    """Return the kind of failure and the answer of a reply; "" or None for the one that does not apply.
+
+    Lone surrogates in the answer, which a table cannot store, become "?".
+    """
     choices = reply.choices if isinstance(reply, ChatCompletion) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, Choice):
@@ -56,7 +63,10 @@ def text_of(reply: object) -> tuple[str, str | None]:
 
 
 def usage_of(reply: object) -> Usage | None:
-    """The tokens that a reply states, None unless both are whole numbers that can be: servers differ here."""
+    """Return the token counts that a reply reports.
+
+    Returns None unless both are integers from 0 to MAX_BODY_BYTES; servers differ in what they report.
+    """
     usage = reply.usage if isinstance(reply, ChatCompletion) else None
     counts = [getattr(usage, name, None) for name in Usage._fields]
     whole = [count for count in counts if type(count) is int and 0 <= count <= MAX_BODY_BYTES]

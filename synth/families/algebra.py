@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
 """Problem families of algebra: linear and quadratic equations, systems, polynomials, series, inequalities."""
 
 import random
@@ -13,7 +13,7 @@ def _nonzero(rng: random.Random, low: int, high: int) -> int:
 
 
 def linear_equation(rng: random.Random, level: int) -> Problem:
-    """a x + b = c x + d; level 3 has brackets and a fractional solution."""
+    """Ask for the solution of a x + b = c x + d; level 3 has brackets and a fractional solution."""
     x = rng.choice("xyztnkw")
     a, b = _nonzero(rng, -9, 12), _nonzero(rng, -30, 30)
     c = 0 if level == 1 else rng.choice([n for n in range(-9, 10) if n not in (0, a)])
@@ -44,7 +44,7 @@ def linear_equation(rng: random.Random, level: int) -> Problem:
 
 
 def quadratic_equation(rng: random.Random, level: int) -> Problem:
-    """Two roots by the quadratic formula; at level 3 irrational ones p ± sqrt(q)."""
+    """Ask for both roots of a quadratic equation; at level 3 for one irrational root p ± sqrt(q)."""
     x = rng.choice("xyzt")
     if level == 3:
         p, q = rng.randint(-9, 9), rng.choice([n for n in range(2, 40) if int(n**0.5) ** 2 != n])
@@ -75,7 +75,7 @@ def quadratic_equation(rng: random.Random, level: int) -> Problem:
 
 
 def linear_system(rng: random.Random, level: int) -> Problem:
-    """Two equations in two unknowns by elimination; asks for the pair or a combination."""
+    """Ask for the solution of two linear equations, by elimination; at level 3 for a combination of it."""
     x, y = rng.choice([("x", "y"), ("a", "b"), ("p", "q"), ("u", "v"), ("m", "n")])
     size = 3 + 3 * level
     u, v = rng.randint(-size, size), rng.randint(-size, size)
@@ -110,7 +110,7 @@ def linear_system(rng: random.Random, level: int) -> Problem:
 
 
 def polynomial_value(rng: random.Random, level: int) -> Problem:
-    """A polynomial evaluated by Horner's scheme."""
+    """Ask for the value of a polynomial; the steps are Horner's scheme."""
     x, name = rng.choice("xtz"), rng.choice("fgpqh")
     coefficients = [_nonzero(rng, -6, 6), *(rng.randint(-9, 9) for _ in range(level + 1))]
     at = _nonzero(rng, -6, 7)
@@ -127,7 +127,7 @@ def polynomial_value(rng: random.Random, level: int) -> Problem:
 
 
 def expansion(rng: random.Random, level: int) -> Problem:
-    """A product of two or three linear factors multiplied out."""
+    """Ask for the expansion of a product of two or three linear factors."""
     x = rng.choice("xyz")
     factors = [(_nonzero(rng, 1, 1 + 2 * level), _nonzero(rng, -9, 9)) for _ in range(2 if level < 3 else 3)]
     product = [1]
@@ -148,7 +148,7 @@ def expansion(rng: random.Random, level: int) -> Problem:
 
 
 def series_sum(rng: random.Random, level: int) -> Problem:
-    """Sum of an arithmetic (levels 1, 2) or geometric (level 3) progression."""
+    """Ask for the sum of an arithmetic (levels 1 and 2) or geometric (level 3) progression."""
     first, count = _nonzero(rng, -9, 20), rng.randint(5, 12 * level)
     steps: tuple[str, ...]
     if level < 3:
@@ -184,7 +184,7 @@ def series_sum(rng: random.Random, level: int) -> Problem:
 
 
 def linear_inequality(rng: random.Random, level: int) -> Problem:
-    """Smallest or largest integer that satisfies a linear inequality."""
+    """Ask for the smallest or largest integer that satisfies a linear inequality."""
     x = rng.choice("xnkm")
     a = _nonzero(rng, -9 if level > 1 else 2, 9)
     b, c = rng.randint(-30, 30), rng.randint(-60, 60)
@@ -212,7 +212,7 @@ def linear_inequality(rng: random.Random, level: int) -> Problem:
 
 
 def ages(rng: random.Random, level: int) -> Problem:
-    """A word problem that leads to one linear equation."""
+    """Ask for a person's age, in a word problem that leads to one linear equation."""
     name, other = rng.sample(
         ["Ana", "Boris", "Clara", "Dmitri", "Elif", "Felix", "Greta", "Hugo", "Ines", "Jonas"], 2
     )

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
 """Problem families of arithmetic: operations, fractions, percentages, ratios, rates, means, bases."""
 
 import math
@@ -13,7 +13,7 @@ _NAMES = ("Aisha", "Bruno", "Chen", "Dalia", "Emil", "Farah", "Goran", "Hana", "
 
 
 def order_of_operations(rng: random.Random, level: int) -> Problem:
-    """A nested expression of integers, evaluated from the inside out."""
+    """Ask for the value of an expression of integers with brackets, products and powers."""
     a, b, c = rng.randint(2, 12), rng.randint(3, 25), rng.randint(2, 25)
     d, e = rng.randint(2, 9), rng.randint(2, 40)
     inner = b - c
@@ -40,7 +40,7 @@ def order_of_operations(rng: random.Random, level: int) -> Problem:
 
 
 def fraction_sum(rng: random.Random, level: int) -> Problem:
-    """Two to four fractions brought to the least common denominator."""
+    """Ask for the sum of two to four fractions, by their least common denominator."""
     count = level + 1
     parts = [
         Fraction(rng.randint(1, 11), rng.choice((2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15))) for _ in range(count)
@@ -69,7 +69,7 @@ def fraction_sum(rng: random.Random, level: int) -> Problem:
 
 
 def percent_change(rng: random.Random, level: int) -> Problem:
-    """A quantity that rises and falls by percentages, forwards or (level 3) backwards."""
+    """Ask for a quantity after changes by percentages; at level 3 for the quantity before them."""
     thing, unit = rng.choice([("The price of a bicycle", "euros"), ("The population of a village", "people"),
                               ("The mass of a stockpile", "tonnes"), ("The number of visitors of a museum", "visitors"),
                               ("The output of a mill", "sacks a day"), ("A reservoir's content", "megalitres")])  # fmt: skip
@@ -110,7 +110,7 @@ def percent_change(rng: random.Random, level: int) -> Problem:
 
 
 def ratio_split(rng: random.Random, level: int) -> Problem:
-    """A total divided in a given ratio."""
+    """Ask for a share of a total that is divided in a given ratio; at level 3 for a difference of shares."""
     names = rng.sample(_NAMES, 2 if level == 1 else 3)
     shares = [rng.randint(1, 4 + 3 * level) for _ in names]
     unit = rng.randint(3, 15 * level)
@@ -142,7 +142,7 @@ def ratio_split(rng: random.Random, level: int) -> Problem:
 
 
 def closing_speed(rng: random.Random, level: int) -> Problem:
-    """Two movers towards each other, or one after the other."""
+    """Ask when two movers meet; at level 3 when one catches the other."""
     u, v = rng.randint(10, 60), rng.randint(61, 120)
     hours = Fraction(rng.randint(1, 12), rng.choice((1, 1, 2, 4)) if level > 1 else 1)
     chase = level == 3
@@ -166,7 +166,7 @@ def closing_speed(rng: random.Random, level: int) -> Problem:
 
 
 def joint_work(rng: random.Random, level: int) -> Problem:
-    """Rates of work add up."""
+    """Ask how long two or three workers need together; their rates of work add up."""
     times = rng.sample(range(2, 8 + 8 * level), 2 if level < 3 else 3)
     job = rng.choice(
         ["fill a cistern", "paint a hall", "print an edition", "plough a field", "sort the archive"]
@@ -194,7 +194,7 @@ def joint_work(rng: random.Random, level: int) -> Problem:
 
 
 def missing_value(rng: random.Random, level: int) -> Problem:
-    """A mean and all values but one."""
+    """Ask for the missing value, given the mean and all other values."""
     known = [rng.randint(5, 40 * level) for _ in range(level + 2)]
     mean = rng.randint(10, 40 * level)
     count = len(known) + 1
@@ -214,7 +214,7 @@ def missing_value(rng: random.Random, level: int) -> Problem:
 
 
 def base_conversion(rng: random.Random, level: int) -> Problem:
-    """A number written in another base, by repeated division."""
+    """Ask for a number in another base; the steps are repeated divisions."""
     base = rng.choice((2, 3, 5) if level == 1 else (3, 4, 5, 6, 7, 8, 9))
     number = rng.randint(10, 10 ** (level + 1))
     steps, digits, rest = [], "", number
@@ -232,7 +232,7 @@ def base_conversion(rng: random.Random, level: int) -> Problem:
     statement = ask.format(n=number, b=base) + " Give the digits only."
     power = max(k for k in range(32) if base**k <= number)
     greedy = []
-    for k in range(power, -1, -1):  # the other way round: largest power first
+    for k in range(power, -1, -1):  # unlike the steps, from the largest power down
         greedy.append(str(number // base**k))
         number %= base**k
     return Problem("arithmetic/base_conversion", f"base_conversion/{base}/{len(digits)}", level, statement,

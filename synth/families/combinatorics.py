@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
 """Problem families of combinatorics: choices, arrangements, inclusion-exclusion, paths, probability."""
 
 import itertools
@@ -20,7 +20,7 @@ def _binomial_steps(n: int, k: int) -> str:
 
 
 def committee(rng: random.Random, level: int) -> Problem:
-    """Choices from one, two or three groups, multiplied."""
+    """Ask for the number of ways to choose people from one, two or three groups."""
     kinds = rng.sample(
         ["engineers", "nurses", "painters", "pilots", "cellists", "botanists", "bakers", "judges"], level
     )
@@ -46,7 +46,7 @@ def committee(rng: random.Random, level: int) -> Problem:
 
 
 def word_arrangements(rng: random.Random, level: int) -> Problem:
-    """Anagrams of a word with repeated letters."""
+    """Ask for the number of arrangements of a word with repeated letters."""
     letters = rng.sample("ABCDEGKLMNOPRST", level + 2)
     word = letters + [rng.choice(letters) for _ in range(rng.randint(1, 2))]
     rng.shuffle(word)
@@ -62,7 +62,7 @@ def word_arrangements(rng: random.Random, level: int) -> Problem:
     ask = rng.choice([f"How many different arrangements have the letters of {text}?",
                       f"In how many distinct orders can the letters {', '.join(text)} be written?",
                       f"Cards with the letters {', '.join(text)} are put in a row. How many different strings can appear?"])  # fmt: skip
-    reference = 1  # place one kind of letter after the other
+    reference = 1  # choose the places of each letter in turn
     left = len(text)
     for count in counts.values():
         reference, left = reference * math.comb(left, count), left - count
@@ -71,7 +71,7 @@ def word_arrangements(rng: random.Random, level: int) -> Problem:
 
 
 def inclusion_exclusion(rng: random.Random, level: int) -> Problem:
-    """Integers up to n divisible by at least one of two or three numbers (level 2: by none)."""
+    """Ask how many integers up to n are divisible by at least one of some numbers (level 2: by none)."""
     divisors = sorted(rng.sample((2, 3, 4, 5, 6, 7, 9, 10, 11, 13), 2 if level < 3 else 3))
     limit = rng.randint(50, 400 * level)
     total, steps = 0, []
@@ -100,7 +100,7 @@ def inclusion_exclusion(rng: random.Random, level: int) -> Problem:
 
 
 def lattice_paths(rng: random.Random, level: int) -> Problem:
-    """Shortest ways in a street grid; from level 2 through a point, at level 3 avoiding it."""
+    """Ask for the number of shortest paths in a grid; at level 2 through a point, at level 3 avoiding it."""
     a, b = rng.randint(3, 4 + level), rng.randint(3, 4 + level)
     p, q = rng.randint(1, a - 1), rng.randint(1, b - 1)
     whole = math.comb(a + b, a)
@@ -135,7 +135,7 @@ def lattice_paths(rng: random.Random, level: int) -> Problem:
 
 
 def _count_paths(a: int, b: int, closed: tuple[int, int] | None = None) -> int:
-    """Paths by the table of counts: each crossing is reached from the left or from below."""
+    """Count the paths by dynamic programming: each crossing is reached from the left or from below."""
     ways = {(0, 0): 1}
     for x, y in itertools.product(range(a + 1), range(b + 1)):
         if (x, y) == closed:
@@ -146,7 +146,7 @@ def _count_paths(a: int, b: int, closed: tuple[int, int] | None = None) -> int:
 
 
 def distributions(rng: random.Random, level: int) -> Problem:
-    """Stars and bars, with a minimum for each from level 2."""
+    """Ask for the number of distributions of equal items (stars and bars); from level 2 with a minimum."""
     kinds, items = rng.randint(2, 2 + level), rng.randint(6, 8 + 4 * level)
     minimum = 0 if level == 1 else rng.randint(1, items // kinds)
     free = items - kinds * minimum
@@ -181,7 +181,7 @@ def distributions(rng: random.Random, level: int) -> Problem:
 
 
 def dice_probability(rng: random.Random, level: int) -> Problem:
-    """Probability of a total of two dice with 4 to 12 faces."""
+    """Ask for the probability of a total of two dice with 4 to 12 faces."""
     first, second = rng.choice((4, 6, 8)), rng.choice((6, 8, 10, 12) if level > 1 else (4, 6))
     total = rng.randint(3, first + second - 1)
     at_least = level == 3
@@ -206,7 +206,7 @@ def dice_probability(rng: random.Random, level: int) -> Problem:
 
 
 def binomial_coefficient(rng: random.Random, level: int) -> Problem:
-    """A coefficient of the expansion of (a x + b)^n."""
+    """Ask for a coefficient of the expansion of (a x + b)^n."""
     n = rng.randint(3, 5 + level)
     k = rng.randint(1, n - 1)
     a, b = (1 if level == 1 else rng.randint(2, 2 + level)), rng.choice([-3, -2, -1, 1, 2, 3, 4])
@@ -232,7 +232,7 @@ def binomial_coefficient(rng: random.Random, level: int) -> Problem:
 
 
 def survey(rng: random.Random, level: int) -> Problem:
-    """Two overlapping groups; what is asked for changes with the level."""
+    """Ask for the size of a part of two overlapping groups; the level decides which part."""
     both, only_a, only_b, neither = (rng.randint(2, 20 * level) for _ in range(4))
     a, b, total = both + only_a, both + only_b, both + only_a + only_b + neither
     one, two = rng.sample(["chess", "football", "the violin", "swimming", "pottery", "Latin", "drawing"], 2)

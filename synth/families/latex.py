@@ -1,11 +1,11 @@
-"""Numbers and polynomials as LaTeX, as the worked solutions print them."""
+"""Format numbers and polynomials as LaTeX for statements and worked solutions."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 
 def rational(value: Fraction | int) -> str:
-    r"""`-\frac{3}{4}`; a whole number without a bar."""
+    r"""Format a number as `-\frac{3}{4}`, or as `-3` if it is an integer."""
     fraction = Fraction(value)
     sign = "-" if fraction < 0 else ""
     if fraction.denominator == 1:
@@ -14,17 +14,20 @@ def rational(value: Fraction | int) -> str:
 
 
 def bracketed(value: Fraction | int) -> str:
-    """The number, in brackets if negative: to stand after an operator."""
+    """Format a number for the place after an operator: in brackets if it is negative."""
     return f"({rational(value)})" if value < 0 else rational(value)
 
 
 def signed(value: Fraction | int) -> str:
-    """`+ 3` or `- 3`: to stand after another term."""
+    """Format a number for the place after another term: `+ 3` or `- 3`."""
     return f"- {rational(-value)}" if value < 0 else f"+ {rational(value)}"
 
 
 def polynomial(coefficients: Sequence[Fraction | int], variable: str = "x") -> str:
-    """Coefficients from the highest power down; zero terms are left out, `0` for the zero polynomial."""
+    """Format a polynomial from its coefficients, highest power first.
+
+    Terms with coefficient 0 are left out; the zero polynomial is `0`.
+    """
     pieces: list[str] = []
     for index, coefficient in enumerate(coefficients):
         power = len(coefficients) - 1 - index
@@ -41,7 +44,7 @@ def polynomial(coefficients: Sequence[Fraction | int], variable: str = "x") -> s
 
 
 def linear(coefficients: Sequence[tuple[int, str]]) -> str:
-    """`3x - 2y + z` from (coefficient, symbol) pairs."""
+    """Format (coefficient, symbol) pairs as `3x - 2y + z`."""
     pieces: list[str] = []
     for coefficient, symbol in coefficients:
         if coefficient == 0:
@@ -53,13 +56,13 @@ def linear(coefficients: Sequence[tuple[int, str]]) -> str:
 
 
 def factorised(powers: Sequence[tuple[int, int]]) -> str:
-    r"""`2^{3} \cdot 5` from (prime, exponent) pairs."""
+    r"""Format (prime, exponent) pairs as `2^{3} \cdot 5`."""
     return r" \cdot ".join(
         f"{prime}^{{{exponent}}}" if exponent > 1 else f"{prime}" for prime, exponent in powers
     )
 
 
 def listed(values: Iterable[object]) -> str:
-    """`$3$, $5$ and $7$` for running text."""
+    """Format values for running text as `$3$, $5$ and $7$`."""
     items = [f"${value}$" for value in values]
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
 """Problem families of number theory: divisors, primes, congruences, modular powers."""
 
 import math
@@ -11,7 +11,7 @@ _SMALL_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)
 
 
 def _factorise(number: int) -> tuple[list[tuple[int, int]], list[str]]:
-    """Prime powers of a number and the divisions that find them."""
+    """Return the prime powers of a number, and the trial divisions that find them as steps."""
     powers, steps, rest, prime = [], [], number, 2
     while prime * prime <= rest:
         exponent = 0
@@ -38,7 +38,7 @@ def _composite(rng: random.Random, level: int) -> int:
 
 
 def greatest_common_divisor(rng: random.Random, level: int) -> Problem:
-    """Euclid's algorithm."""
+    """Ask for the greatest common divisor of two numbers; the steps are Euclid's algorithm."""
     common = rng.randint(2, 30 * level)
     a, b = (common * rng.randint(5, 40 * level) for _ in range(2))
     big, small, steps = max(a, b), min(a, b), []
@@ -55,7 +55,7 @@ def greatest_common_divisor(rng: random.Random, level: int) -> Problem:
 
 
 def least_common_multiple(rng: random.Random, level: int) -> Problem:
-    """From prime powers, for two to four numbers."""
+    """Ask for the least common multiple of two or three numbers, by their prime powers."""
     numbers = sorted(rng.sample(range(4, 20 + 20 * level), min(level + 1, 3)))
     best: dict[int, int] = {}
     steps = []
@@ -79,7 +79,7 @@ def least_common_multiple(rng: random.Random, level: int) -> Problem:
 
 
 def modular_power(rng: random.Random, level: int) -> Problem:
-    """Repeated squaring, step by step."""
+    """Ask for a power modulo a number; the steps are repeated squarings."""
     base, modulus = rng.randint(2, 9 + 6 * level), rng.randint(5, 40 * level)
     exponent = rng.randint(5, 12 * 4**level)
     bits = bin(exponent)[2:]
@@ -110,7 +110,7 @@ def modular_power(rng: random.Random, level: int) -> Problem:
 
 
 def prime_factorisation(rng: random.Random, level: int) -> Problem:
-    """Largest prime factor by trial division."""
+    """Ask for the largest prime factor of a number, by trial division."""
     number = _composite(rng, level)
     powers, steps = _factorise(number)
     answer = powers[-1][0]
@@ -123,7 +123,7 @@ def prime_factorisation(rng: random.Random, level: int) -> Problem:
 
 
 def divisor_count(rng: random.Random, level: int) -> Problem:
-    """Number (levels 1, 2) or sum (level 3) of the divisors."""
+    """Ask for the number (levels 1 and 2) or the sum (level 3) of a number's divisors."""
     number = _composite(rng, min(level, 2)) * rng.choice((1, 2, 3))
     powers, steps = _factorise(number)
     steps.append(f"So ${number} = {factorised(powers)}$.")
@@ -149,7 +149,7 @@ def divisor_count(rng: random.Random, level: int) -> Problem:
 
 
 def linear_congruence(rng: random.Random, level: int) -> Problem:
-    """a x = b (mod m) with a invertible: extended Euclid."""
+    """Ask for the solution of a x = b (mod m) with invertible a; the steps are extended Euclid."""
     modulus = rng.randint(7, 40 * level)
     a = rng.choice([n for n in range(2, modulus) if math.gcd(n, modulus) == 1])
     b = rng.randint(1, modulus - 1)
@@ -186,7 +186,7 @@ def linear_congruence(rng: random.Random, level: int) -> Problem:
 
 
 def chinese_remainder(rng: random.Random, level: int) -> Problem:
-    """Two or three congruences, by listing candidates."""
+    """Ask for the least number that satisfies two or three congruences, by listing candidates."""
     moduli = rng.sample([3, 4, 5, 7, 11, 13, 17, 19][: 4 + level], 2 if level < 3 else 3)
     remainders = [rng.randrange(m) for m in moduli]
     value, step, steps = remainders[0], moduli[0], []
@@ -215,7 +215,7 @@ def chinese_remainder(rng: random.Random, level: int) -> Problem:
 
 
 def totient(rng: random.Random, level: int) -> Problem:
-    """Euler's function from prime powers."""
+    """Ask for Euler's function of a number, by its prime powers."""
     number = rng.randint(12, 200 * level)
     powers, steps = _factorise(number)
     answer = math.prod(p ** (e - 1) * (p - 1) for p, e in powers)
@@ -234,7 +234,7 @@ def totient(rng: random.Random, level: int) -> Problem:
 
 
 def smallest_divisor(rng: random.Random, level: int) -> Problem:
-    """Trial division of a number without small factors."""
+    """Ask for the smallest divisor of a number without small factors, by trial division."""
     primes = [p for p in range(7, 20 + 25 * level) if all(p % q for q in range(2, p))]
     p, q = sorted((rng.choice(primes), rng.choice(primes)))
     number = p * q

@@ -1,7 +1,8 @@
-"""What a problem is, its stable name, and where the answer is in a written solution.
+"""The type of a problem, its stable id, and functions that find the answer in a written solution.
 
-A family is a function of a random generator and a level (1 easy .. 3 hard) that makes one Problem. `answer`
-comes from the worked steps, `reference` from another computation, so that the check is not a tautology.
+A family is a function that makes one Problem from a random generator and a level (1 easy to 3 hard). A
+problem's `answer` comes from its worked steps, its `reference` from a different computation; comparing the
+two therefore tests the steps.
 """
 
 import random
@@ -16,7 +17,10 @@ LEVELS = (1, 2, 3)
 
 @dataclass(frozen=True)
 class CodeTest:
-    """One unit test: a call, evaluated in the sandbox, and its result, a literal that never enters it."""
+    """One unit test: a call, which the sandbox evaluates, and the literal that it must return.
+
+    The expected literal never enters the sandbox.
+    """
 
     call: str
     expected: str
@@ -24,23 +28,27 @@ class CodeTest:
 
 @dataclass(frozen=True)
 class Problem:
-    """A statement in Markdown with one right answer: LaTeX in `reference`, or `tests` for code."""
+    """A statement in Markdown with one right answer: `reference` in LaTeX, or `tests` for code."""
 
     family: str
     """`field/name`, e.g. `number_theory/modular_power`."""
     group: str
-    """Family and the parameter that problems share: the unit of the train/heldout split."""
+    """The family and a parameter that related problems share.
+
+    The train/heldout split keeps groups together.
+    """
     level: int
+    """1 (easy) to 3 (hard)."""
     statement: str
     steps: tuple[str, ...]
-    """Worked solution, one paragraph per step."""
+    """The worked solution, one paragraph per step."""
     answer: str = ""
-    """LaTeX that the steps end with; empty for code."""
+    """The result of the steps in LaTeX; empty for code."""
     reference: str = ""
-    """The same value computed independently of the steps; empty for code."""
+    """The same value in LaTeX, computed independently of the steps; empty for code."""
     code: str = ""
     flawed_code: str = ""
-    """The code with one planted bug that a test must catch."""
+    """The code with one planted bug, which at least one test must detect."""
     tests: tuple[CodeTest, ...] = ()
 
     @property
@@ -53,12 +61,12 @@ Family = Callable[[random.Random, int], Problem]
 
 
 def problem_id(statement: str) -> str:
-    """Stable id of a problem: its text without case and spacing."""
+    """Return the stable id of a problem: the hash of its statement, ignoring case and white space."""
     return hash_bytes(" ".join(statement.lower().split()).encode())
 
 
 def boxed_answer(text: str) -> str | None:
-    r"""Content of the last `\boxed{...}` with its braces balanced, or None."""
+    r"""Return the content of the last `\boxed{...}` with balanced braces; None if there is none."""
     start = text.rfind(r"\boxed{")
     if start < 0:
         return None
@@ -75,13 +83,16 @@ _FENCE = re.compile(r"^```(?:python|py)[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re
 
 
 def fenced_code(text: str) -> str | None:
-    """The first Python block of a Markdown text, or None."""
+    """Return the first Python block of a Markdown text; None if there is none."""
     match = _FENCE.search(text)
     return match[1] if match else None
 
 
 def flawed_answer(answer: str, rng: random.Random) -> str:
-    """The answer with its last number made larger by 1 to 9: a slip that always changes the value."""
+    """Return the answer with its last number made larger by 1 to 9, which always changes the value.
+
+    Raises ValueError if the answer holds no number.
+    """
     matches = list(re.finditer(r"\d+", answer))
     if not matches:
         raise ValueError(f"answer {answer!r} has no number to change")

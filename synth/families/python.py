@@ -1,8 +1,9 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
-"""Problem families of small Python functions composed from parts: select, change, gather.
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
+"""Problem families of small Python functions that select values, change them and combine them.
 
-Every task states a function, reasons about it, gives the code and tests. The expected results come from another
-implementation than the code shown. `flaw` is a pair of texts: replacing one by the other plants a bug.
+A problem states which function to write and has worked steps, code and tests. The expected results come from
+a second implementation, not from the code in the solution. `flaw` is a pair of texts: replacing the first by
+the second in the code plants a bug.
 """
 
 import random
@@ -15,7 +16,10 @@ def code_problem(
     names: tuple[str, str], level: int, statement: str, steps: Sequence[str], code: str, flaw: tuple[str, str],
     cases: Sequence[tuple[object, ...]], reference: Callable[..., object],
 ) -> Problem:  # fmt: skip
-    """Put a task together. `names` are the family's name and the group; the function's name is read off the code."""
+    """Build a code problem. `names` are family and group; the function's name is taken from the code.
+
+    Raises ValueError if the flaw's first text is not in the code.
+    """
     if flaw[0] not in code:
         raise ValueError(f"{names[0]}: {flaw[0]!r} is not in the code")
     function = code.split("def ", 1)[1].split("(", 1)[0]
@@ -28,12 +32,12 @@ def code_problem(
 
 
 def integers(rng: random.Random, length: int, low: int = -20, high: int = 40) -> list[int]:
-    """A list of random integers."""
+    """Return a list of random integers."""
     return [rng.randint(low, high) for _ in range(length)]
 
 
 def _selection(rng: random.Random) -> tuple[str, str, Callable[[int], bool]]:
-    """A condition on an integer n: in words, as code, as a function."""
+    """Choose a condition on an integer n: in words, as code, and as a function written differently."""
     k, r = rng.randint(2, 6), rng.randint(-5, 15)
     return rng.choice([
         (f"are divisible by {k}", f"n % {k} == 0", lambda n: n // k * k == n),
@@ -48,7 +52,7 @@ def _selection(rng: random.Random) -> tuple[str, str, Callable[[int], bool]]:
 
 
 def _change(rng: random.Random) -> tuple[str, str, Callable[[int], int]]:
-    """A change of an integer n: in words, as code, as a function."""
+    """Choose a change of an integer n: in words, as code, and as a function written differently."""
     k, r = rng.randint(2, 9), rng.randint(1, 12)
     return rng.choice([
         ("squared", "n * n", lambda n: n**2),
@@ -62,9 +66,9 @@ def _change(rng: random.Random) -> tuple[str, str, Callable[[int], int]]:
 
 
 def select_and_gather(rng: random.Random, level: int) -> Problem:
-    """Select from a list, change what is left, gather: by one comprehension or one loop."""
+    """Ask for a function that selects numbers of a list, changes them (level 3) and combines them."""
     telling: list[int] = []
-    while not telling:  # "even" and then "modulo 2" would leave nothing to see
+    while not telling:  # avoids pairs that always give 0, such as "divisible by 2", then "modulo 2"
         words, condition, keeps = _selection(rng)
         changed_words, changed, change = _change(rng)
         telling = [n for n in range(-30, 60) if keeps(n) and n and change(n)]
@@ -114,7 +118,7 @@ _WORDS = ("river", "stone", "Anna", "level", "Quartz", "mill", "reason", "Oak", 
 
 
 def words_of_text(rng: random.Random, level: int) -> Problem:
-    """Split a text, keep some words, change them, join."""
+    """Ask for a function that splits a text, keeps some words, changes them and joins them."""
     k, letter = rng.randint(2, 5), rng.choice("aeionr")
     conditions: list[tuple[str, str, Callable[[str], bool]]] = [
         (f"have more than {k} letters", f"len(word) > {k}", lambda w: sum(1 for _ in w) > k),
@@ -160,7 +164,7 @@ def words_of_text(rng: random.Random, level: int) -> Problem:
 
 
 def digits(rng: random.Random, level: int) -> Problem:
-    """Digits of an integer in a base, gathered."""
+    """Ask for a function that combines the digits of an integer in a base."""
     base = 10 if level == 1 else rng.randint(2, 9)
     gatherings: list[tuple[str, str, str, Callable[[list[int]], int]]] = [
         ("the sum of the digits", "0", "result + digit", lambda ds: sum(ds)),
@@ -198,7 +202,7 @@ def digits(rng: random.Random, level: int) -> Problem:
 
 
 def recurrence(rng: random.Random, level: int) -> Problem:
-    """A linear recurrence of order two, modulo m from level 2, with a constant term at level 3."""
+    """Ask for a linear recurrence of order two; from level 2 modulo m, at level 3 with a constant term."""
     a, b, p, q = rng.randint(0, 5), rng.randint(1, 6), rng.randint(1, 4), rng.choice([-3, -2, -1, 1, 2, 3])
     modulus = rng.randint(50, 997) if level > 1 else 0
     constant = rng.randint(1, 9) if level == 3 else 0

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
 """Problem families of small algorithms in Python: merging intervals, binary search, matching brackets."""
 
 import random
@@ -8,7 +8,7 @@ from synth.families.python import code_problem, integers
 
 
 def intervals(rng: random.Random, level: int) -> Problem:
-    """Intervals merged when they overlap or lie within a gap; at level 3 the covered length."""
+    """Ask for a function that merges intervals closer than a gap; at level 3 for the covered length."""
     gap = 0 if level == 1 else rng.randint(1, 4)
     name = (
         rng.choice(["merge", "unite", "join_intervals"])
@@ -58,7 +58,7 @@ def intervals(rng: random.Random, level: int) -> Problem:
 
 
 def search(rng: random.Random, level: int) -> Problem:
-    """Binary search for the first place that satisfies a comparison."""
+    """Ask for a binary search for the first index that satisfies a comparison; at level 3 for a count."""
     relation, words = rng.choice([(">=", "at least"), (">", "greater than")])
     name = rng.choice(["first_index", "find_place", "lower_place", "locate"])
     code = (f"def {name}(values, target):\n    low, high = 0, len(values)\n    while low < high:\n        middle = (low + high) // 2\n"
@@ -87,7 +87,7 @@ def search(rng: random.Random, level: int) -> Problem:
 
 
 def brackets(rng: random.Random, level: int) -> Problem:
-    """Balanced brackets: yes or no, or the greatest depth."""
+    """Ask for a function that tells whether the brackets of a text are balanced."""
     pairs = rng.sample(["()", "[]", "{}", "<>"], level + 1 if level < 3 else 3)
     table = ", ".join(f"{p[1]!r}: {p[0]!r}" for p in pairs)
     name = rng.choice(["is_balanced", "brackets_match", "well_nested"])

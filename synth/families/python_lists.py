@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement or a step is one sentence, and is read as one
+# ruff: noqa: E501 - a statement or a step is one sentence and stays on one line
 """Problem families of Python functions over lists: windows, runs, rotations, ranks, tables."""
 
 import random
@@ -10,7 +10,7 @@ from synth.families.python import code_problem, integers
 
 
 def window_sum(rng: random.Random, level: int) -> Problem:
-    """Best sum of k neighbours by a sliding window."""
+    """Ask for the largest or smallest sum of k neighbours, by a sliding window."""
     k, best = rng.randint(2, 5), rng.choice(["max", "min"])
     word = {"max": "largest", "min": "smallest"}[best]
     name = f"{word}_window"
@@ -29,7 +29,7 @@ def window_sum(rng: random.Random, level: int) -> Problem:
 
 
 def run_lengths(rng: random.Random, level: int) -> Problem:
-    """Runs of equal values: as pairs, or only those of a least length."""
+    """Ask for the runs of equal values as pairs; from level 2 only for runs of a minimum length."""
     least = 1 if level == 1 else rng.randint(2, 3)
     name = rng.choice(["runs", "run_lengths", "encode_runs", "find_runs"])
     code = (f"def {name}(values):\n    pairs = []\n    for value in values:\n        if pairs and pairs[-1][0] == value:\n"
@@ -49,7 +49,7 @@ def run_lengths(rng: random.Random, level: int) -> Problem:
 
 
 def rotation(rng: random.Random, level: int) -> Problem:
-    """A list turned by k places, or letters shifted in the alphabet at level 3."""
+    """Ask for a function that rotates a list by k places; at level 3 one that shifts letters."""
     k = rng.randint(2, 11)
     if level == 3:
         name = rng.choice(["shift_letters", "encipher", "caesar"])
@@ -94,7 +94,7 @@ def rotation(rng: random.Random, level: int) -> Problem:
 
 
 def most_frequent(rng: random.Random, level: int) -> Problem:
-    """The k most frequent values, ties broken by size."""
+    """Ask for the k most frequent values of a list; among equally frequent ones the smaller comes first."""
     k = rng.randint(2, 2 + level)
     name = rng.choice(["most_common", "top_values", "favourites"])
     code = (f"def {name}(values):\n    counts = {{}}\n    for value in values:\n        counts[value] = counts.get(value, 0) + 1\n"
@@ -122,7 +122,7 @@ def most_frequent(rng: random.Random, level: int) -> Problem:
 
 
 def ranked(rng: random.Random, level: int) -> Problem:
-    """The k-th largest or smallest distinct value."""
+    """Ask for the k-th largest or smallest distinct value of a list."""
     k = rng.randint(2, 4)
     word = rng.choice(["largest", "smallest"])
     name = f"{['second', 'third', 'fourth'][k - 2]}_{word}"
@@ -157,7 +157,7 @@ def ranked(rng: random.Random, level: int) -> Problem:
 
 
 def grid(rng: random.Random, level: int) -> Problem:
-    """A property of rows, columns or the border of a table of integers."""
+    """Ask for a function of the rows or columns of a table of integers."""
     k = rng.randint(2, 6)
     name, goal, body, reference = rng.choice([
         ("column_sums", "the list of the sums of the columns", "[sum(row[j] for row in table) for j in range(len(table[0]))]",
@@ -177,7 +177,7 @@ def grid(rng: random.Random, level: int) -> Problem:
         f"Written as one expression over rows and column numbers this is `{body}`.",
     )
     cases = [([integers(rng, 3 + level, 0, 30) for _ in range(2 + level)],) for _ in range(6)]
-    full = [[0] * (level + 2) + [60 * (i + 1)] for i in range(2)]  # the last column decides
+    full = [[0] * (level + 2) + [60 * (i + 1)] for i in range(2)]  # the flaw skips the last column
     return code_problem(
         ("grid", f"{name}/{k}"),
         level,

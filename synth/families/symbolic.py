@@ -1,4 +1,4 @@
-"""The symbolic teacher: makes problem `index` of a seed and writes its worked solution, without a model."""
+"""The symbolic teacher: makes problems from a seed and writes their worked solutions, without a model."""
 
 import random
 
@@ -21,21 +21,21 @@ CODE_FAMILIES = (
     *python_algorithms.FAMILIES,
 )
 
-# Ours: all tests are run, three are printed; more would be lists of numbers rather than reasoning.
+# Our choice: all tests run, but the solution shows only three; more would add numbers, not reasoning.
 SHOWN_TESTS = 3
 
 
 def make_problem(seed: int, index: int, code_fraction: float) -> Problem:
-    """Problem number `index` of a seed: the same in every run, whatever was made before."""
+    """Make problem number `index` of a seed. It does not depend on the problems made before it."""
     rng = random.Random(f"problem:{seed}:{index}")
     family = rng.choice(CODE_FAMILIES if rng.random() < code_fraction else MATH_FAMILIES)
     return family(rng, rng.choice(LEVELS))
 
 
 def write_solution(problem: Problem, seed: int, index: int, is_flawed: bool) -> str:
-    """The symbolic teacher's solution in Markdown: steps, then a boxed answer or code with its tests.
+    """Write the symbolic teacher's solution in Markdown: steps, then a boxed answer, or code with some tests.
 
-    `is_flawed` plants an error: the wrong last number, or the code with a bug.
+    `is_flawed` plants an error: a wrong last number in the answer, or the code with a bug.
     """
     rng = random.Random(f"solution:{seed}:{index}")
     if problem.is_code:

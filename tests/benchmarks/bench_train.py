@@ -28,10 +28,10 @@ from configs.recipe import Recipe, load_recipe
 from pretrain.model.attention import dense_mask
 from pretrain.model.mimo import build_model
 from pretrain.plan import sizes
+from pretrain.plan.layout import TrainConfig
 from pretrain.plan.schedule import Step
 from pretrain.plan.spikes import History
 from pretrain.run import launch
-from pretrain.run.launch import TrainConfig
 from pretrain.run.optimizer import build_optimizer
 from pretrain.run.samples import Rows
 from pretrain.train import Training, train_step

@@ -1,14 +1,12 @@
 """Benchmark problems are found however they are typeset."""
 
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.decontaminate import Index, build_index, contaminated_by, load_index, normalise, save_index
+from filters.decontaminate import Index, build_index, contaminated_by, index_of_windows, normalise
 
 QUESTION = (
     r"A farmer sells $\frac{1}{2}$ of his $1{,}200$ sheep at the first market and $\dfrac{2}{3}$ of those "
@@ -80,28 +78,15 @@ def test_the_most_complete_copy_is_named(index: Index) -> None:
     assert contaminated_by(QUESTION[: len(QUESTION) * 3 // 4] + FILLER + OTHER, index) == "merge"
 
 
-def test_index_survives_saving(index: Index, tmp_path: Path) -> None:
-    path = tmp_path / "index.npz"
-    save_index(index, path)
-    loaded = load_index(path)
-    assert loaded.names == ("sheep", "merge")
-    assert np.array_equal(loaded.hashes, index.hashes)
-    assert contaminated_by(RETYPESET, loaded) == "sheep"
-    assert b"farmer" not in path.read_bytes()
+def test_an_index_is_made_again_from_its_windows(index: Index) -> None:
+    again = index_of_windows(index.names, index.hashes, index.owners)
+    assert again.num_windows.tolist() == index.num_windows.tolist()
+    assert contaminated_by(RETYPESET, again) == "sheep"
 
 
-def test_empty_index_finds_nothing(tmp_path: Path) -> None:
-    save_index(build_index([]), tmp_path / "empty.npz")
-    assert contaminated_by(QUESTION, load_index(tmp_path / "empty.npz")) is None
-
-
-def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "wrong.npz"
-    path.write_bytes(b"not an index")
-    with pytest.raises(ValueError, match=r"wrong\.npz: not a decontamination index"):
-        load_index(path)
-    with pytest.raises(ValueError, match=r"absent\.npz: not a decontamination index"):
-        load_index(tmp_path / "absent.npz")
+def test_empty_index_finds_nothing() -> None:
+    empty = build_index([])
+    assert contaminated_by(QUESTION, index_of_windows((), empty.hashes, empty.owners)) is None
 
 
 @given(st.text(min_size=0, max_size=40), st.text(min_size=0, max_size=40))

@@ -6,7 +6,7 @@ import pytest
 
 from filters.measure.stats import TextStats, measure
 from filters.presets import REASONS, Rule, Thresholds, preset
-from filters.rules import reject_reason
+from filters.rules import is_mathematical, is_mostly_code, reject_reason
 
 PRESETS = ("gopher", "c4", "fineweb", "dclm-rules", "dolma3", "openwebmath-rules", "bigcode", "reasonmill")
 
@@ -110,6 +110,48 @@ def test_bounds_are_inclusive() -> None:
     many = Thresholds("t", (Rule("num_words", None, 2, "too_many_words"),))
     assert reject_reason(stats, few) == "too_few_words"
     assert reject_reason(stats, many) == "too_many_words"
+
+
+EMPTY = measure("")
+CODE_LINES = {"code_like_line_fraction": 1 / 3, "mean_line_length": 100.0, "num_stop_words": 1}
+MENU = CODE_LINES | {"num_stop_words": 0, "num_lines": 14, "num_chars": 1_499}
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        ({"code_char_fraction": 0.4, "num_code_blocks": 1}, True),
+        ({"code_char_fraction": 0.39, "num_code_blocks": 1}, False),
+        ({"code_char_fraction": 0.4}, False),  # code in the line alone
+        (CODE_LINES, True),
+        (CODE_LINES | {"code_like_line_fraction": 0.33}, False),
+        (CODE_LINES | {"mean_line_length": 100.1}, False),
+        (MENU, True),
+        (MENU | {"num_lines": 15}, False),
+        (MENU | {"num_lines": 15, "num_curly_brackets": 1}, True),
+        (MENU | {"num_chars": 1_500}, False),
+    ],
+)
+def test_bounds_of_what_is_mostly_code(measured: dict[str, float], expected: bool) -> None:
+    assert is_mostly_code(dataclasses.replace(EMPTY, **measured)) is expected
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        ({"math_char_fraction": 0.1}, True),
+        ({"math_char_fraction": 0.099}, False),
+        ({"num_plain_equations": 1, "num_words": 80}, True),
+        ({"num_plain_equations": 1, "num_words": 81}, False),
+        ({"num_plain_equations": 2, "num_words": 160}, True),
+        ({"num_words": 80}, False),
+        ({"math_char_fraction": 0.1, "num_chars": 599}, True),
+        ({"math_char_fraction": 0.1, "num_chars": 600}, False),  # and none of the commonest words
+        ({"math_char_fraction": 0.1, "num_chars": 600, "num_stop_words": 1}, True),
+    ],
+)
+def test_bounds_of_what_is_mathematical(measured: dict[str, float], expected: bool) -> None:
+    assert is_mathematical(dataclasses.replace(EMPTY, **measured)) is expected
 
 
 def test_unknown_preset_names_the_choices() -> None:

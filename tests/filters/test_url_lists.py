@@ -68,7 +68,7 @@ def test_not_listed(urls: UrlList, url: str | None) -> None:
 
 
 def test_an_entry_that_is_no_address_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"adult: 'http://\[bad' is no domain and no URL; remedy"):
+    with pytest.raises(ValueError, match=r"adult: 'http://\[bad' is neither a domain nor a URL; remedy"):
         build_url_list({"adult": ["fine.example", "http://[bad"]})
 
 

@@ -136,7 +136,8 @@ def deduplicated(
             "text": [texts[name] for name in ids],
         }
         pq.write_table(pa.table(columns), scratch / "in" / f"{number}.parquet")
-    values = load(PRESET, "dedup", DedupConfig).model_dump() | {"max_round_documents": max_round_documents}
+    config = load(PRESET, "dedup", DedupConfig)
+    values = config.model_dump(exclude_none=True) | {"max_round_documents": max_round_documents}
     settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
     (scratch / "dedup.toml").write_text(settings)
     submit = (

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from configs.contract import DOMAINS
 from filters import taggers
 from filters.taggers.scores import read_card
-from pipeline.taggers.agreement import interval, kappa
+from pipeline.taggers.agreement import Weights, kappa, kappa_interval
 from pipeline.taggers.labels import hash_labels, read_labels
 
 NAMES = ("quality-labels.jsonl", "quality-labels.jsonl.xz")
@@ -64,21 +64,19 @@ def from_scores(folder: Path, file: Path) -> dict[str, tuple[float, object]]:
     units = [label.id for label in labels]
 
     def compare(
-        given: np.ndarray, predicted: np.ndarray, num_labels: int, power: int
+        given: np.ndarray, predicted: np.ndarray, num_labels: int, weights: Weights
     ) -> tuple[float, object]:
-        def of_rows(rows: np.ndarray) -> float:
-            return kappa(given[rows], predicted[rows], num_labels, power)
-
-        return round(of_rows(np.arange(len(labels))), 3), interval(units, of_rows, seed=1)
+        value = kappa(given, predicted, num_labels, weights)
+        return round(value, 3), kappa_interval(units, given, predicted, num_labels, weights, seed=1)
 
     given = np.array([DOMAINS.index(label.domain) for label in labels])
     predicted = np.array([DOMAINS.index(score.domain) for score in scores])
-    measured = {"domain": compare(given, predicted, len(DOMAINS), 0)}
+    measured = {"domain": compare(given, predicted, len(DOMAINS), None)}
     for name in taggers.DIMENSIONS:
         given = np.array([getattr(label, name) for label in labels])
         values = np.array([getattr(score, name) for score in scores])
         predicted = np.rint(values * taggers.MAX_LABEL).astype(np.int64)
-        measured[name] = compare(given, predicted, taggers.MAX_LABEL + 1, 2)
+        measured[name] = compare(given, predicted, taggers.MAX_LABEL + 1, "quadratic")
     return measured
 
 

@@ -15,7 +15,7 @@ from pipeline.spark.tables import part_shards, read_table
 
 CONFIG = DedupConfig(
     bands=20, rows_per_band=7, minhash_seed=1, jaccard_threshold=0.8, max_bucket_leaders=64,
-    max_round_documents=1_000, max_source_loss_fraction=1.0, min_guarded_documents=1, num_parts=3,
+    max_round_documents=1_000, min_guarded_documents=1, num_parts=3,
     heldout_fraction=0.3, split_seed=1,
 )  # fmt: skip
 ZERO_STATS = {field.name: False if field.type == pa.bool_() else 0 for field in TEXT_STATS}
@@ -89,6 +89,6 @@ def outcome_of(
 def write_preset(folder: Path, config: DedupConfig = CONFIG) -> Path:
     """A preset with dedup.toml alone."""
     folder.mkdir()
-    lines = (f"{key} = {json.dumps(value)}" for key, value in config.model_dump().items())
+    lines = (f"{key} = {json.dumps(value)}" for key, value in config.model_dump(exclude_none=True).items())
     (folder / "dedup.toml").write_text("\n".join(lines))
     return folder

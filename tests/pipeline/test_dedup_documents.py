@@ -3,7 +3,6 @@
 import json
 import logging
 import random
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from pipeline.dedup import clusters
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import guard_sources
 from pipeline.dedup.keepers import heldout_by_hash
-from pipeline.dedup.keys import rank_of, text_key
 from pipeline.dedup.pairs import candidate_pairs, verified
 from pipeline.dedup.signatures import keep_signatures
 from pipeline.dedup_documents import run
@@ -141,38 +139,6 @@ def test_candidates_below_the_threshold_are_dropped() -> None:
     assert verified(pa.RecordBatch.from_pydict(pairs), 8 / 12).num_rows == 2
 
 
-def test_keeper_order() -> None:
-    """Completeness before repetition before length before age."""
-
-    def rank(**columns: object) -> tuple[object, ...]:
-        return tuple(rank_of(document("a", "x" * 100) | columns).values())
-
-    old, new = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
-    ordered = [
-        rank(num_chars=900, fetched_at=old, math_seen=4, math_kept=4),
-        rank(num_chars=900, fetched_at=new),
-        rank(num_chars=900),
-        rank(num_chars=800, fetched_at=old),
-        rank(num_chars=999, fetched_at=old, duplicate_line_char_fraction=0.2),
-        rank(num_chars=9_999, fetched_at=old, math_seen=4, math_kept=2),
-    ]
-    assert ordered == sorted(ordered)
-    assert rank(duplicate_line_char_fraction=0.02) == rank()  # noise
-    any_parquet = {
-        "text": "x" * 100,
-        "fetched_at": "2020",
-        "num_chars": None,
-        "code_seen": "3",
-        "math_seen": float("nan"),
-    }
-    assert tuple(rank_of(any_parquet).values()) == rank()
-    assert rank(fetched_at=old.replace(tzinfo=None)) == rank(fetched_at=old)
-
-
-def test_text_key_ignores_white_space_only() -> None:
-    assert text_key(" a\n\tb ") == text_key("a b") != text_key("A b")
-
-
 @pytest.mark.spark
 def test_a_source_that_would_vanish_stops_the_job(spark: SparkSession) -> None:
     rows = [("mirror", "duplicate_near")] * 19 + [("mirror", None)] + [("own", None)] * 30
@@ -189,7 +155,7 @@ def test_a_source_that_would_vanish_stops_the_job(spark: SparkSession) -> None:
 @pytest.mark.spark
 def test_ids_must_be_unique(spark: SparkSession, tmp_path: Path) -> None:
     twice = [document("a", "one text"), document("b", "two texts"), document("a", "three texts")]
-    with pytest.raises(ContractError, match="1 rows repeat a doc_id, 'a' comes 2 times"):
+    with pytest.raises(ContractError, match="1 rows repeat a doc_id, 'a' occurs 2 times"):
         outcome_of(spark, tmp_path, twice)
 
 

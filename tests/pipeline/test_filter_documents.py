@@ -19,18 +19,15 @@ from filters.measure.stats import TextStats, measure
 from filters.presets import REASONS
 from filters.toxicity import SHIPPED_WORDS, build_word_list
 from filters.url_lists import build_url_list
+from pipeline import index_benchmarks
 from pipeline.filter_documents import FilterConfig, Judge, decide, language_reason, run
-from pipeline.reading.problems import ProblemConfig, index_problems
 
 CONFIG = FilterConfig(
     rules="reasonmill",
     languages=("en", "zh"),
     min_language_score=0.65,
-    max_toxicity=1.0,
-    toxic_words=(),
     blocked_urls=(),
     opt_outs=(),
-    problems=(),
 )
 PROSE = """The town library opened its new reading room on the first Monday of the month.
 
@@ -101,7 +98,7 @@ def test_rules_decide_and_keep_what_they_decided_on() -> None:
 
 
 def test_other_languages_are_rejected_unless_all_are_wanted() -> None:
-    everything = CONFIG.model_copy(update={"languages": ()})
+    everything = CONFIG.model_copy(update={"languages": None})
     german = Language("de", 0.99)
     assert language_reason(german, measure(GERMAN), CONFIG) == "language"
     assert language_reason(german, measure(GERMAN), everything) is None
@@ -139,7 +136,7 @@ def test_the_language_comes_before_the_rules_and_is_named() -> None:
 def test_each_language_has_its_rules() -> None:
     assert judged(CHINESE)["reject_reason"] is None
     assert judged(CHINESE)["language"] == "zh"
-    everything = CONFIG.model_copy(update={"languages": ()})
+    everything = CONFIG.model_copy(update={"languages": None})
     assert judged(GERMAN, everything)["reject_reason"] is None
     assert judged(GERMAN.replace(".", ""), everything)["reject_reason"] == "too_few_punctuated_lines"
     assert judged(CHINESE.replace("。", "，"))["reject_reason"] == "too_few_punctuated_lines"
@@ -188,21 +185,14 @@ def test_licence_is_a_column() -> None:
     assert judged(PROSE + "\nSPDX-License-Identifier: MIT\n")["licence"] == "MIT"
 
 
-def test_problem_files(tmp_path: Path) -> None:
-    chat = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": PROBLEM}]
-    (tmp_path / "one.jsonl").write_text(
-        json.dumps({"input": chat}) + "\n\n" + json.dumps({"input": PROBLEM[:60]})
+def index_problem(place: Place, text: str) -> None:
+    """Commit a benchmark_index of one problem."""
+    benchmark = Path(place.output, "set.jsonl")
+    benchmark.write_text(json.dumps({"question": text}))
+    (place.preset / "benchmarks.toml").write_text(
+        f'[[benchmarks]]\npath = "{benchmark}"\ntext_fields = ["question"]\n'
     )
-    index, digest = index_problems((ProblemConfig(path=str(tmp_path / "one.jsonl"), text_fields=("input",)),))
-    assert index.names == ("one/1",)  # the second has fewer than 50 letters
-    (tmp_path / "one.jsonl").write_text(json.dumps({"input": PROBLEM}))
-    assert (
-        index_problems((ProblemConfig(path=str(tmp_path / "*.jsonl"), text_fields=("input",)),))[1] != digest
-    )
-    for content, fault in (("{broken", "line 1: not JSON"), ('{"other": "x"}', "no text in input")):
-        (tmp_path / "one.jsonl").write_text(content)
-        with pytest.raises(ConfigError, match=rf"one\.jsonl.*{fault}.*remedy"):
-            index_problems((ProblemConfig(path=str(tmp_path), text_fields=("input",)),))
+    index_benchmarks.run(place)
 
 
 @pytest.mark.spark
@@ -214,23 +204,24 @@ def test_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> None
         f"{root}/documents", pa.Table.from_pylist(rows, schema=DOCUMENTS), DOCUMENTS, "web"
     )
     tables.commit(root, Manifest("documents", "extract", "mark", "digest", (part,), 5, 5))
-    (tmp_path / "set.jsonl").write_text(json.dumps({"question": PROBLEM}))
     (tmp_path / "opt-outs").write_text("# nobody yet\n")
     place = Place(tmp_path / "p", root, root)
     place.preset.mkdir()
+    index_problem(place, PROBLEM)
     toml = (
-        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\nmax_toxicity = 1.0\n'
-        f'toxic_words = []\nblocked_urls = []\nopt_outs = ["{tmp_path}/opt-outs"]\n[[problems]]\n'
-        f'path = "{tmp_path}/set.jsonl"\ntext_fields = ["question"]\n'
+        'rules = "{rules}"\nlanguages = ["en"]\nmin_language_score = 0.65\n'
+        f'blocked_urls = []\nopt_outs = ["{tmp_path}/opt-outs"]\n'
     )
     (place.preset / "filter.toml").write_text(toml.format(rules="reasonmill"))
     manifest = run(spark, place)
     assert (manifest.rows_in, manifest.rows_out, sum(manifest.rejected.values())) == (5, 2, 3)
     assert {"contaminated", "too_few_words"} < manifest.rejected.keys()
-    assert manifest.facts["num_problems"] == 1
+    assert manifest.inputs.keys() == {"documents", "benchmark_index"}
     assert run(spark, place) == manifest
     (tmp_path / "opt-outs").write_text("asked.example\n")
     assert run(spark, place).rejected == {**manifest.rejected, "opted_out": 1}
+    index_problem(place, "Another problem that nobody has written into any of these documents so far.")
+    assert "contaminated" not in run(spark, place).rejected
     (place.preset / "filter.toml").write_text(toml.format(rules="unheard-of"))
     with pytest.raises(ConfigError, match=r"filter\.toml: rules: .*'unheard-of'.*remedy"):
         run(spark, place)

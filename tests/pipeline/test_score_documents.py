@@ -7,10 +7,11 @@ from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.command import Place
+from configs.encoding import encode
 from configs.loader import ConfigError
 from filters import taggers
 from pipeline import score_documents
-from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import encoder, open_tokenizer
 from tests.pipeline.scored_run import Doc, write_documents, write_tokenizer
 
 pytestmark = pytest.mark.spark
@@ -27,7 +28,7 @@ DOCS = [
 def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
-    (preset / "score.toml").write_text('taggers = "shipped"\nbatch_rows = 2\n')
+    (preset / "score.toml").write_text("batch_rows = 2\n")
     write_tokenizer(root)
     write_documents(root, "deduped", DOCS, {})
     return Place(preset, str(root), str(root))

@@ -3,21 +3,24 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
 from configs import tables
 from configs.command import Place
-from configs.contract import ContractError
+from configs.contract import SYNTHETIC, ContractError, Manifest
+from configs.encoding import encode, text_encoder
 from configs.job import Job
-from pipeline import plan_mixture, tokenize_corpus
+from pipeline import plan_mixture, score_documents, tokenize_corpus
 from pipeline.mixture.buckets import order_position
 from pipeline.tokenize_corpus import pack
 from pipeline.tokens import shards
 from pipeline.tokens.shards import BucketWork
-from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import encoder, open_tokenizer
+from synth.rows import Example, synthetic_rows
 from tests.pipeline.scored_run import (
     MIXTURE_TOML,
     WORDS,
@@ -143,6 +146,56 @@ def test_planned_ranges_are_the_same_documents_in_the_token_files(spark: SparkSe
     assert own[-1]["token_end"] - own[0]["token_start"] == planned["tokens"]
 
 
+def test_the_text_of_a_special_token_is_ordinary_text_from_the_first_count_to_the_last(
+    spark: SparkSession, place: Place
+) -> None:
+    """Scoring, synth and the token files count it alike, and only the ends of documents are ends."""
+    web = "Let x = 1 and y = 2. <|endoftext|> Then x + y = 3, which is what was to be shown."
+    made = "What is 1 + 1? <|endoftext|> It is 2."
+    tokenizer = open_tokenizer(place.input)
+    write_documents(Path(place.input), "deduped", [Doc(f"web-{n}", web) for n in range(12)], {})
+    (place.preset / "score.toml").write_text('taggers = "shipped"\nbatch_rows = 2\n')
+    score_documents.run(spark, place)
+    data = tables.read_bytes(f"{place.input}/tokenizer", "tokenizer.json")
+    commit_synthetic(place.input, synthetic_rows([example(made)], text_encoder(data)), tokenizer.digest)
+    write_stages(place.preset, (200, 200, 200))
+    mixture = (place.preset / "mixture.toml").read_text()
+    mixture = mixture.replace("math_and_code_fraction = 0.7, ", "").replace("= 0.1 }", "= 0.0 }")
+    (place.preset / "mixture.toml").write_text(mixture)
+    plan_mixture.run(spark, place)
+    tokenize_corpus.run(spark, place)
+    counts = {
+        row["doc_id"]: row["token_count"]
+        for table in ("scored", "synthetic")
+        for row in tables.read(tables.open_table(place.input, table)).to_pylist()
+    }
+    written = {}
+    for bucket in tables.open_table(place.output, "tokens_index").manifest.facts["buckets"]:
+        for span in pq.read_table(f"{place.output}/tokens/{bucket}/spans.parquet").to_pylist():
+            written[span["doc_id"]] = span["token_end"] - span["token_start"] - 1
+        for document in documents_of(place.output, bucket):
+            assert document[-1] == tokenizer.eod_id
+            assert tokenizer.eod_id not in document[:-1]
+            assert encoder(tokenizer).decode(document[:-1]) in (web, made)
+    assert written == counts
+    assert len(counts) == 13
+
+
+def example(text: str) -> Example:
+    return Example(
+        doc_id="made", source="synthetic-symbolic", title="Sum", text=text, engine="symbolic",
+        domain="mathematics", reasoning_depth=0.4, split="train", problem_id="p", teacher="symbolic", seed=1,
+        index=0, prompt_hash="h", verdict="equal", pass_rate=1.0,
+    )  # fmt: skip
+
+
+def commit_synthetic(root: str, rows: pa.Table, tokenizer_digest: str) -> None:
+    part = tables.write_part(f"{root}/synthetic", rows, SYNTHETIC, "synthetic-symbolic")
+    inputs = {"tokenizer": tokenizer_digest}
+    digest = tables.digest_of([part])
+    tables.commit(root, Manifest("synthetic", "synth", "", digest, (part,), 1, 1, inputs=inputs))
+
+
 def modified(root: str) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in Path(root, "tokens").rglob("*") if p.is_file()}
 
@@ -207,7 +260,7 @@ def test_large_shards_are_placed_first_and_small_ones_share_a_task() -> None:
 
 
 def test_positions_are_uniform_and_depend_on_the_seed(spark: SparkSession) -> None:
-    rows = spark.range(2_000).select(sf.col("id").cast("string").alias("doc_id"))
+    rows = spark.range(2_000).select(F.col("id").cast("string").alias("doc_id"))
     one, two = ([row[0] for row in rows.select(order_position(seed)).collect()] for seed in (1, 2))
     assert all(0 <= position < 1 for position in one)
     # Mean of 2,000 uniform numbers: standard error 0.0065; bounds are 4 of them.

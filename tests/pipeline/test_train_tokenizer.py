@@ -12,9 +12,10 @@ from tokenizers import Tokenizer
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
+from configs.encoding import encode
 from configs.loader import ConfigError
 from pipeline import train_tokenizer
-from pipeline.tokens.tokenizer import encode, encoder, open_tokenizer
+from pipeline.tokens.tokenizer import encoder, open_tokenizer
 from pipeline.train_tokenizer import TokenizerConfig, train
 from tests.pipeline.scored_run import Doc, write_documents
 
@@ -22,7 +23,7 @@ TEXTS = {f"d{n}": f"the theorem of number {n} holds for all x = {n * n}\n    ret
 
 
 def config(**changes: object) -> TokenizerConfig:
-    values = {"path": "", "vocab_size": 280, "eod": "<|endoftext|>", "sample_bytes": 10_000_000, "seed": 1}
+    values = {"vocab_size": 280, "eod": "<|endoftext|>", "sample_bytes": 10_000_000, "seed": 1}
     return TokenizerConfig.model_validate(values | changes)
 
 
@@ -38,7 +39,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def write_config(preset: Path, **changes: object) -> None:
-    lines = (f"{name} = {value!r}" for name, value in config(**changes))
+    lines = (f"{name} = {value!r}" for name, value in config(**changes) if value is not None)
     (preset / "tokenizer.toml").write_text("\n".join(lines).replace("'", '"'))
 
 
@@ -111,6 +112,7 @@ def test_a_tokenizer_is_taken_from_a_path(spark: SparkSession, place: Place, tmp
         ({"path": "/nowhere/tokenizer.json"}, "no file /nowhere/tokenizer.json"),
         ({"vocab_size": 281}, "it has 280 tokens, vocab_size says 281; remedy: set vocab_size = 280"),
         ({"eod": "<eos>"}, "eod '<eos>' is not in it"),
+        ({"eod": "the"}, "a document that quotes eod 'the' would end there; remedy: mark that token as spec"),
     ],
 )
 def test_an_unfit_tokenizer_is_refused(

@@ -17,7 +17,8 @@ from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 
 from configs.recipe import ModelConfig
 from pretrain.model import compat
-from pretrain.model.loss import forward_step, global_counts, make_batch, reduce_losses
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import forward_step, global_counts, reduce_losses
 from pretrain.model.mimo import build_model
 from pretrain.run.launch import device
 

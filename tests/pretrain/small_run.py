@@ -71,14 +71,11 @@ recompute = false
 deterministic = true
 checkpoint_every_steps = 4
 kept_checkpoints = 2
-heldout_every_steps = 0
 spike_sigmas = 6.0
 max_skipped_steps = 3
-wandb_project = ""
 cpu_threads = 1
-num_gpus = 1
-flops_utilisation = 0.1
 """,
+    "preflight": "num_gpus = 1\nflops_utilisation = 0.1\n",
 }
 
 

@@ -52,7 +52,7 @@ def test_what_drafts_saved_is_logged(caplog, trained):
     prompt = (CYCLE * 2)[:9]
     made = complete.complete(trained, prompt, 20, 1, 0.0, 0, eod_id=89)
     assert made.tokens == tuple((CYCLE * 5)[9:29])
-    assert "20 tokens in 11 passes; drafts that stood: 1.00; a draft costs" in caplog.text
+    assert "20 tokens in 11 passes; accepted drafts per position: 1.00; a draft costs" in caplog.text
     caplog.clear()
     complete.complete(trained, prompt, 1, 1, 0.0, 0, eod_id=89)
     assert caplog.messages == ["1 tokens in 1 passes"]  # nothing to compare
@@ -65,4 +65,4 @@ def test_an_empty_prompt_is_refused(run, capsys):
     with pytest.raises(typer.Exit) as ended:
         complete.main(preset, " ", input=root)
     assert ended.value.exit_code == 2
-    assert "--prompt: it is empty; remedy: give it a word" in capsys.readouterr().err
+    assert "--prompt: the prompt is empty; remedy: give at least one word" in capsys.readouterr().err

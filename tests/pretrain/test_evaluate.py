@@ -9,7 +9,8 @@ from configs.command import Place
 from configs.contract import ContractError
 from pretrain import evaluate
 from pretrain.decoding import acceptance
-from pretrain.run.heldout import GROUPS, heldout_samples
+from pretrain.plan.token_files import GROUPS
+from pretrain.run.heldout import heldout_samples
 from tests.pretrain import small_run
 from tests.pretrain.model.test_mimo import small_model
 from tests.pretrain.run.test_heldout import WORDS

@@ -11,7 +11,7 @@ from configs.contract import ContractError, Manifest
 from configs.recipe import StageConfig
 from pretrain import export_hf
 from pretrain.decoding.generate import one_document
-from pretrain.export_hf import shards, write_weights
+from pretrain.export_hf import split_into_files, write_weights
 from pretrain.hf.layout import hf_config, to_hf
 from pretrain.import_hf import load_folder, read_folder
 from pretrain.model.mtp import shift_within_documents
@@ -128,9 +128,9 @@ def test_no_checkpoint_is_named(place):
 
 
 def test_large_models_are_cut_into_several_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(export_hf, "MAX_SHARD_BYTES", 100)
+    monkeypatch.setattr(export_hf, "MAX_FILE_BYTES", 100)
     tensors = {"a": torch.zeros(20), "b": torch.ones(10), "c": torch.ones(30), "d": torch.ones(1)}
-    assert [list(piece) for piece in shards(tensors)] == [["a"], ["b"], ["c"], ["d"]]
+    assert [list(piece) for piece in split_into_files(tensors)] == [["a"], ["b"], ["c"], ["d"]]
     parts = list(write_weights(str(tmp_path), tensors))
     assert [part.path for part in parts][-2:] == [
         "model-00004-of-00004.safetensors",

@@ -13,7 +13,7 @@ from pretrain import extend_mtp
 from pretrain.decoding import acceptance
 from pretrain.decoding.generate import generate
 from pretrain.import_hf import load_folder
-from pretrain.model.loss import make_batch
+from pretrain.model.batch import make_batch
 from pretrain.model.mimo import build_model
 from pretrain.model.mtp import append_copies
 from pretrain.mtp_copies import state as tuning_state
@@ -148,7 +148,7 @@ def test_a_killed_tuning_goes_on_to_the_same_weights(small, tmp_path, monkeypatc
     data[-1] ^= 1
     state.write_bytes(data)
     assert is_the_straight_one()
-    assert "not the file that was written; tuning begins again" in caplog.text
+    assert "the hash differs from that of the written file; tuning begins again" in caplog.text
     caplog.clear()
     tuned(small, tmp_path / "killed", fingerprint="another")
     assert "continuing" not in caplog.text

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,15 +146,15 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "num_gpus is 1",
     ),
     "batch not divisible": (
-        edit("train", "num_gpus = 1", "num_gpus = 4"),
+        edit("preflight", "num_gpus = 1", "num_gpus = 4"),
         "stage3.toml: global_batch_size 2",
     ),
-    "ramp not divisible": (edit("train", "num_gpus = 1", "num_gpus = 2"), "batch_warmup.increment 1"),
+    "ramp not divisible": (edit("preflight", "num_gpus = 1", "num_gpus = 2"), "batch_warmup.increment 1"),
     "row not divisible": (
         edit("train", "context_parallel = 1", "context_parallel = 5"),
         "sequence_length 64 cannot be cut",
     ),
-    "no plan": (remove("mixtures"), "mixtures: no plan"),
+    "no plan": (remove("mixtures"), "mixtures: the token tables are not there yet"),
     "plan of one stage gone": (remove("mixtures/stage2"), "mixtures/stage2: no such table"),
     "plan of another contract": (
         edit_manifest("mixtures/stage1", contract_version=99),
@@ -192,7 +194,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "token file gone": (remove(f"tokens/{CODE}/*.bin"), "the manifest names"),
     "tokens of another contract": (edit_manifest(f"tokens/{MATH}", contract_version=0), "contract version 0"),
     "held-out text gone": (
-        edit("train", "heldout_every_steps = 0", "heldout_every_steps = 5"),
+        edit("train", "kept_checkpoints", "heldout_every_steps = 5\nkept_checkpoints"),
         "heldout/math: no",
     ),
 }
@@ -232,13 +234,47 @@ def test_a_good_run_passes_and_says_what_it_will_do(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("preset", ["tiny", "h200", "mimo7b"])
-def test_presets_pass_before_there_is_data(preset: str, tmp_path: Path) -> None:
-    preflight.run(Place(Path("configs") / preset, str(tmp_path), str(tmp_path), dry_run=True))
+def test_presets_have_a_plan_before_there_is_data(
+    preset: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    preflight.run(Place(Path("configs") / preset, str(tmp_path), str(tmp_path)), plan_only=True)
+    *plan, last = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("memory per GPU: ") for line in plan)
+    assert last == f"{tmp_path}/mixtures: the token tables are not there yet; remedy: run make plan tokenize"
     assert not list(tmp_path.iterdir())
 
 
+def test_the_plan_alone_reads_no_token(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_run(tmp_path)
+    shutil.rmtree(tmp_path / "tokens")
+    preflight.run(place(tmp_path), plan_only=True)
+    assert "not there yet" not in capsys.readouterr().out
+    assert not (tmp_path / "preflight.json").exists()
+
+
+def test_without_tables_the_plan_comes_first_then_one_line_of_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pretrain.preflight", "--preset", "configs/mimo7b", "--output"]
+    done = subprocess.run(
+        [*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    *plan, last = done.stdout.splitlines()
+    assert done.returncode == 2
+    assert "total: 23,784,000,000,000 tokens, 1,149,839 steps" in plan
+    assert last.startswith(f"error: {tmp_path}/mixtures: the token tables are not there yet; remedy: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_checks_everything_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_run(tmp_path)
+    preflight.run(place(tmp_path, dry_run=True))
+    assert "stage 1 draws 2,048 tokens from web" in capsys.readouterr().out
+    assert not (tmp_path / "preflight.json").exists()
+
+
 def test_mimo7b_is_printed_to_the_token(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
-    preflight.run(Place(Path("configs/mimo7b"), str(tmp_path), str(tmp_path), dry_run=True))
+    preflight.run(Place(Path("configs/mimo7b"), str(tmp_path), str(tmp_path)), plan_only=True)
     text = capsys.readouterr().out
     for expected in (
         "tokens 0 to 17,784,000,000,000",
@@ -247,6 +283,10 @@ def test_mimo7b_is_printed_to_the_token(capsys: pytest.CaptureFixture, tmp_path:
         "7,833,409,536 parameters, of which the MTP layer 210,790,400",
         "the report's pieces sum to 23.784T, its text says about 25T: 1.216T are not accounted for",
         "without (+10.3%)",
+        "budget of stage 3: 1,800,000,000,000 natural tokens, 70% of them mathematics and code; "
+        "200,000,000,000 synthetic tokens",
+        "at least 5,896,000,000,000 distinct tokens at 4 epochs",  # (23.784T - .2T) / 4
+        "disk: 408.5 GiB for checkpoints",  # 4 x 14 bytes per parameter
     ):
         assert expected in text
 

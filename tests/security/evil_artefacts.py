@@ -23,7 +23,7 @@ import torch
 
 from configs.contract import ContractError
 from configs.loader import Config, ConfigError, load
-from pipeline.train_tokenizer import Job, TokenizerConfig, _facts
+from pipeline.train_tokenizer import TokenizerConfig, _facts
 from pretrain.import_hf import read_folder
 from pretrain.run import safe_pickle
 from tests.security.attempts import Attempt, Setup, peak_memory_bytes, reset_peak_memory
@@ -203,6 +203,5 @@ def _tokenizers() -> Iterator[Case]:
 
 
 def _tokenizer(data: bytes) -> str | None:
-    config = load("configs/tiny", "tokenizer", TokenizerConfig)
-    _facts(data, Job("tokenizer", "tokenizer", config, {}, ()))
+    _facts(data, load("configs/tiny", "tokenizer", TokenizerConfig))
     return "was taken"

@@ -25,6 +25,7 @@ from tests.synth.conftest import (
     PROXY_VARIABLES,
     Endpoint,
     chat,
+    commit_benchmarks,
     commit_rows,
     commit_tokenizer,
     write_preset,
@@ -131,9 +132,10 @@ def _everything_logged(path: Path) -> ExitStack:
 
 
 def _place(folder: Path, base_url: str) -> Place:
-    """A preset that asks `base_url`, a tokenizer of single bytes and twelve documents."""
+    """A preset that asks `base_url`, a tokenizer of single bytes, no benchmarks and twelve documents."""
     run = folder / "run"
     commit_tokenizer(run)
+    commit_benchmarks(run)
     commit_rows(run, "filtered", {"s": [{"doc_id": f"d{i}", "text": f"Text {i}."} for i in range(12)]})
     preset = write_preset(
         folder / "preset",

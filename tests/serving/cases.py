@@ -23,7 +23,8 @@ from pretrain.decoding.generate import generate, one_document
 from pretrain.export_hf import write_model
 from pretrain.hf.layout import hf_config, hf_tensors
 from pretrain.import_hf import load_folder
-from pretrain.model.loss import forward_step, global_counts, make_batch
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import forward_step, global_counts
 from pretrain.model.mimo import MimoModel, build_model
 from pretrain.model.mtp import append_copies
 from pretrain.run.heldout import heldout_samples
@@ -145,7 +146,7 @@ def _write(folder: Path, case: Case, model: MimoModel, prompts: list[list[int]],
         "num_new": num_new,
         "mtp_layers": len(model.mtp.layers),
         "tokens": [text.tokens for text in texts],
-        "checked": sum(text.checked[0] for text in texts),
+        "checked": sum(text.verified[0] for text in texts),
         "accepted": sum(text.accepted[0] for text in texts),
     }
     (place / "case.json").write_text(json.dumps(values))

@@ -1,4 +1,4 @@
-"""A preset in a temporary folder, a root with a tokenizer, and an endpoint that the tests script."""
+"""A preset in a temporary folder, a root with what synth reads, and an endpoint that the tests script."""
 
 import json
 import threading
@@ -14,38 +14,53 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from configs import tables
 from configs.command import Place
 from configs.contract import SCHEMAS, Manifest
+from pipeline import index_benchmarks
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny" / "synth.toml"
+SEEDS = "min_reasoning_depth = 0.6\nmax_passage_chars = 6000\n"
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def commit_tokenizer(folder: Path) -> None:
-    """Commit a tokenizer of single bytes to a run folder."""
+    """Commit a tokenizer of single bytes, and an end of document, to a run folder."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.add_special_tokens(["<|endoftext|>"])
     part = tables.write_bytes(f"{folder}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
     digest = tables.digest_of([part])
     tables.commit(str(folder), Manifest("tokenizer", "tokenizer", "", digest, (part,), 0, 0))
 
 
+def commit_benchmarks(folder: Path, *problems: str) -> None:
+    """Commit the benchmark_index of a file bench.jsonl that holds these problems to a run folder."""
+    preset, benchmark = folder / "benchmarks", folder / "benchmarks" / "bench.jsonl"
+    preset.mkdir(parents=True, exist_ok=True)
+    benchmark.write_text("".join(json.dumps({"problem": text}) + "\n" for text in problems))
+    listed = f'[{{ path = "{benchmark}", text_fields = ["problem"] }}]' if problems else "[]"
+    (preset / "benchmarks.toml").write_text(f"benchmarks = {listed}\n")
+    index_benchmarks.run(Place(preset, str(folder), str(folder)))
+
+
 def write_preset(preset: Path, **changes: object) -> Path:
-    """A folder whose synth.toml is tiny's with some lines changed."""
+    """A folder whose synth.toml is tiny's with some lines changed, and with [seeds] if num_seeds is given."""
+    seeds = f"[seeds]\nnum_seeds = {changes.pop('num_seeds')}\n{SEEDS}" if "num_seeds" in changes else ""
     lines = []
     for line in TINY.read_text(encoding="utf-8").splitlines():
         key = line.split("=")[0].strip()
         lines.append(f"{key} = {json.dumps(changes.pop(key))}" if key in changes else line)
     assert not changes, f"no such keys: {changes}"
     preset.mkdir(parents=True, exist_ok=True)
-    (preset / "synth.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (preset / "synth.toml").write_text("\n".join(lines) + "\n" + seeds, encoding="utf-8")
     return preset
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A run folder with a tokenizer of single bytes."""
+    """A run folder with a tokenizer of single bytes and without benchmarks."""
     folder = tmp_path / "run"
     commit_tokenizer(folder)
+    commit_benchmarks(folder)
     return folder
 
 

@@ -17,7 +17,6 @@ from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
-from filters.decontaminate import build_index, save_index
 from synth import generate, solve_problems
 from synth.checks.sandbox import has_bubblewrap
 from synth.families.problem import Problem, boxed_answer
@@ -143,15 +142,6 @@ def test_repeated_problems_are_rejected_and_name_the_first(
         assert original["origin"]["offset"] == reject["origin"]["offset"] % 8
 
 
-def test_benchmark_problems_are_rejected(place: MakePlace, root: Path) -> None:
-    longest = max((make_problem(17, i, 0.3) for i in range(10)), key=lambda problem: len(problem.statement))
-    save_index(build_index([("bench/1", longest.statement)]), root / "bench.npz")
-    here = place(num_problems=10, planted_error_fraction=0.0, contamination_indexes=["bench.npz"])
-    assert generate.run(here).rejected == {"contaminated": 1}
-    (reject,) = rows_of(here.output, "synthetic_rejects")
-    assert (reject["detail"], reject["excerpt"]) == ("bench/1", longest.statement)
-
-
 def test_whole_groups_are_held_out(place: MakePlace) -> None:
     here = place(num_problems=120, shard_rows=60, heldout_fraction=0.3, code_fraction=0.0)
     generate.run(here)
@@ -175,7 +165,6 @@ def test_an_accepted_planted_error_stops_the_run(place: MakePlace, monkeypatch: 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"contamination_indexes": ["nowhere.npz"]}, "nowhere.npz.*remedy"),
         ({"teacher": "endpoint", "needs_key": True}, "REASONMILL_API_KEY is not set"),
         ({"num_problems": "many"}, "problems.num_problems.*'many'.*remedy"),
     ],
@@ -190,9 +179,10 @@ def test_what_cannot_work_stops_before_any_work(
     assert not Path(here.output, "synthetic").exists()
 
 
-def test_a_missing_tokenizer_is_named(place: MakePlace, root: Path) -> None:
-    (root / "tokenizer" / "manifest.json").unlink()
-    with pytest.raises(ContractError, match="tokenizer: no such table; remedy"):
+@pytest.mark.parametrize("table", ["tokenizer", "benchmark_index"])
+def test_a_missing_table_is_named(place: MakePlace, root: Path, table: str) -> None:
+    (root / table / "manifest.json").unlink()
+    with pytest.raises(ContractError, match=f"{table}: no such table; remedy"):
         generate.run(place())
 
 
@@ -214,7 +204,7 @@ def test_a_model_solves_the_same_problems(place: MakePlace, serve: Any, answer: 
             return answer("I do not know.")  # type: ignore[no-any-return]
         if problem == make_problem(17, 5, 0.0):
             return 500, "application/json", "{}"
-        return answer(f"Think.\n\n$\\boxed{{{problem.answer}}}$")  # type: ignore[no-any-return]
+        return answer(f"Think of <|endoftext|>.\n\n$\\boxed{{{problem.answer}}}$")  # type: ignore[no-any-return]
 
     server = serve(reply)
     options = {
@@ -232,6 +222,9 @@ def test_a_model_solves_the_same_problems(place: MakePlace, serve: Any, answer: 
         ("synthetic-endpoint", "m1", 1.0)
     }
     assert all(boxed_answer(row["text"]) for row in rows)
+    # One token a byte: what looks like the end of a document is ordinary text.
+    assert all(row["token_count"] == len(row["text"].encode()) for row in rows)
+    assert all("<|endoftext|>" in row["text"] for row in rows)
     asked = len(server.requests)
     assert asked == 24
     generate.run(here)

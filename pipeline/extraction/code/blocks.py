@@ -1,8 +1,7 @@
-"""Code blocks and inline code of a page: exact lines, and the language where the page states it.
+"""Take the code blocks and inline code out of a page: exact lines, and the language where the page states it.
 
-`take_out_code` replaces every block by the word that stands for it. Line-number gutters, copy buttons and the
-plain-text duplicates that highlighters leave behind are dropped; `>>>` and `$` prompts are part of the code
-and stay.
+`take_out_code` replaces every block by its placeholder. Line-number gutters, copy buttons and the plain-text
+copies that highlighters leave behind are dropped. Prompts (`>>>` and `$`) are part of the code and stay.
 """
 
 import re
@@ -75,17 +74,17 @@ _BARE_NAMES = frozenset([
 ])  # fmt: skip
 _BLOCK_TAGS = ("pre", "listing", "xmp")
 _INLINE_TAGS = ("code", "tt", "kbd", "samp")
-# Classes of highlighters that need no `<pre>`: one table row is one line.
+# Classes of highlighters that use a table without `<pre>`, with one line per row.
 _LINE_TABLES = ("blob-code", "hljs-ln", "syntaxhighlighter", "js-file-line")
 _NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template"))
-# Ours: highlighters nest tokens a few levels deep.
+# Our choice: highlighters nest tokens only a few levels deep.
 MAX_DEPTH = 200
-# Ours: a `<code>` of one line outside `<pre>` is inline code up to this length, a block beyond it.
+# Our choice: a one-line `<code>` outside `<pre>` is inline code up to this length; a longer one stays text.
 MAX_INLINE_CHARS = 300
 
 
 def take_out_code(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
-    """Replace code tables, `<pre>` blocks and `<code>` of `tree` by their words in `slots`."""
+    """Replace code tables, `<pre>` blocks and `<code>` of `tree` by their placeholders in `slots`."""
     tags, classes = inventory.tags, inventory.classes
     if not tags.isdisjoint(_BLOCK_TAGS) or any(name in classes for name in _LINE_TABLES):
         for copy in _PLAIN_COPIES(tree):
@@ -106,14 +105,14 @@ def take_out_code(tree: etree._Element, inventory: Inventory, slots: Slots) -> N
 
 
 def fence(code: str, language: str = "") -> str:
-    """A fenced block; the fence is longer than any run of backticks inside."""
+    """Return a fenced block; the fence is longer than any run of backticks in the code."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}{language}\n{code}\n{ticks}"
 
 
 def inline_code(code: str) -> str:
-    """Inline code; backticks inside are kept by a longer delimiter."""
+    """Return inline code; backticks in the code are kept by a longer delimiter."""
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     ticks = "`" * (longest + 1) if longest else "`"
     pad = " " if longest and (code[0] == "`" or code[-1] == "`") else ""
@@ -121,13 +120,13 @@ def inline_code(code: str) -> str:
 
 
 def canonical_language(name: str) -> str:
-    """The usual lower-case name of a language, "" for names that say nothing."""
+    """Return the usual lower-case name of a language, "" for names that say nothing."""
     name = name.strip().lower().rstrip(";")
     return "" if name in _UNSTATED else _ALIASES.get(name, name)
 
 
 def stated_language(element: etree._Element) -> str:
-    """Language that the element, an only child `<code>`, or up to four wrappers around it state."""
+    """Return the language that the element, its child `<code>`, or one of four wrappers around it states."""
     candidates = [element, *element.iterchildren("code")]
     ancestor = element.getparent()
     for _ in range(4):
@@ -170,7 +169,7 @@ def _language_of(element: etree._Element, bare: bool) -> str:
 
 
 def code_text(element: etree._Element, slots: Slots) -> str:
-    """Text of a code element with its lines as shown, without gutters and buttons."""
+    """Return the text of a code element with its lines as shown, without gutters and buttons."""
     parts: list[str] = []
     line_spans = sum(1 for span in element.iter("span", "code") if _LINE.search(class_of(span)))
     has_newlines = "\n" in "".join(element.itertext()).strip()
@@ -235,7 +234,7 @@ def _take_block(element: etree._Element, code: str, language: str, slots: Slots)
 
 
 def _take_table(table: etree._Element, slots: Slots) -> None:
-    """A table of gutter and code: one cell with all lines, or one row a line."""
+    """Take a table of gutter and code out: one cell with all lines, or one row per line."""
     cells = [cell for cell in _CODE_CELLS(table) if not _is_gutter(cell)]
     if not cells:
         return

@@ -1,4 +1,4 @@
-"""Programming language of a file: by name, by extension, by `#!` line, and only then by magika's model."""
+"""Find the programming language of a file: by name, extension or `#!` line, and last by magika's model."""
 
 import re
 from functools import lru_cache
@@ -54,7 +54,7 @@ _CPP = re.compile(
     rb"^\s{0,40}(?:class\s+\w+|namespace\s+\w+|template\s*<|using\s+\w+|public:|private:)|\bstd::", re.M
 )
 _PROLOG = re.compile(rb"^\s{0,40}:-\s|^[a-z]\w*\([^\n]{0,200}\)\s*:-", re.M)
-# magika's names that are not ours.
+# magika's names of languages, and our names for them.
 _MAGIKA = {
     "shell": "bash",
     "cs": "csharp",
@@ -66,12 +66,13 @@ _MAGIKA = {
     "empty": "",
     "txtascii": "",
 }
-# Ours: below this score magika's answer is a guess; its own high-confidence threshold for most types is .9.
+# Our choice: below this score magika's answer is a guess. Its own high-confidence threshold is .9 for most
+# types.
 MIN_MAGIKA_SCORE = 0.7
 
 
 def language_of(path: str, data: bytes) -> str:
-    """Lower-case language name, "" when nothing tells."""
+    """Return the lower-case name of the language, "" if it is unknown."""
     name = PurePosixPath(path).name.lower()
     extension = name.rpartition(".")[2] if "." in name.lstrip(".") else ""
     if name in _NAMES:

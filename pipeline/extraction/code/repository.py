@@ -1,4 +1,4 @@
-"""Source files and whole repositories: each file one fenced block under a heading with its path."""
+"""Extract source files and whole repositories: each file is a fenced block under a heading with its path."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from pipeline.extraction.result import Extraction
 
 __all__ = ["extract_code", "extract_repository", "language_of"]
 
-# Ours: bounds on what one repository may unpack to; larger files are generated or data.
+# Our choice: bounds on the unpacked size of one repository. Larger files are generated or data.
 MAX_FILE_BYTES, MAX_TOTAL_BYTES, MAX_FILES = 1_000_000, 20_000_000, 5_000
 _PROSE = frozenset((".md", ".markdown", ".rst", ".txt", ""))
 _SKIPPED_FOLDERS = frozenset(
@@ -23,7 +23,7 @@ _SKIPPED_FOLDERS = frozenset(
 
 
 def extract_code(data: bytes, path: str) -> Extraction:
-    """One source file as a fenced block under `# path`."""
+    """Return one source file as a fenced block under `# path`."""
     code = _code_of(data)
     if not code.strip():
         return Extraction("", path, 0, 0, 0, 0, "code")
@@ -32,10 +32,10 @@ def extract_code(data: bytes, path: str) -> Extraction:
 
 
 def extract_repository(data: bytes, path: str) -> Extraction:
-    """A tar or zip archive, or JSON `{"files": [{"path", "text"}]}`, as one document: read-me first, then
-    files by path.
+    """Extract a repository as one document: the read-me first, then the files by path.
 
-    Binary, vendored and oversized files are left out. Raises ValueError when it is none of the three.
+    `data` is a tar or zip archive, or JSON `{"files": [{"path", "text"}]}`. Binary, vendored and oversized
+    files are left out. Raises ValueError if `data` is none of the three.
     """
     files = sorted(_files_of(data), key=lambda file: (not _is_readme(file[0]), file[0]))
     blocks = [f"# {PurePosixPath(path).name}"] if path else []
@@ -57,7 +57,7 @@ def extract_repository(data: bytes, path: str) -> Extraction:
 
 
 def _code_of(data: bytes) -> str:
-    """Text of a source file with its lines kept, "" for binary data."""
+    """Return the text of a source file with its lines kept, "" for binary data."""
     if b"\x00" in data[:8000] and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         return ""
     return decode(data).strip("\n").rstrip()
@@ -77,7 +77,7 @@ def _files_of(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Members by archive-relative name, read in memory and capped; nothing is written to disk."""
+    """Yield members by archive-relative name, at most MAX_FILE_BYTES each; nothing is written to disk."""
     if data[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():

@@ -1,7 +1,7 @@
-"""Threads: pages whose content is turns of several authors, written as Markdown turns.
+"""Extract threads, whose content is turns of several authors, as Markdown turns.
 
-Two sources: markup that says so (schema.org Question, Answer and Comment; the classes of the big forum
-engines), and threads that come as JSON (`kind` thread), one object with `question` or `posts`.
+There are two sources. A page can mark its turns (schema.org Question, Answer and Comment; the classes of the
+big forum engines). A thread from a dump (`kind` thread) is one JSON object with `question` or `posts`.
 """
 
 import json
@@ -16,15 +16,16 @@ from pipeline.extraction.tree.tree import Inventory, inventory_of
 from pipeline.extraction.web.forum_engines import turns_of_page
 from pipeline.extraction.web.page import parse, take_out
 
-# Ours: one turn is an article, not a thread.
+# Our choice: a single turn is an article, not a thread.
 MIN_TURNS = 2
 
 
 def thread_blocks(
     tree: etree._Element, page: str, inventory: Inventory, slots: Slots
 ) -> tuple[str, list[int]] | None:
-    """(Markdown of the thread with words of `slots`, numbers of the pieces in it), or None where the page is
-    no thread.
+    """Return the thread as Markdown with placeholders of `slots`, and the numbers of its pieces.
+
+    The result is None if the page is not a thread.
     """
     turns = turns_of_page(tree, page, inventory)
     written = [(turn, to_markdown(turn.body, slots)) for turn in turns]
@@ -40,17 +41,17 @@ def thread_blocks(
 
 
 def turn_heading(role: str, author: str, accepted: bool, score: int | None) -> str:
-    """`### Answer by ann (accepted, score 30)`."""
+    """Return the heading of a turn: `### Answer by ann (accepted, score 30)`."""
     notes = (["accepted"] if accepted else []) + ([f"score {score}"] if score is not None else [])
     return f"### {role}" + (f" by {author}" if author else "") + (f" ({', '.join(notes)})" if notes else "")
 
 
 def extract_thread(data: bytes) -> Extraction:
-    """A thread from a dump: `{"title", "posts": [{"role", "author", "score", "accepted", "body" (HTML) or
-    "text"}]}`.
+    """Extract a thread from a dump.
 
-    Also read: `{"question": {...}, "answers": [...]}` and a bare list of posts. Raises ValueError when it is
-    none of these.
+    The dump is `{"title", "posts": [{"role", "author", "score", "accepted", "body" (HTML) or "text"}]}`,
+    `{"question": {...}, "answers": [...]}` or a plain list of posts. Raises ValueError if it is none of
+    these.
     """
     title, posts = _posts_of(json.loads(data))
     blocks = [f"# {title}"] if title else []
@@ -74,7 +75,7 @@ def extract_thread(data: bytes) -> Extraction:
 
 
 def _posts_of(thread: object) -> tuple[str, list[dict[str, object]]]:
-    """(title, posts) of a dump."""
+    """Return (title, posts) of a dump."""
     if isinstance(thread, list):
         thread = {"posts": thread}
     if not isinstance(thread, dict):
@@ -93,11 +94,11 @@ def _posts_of(thread: object) -> tuple[str, list[dict[str, object]]]:
 
 
 def _post_text(post: dict[str, object]) -> tuple[str, int, int]:
-    """(Markdown, code blocks, formulas) of one post; `body` is HTML, `text` is Markdown already."""
+    """Return (Markdown, code blocks, formulas) of one post; `body` is HTML, `text` is already Markdown."""
     body = post.get("body")
     if not isinstance(body, str):
         return str(post.get("text") or post.get("body_markdown") or "").strip(), 0, 0
-    # Inside a dump TeX delimiters are what the site's renderer would see.
+    # The class makes TeX between delimiters count as formulas, as the site's renderer treats it.
     page = f"<body class='mathjax'>{clean(body)}</body>"
     tree = parse(page)
     if tree is None:

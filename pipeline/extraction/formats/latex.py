@@ -1,8 +1,7 @@
-"""LaTeX sources to Markdown: prose by pylatexenc, formulas and listings verbatim.
+"""Convert LaTeX sources to Markdown: pylatexenc converts the prose, formulas and listings stay verbatim.
 
-What must not be touched (formulas, verbatim and listing environments, tables' bodies) is taken out by a
-hand-written scan first, for pylatexenc would re-space it; sections become headings, items become lists, and
-the words are put back last.
+A scan takes out what must not change (formulas, verbatim and listing environments), because pylatexenc would
+change its spaces. Sections become headings and items become lists. The placeholders are replaced last.
 """
 
 import re
@@ -47,7 +46,7 @@ _ENGINE = "pylatexenc"
 
 
 def extract_latex(data: bytes, charset: str | None = None) -> Extraction:
-    """A LaTeX (or Sweave) source as Markdown; only its document environment, if there is one."""
+    """Convert a LaTeX (or Sweave) source to Markdown; only its document environment, if there is one."""
     source = decode(data, charset)
     slots = Slots(source)
     title = _argument(source, _TITLE)
@@ -70,7 +69,7 @@ def extract_latex(data: bytes, charset: str | None = None) -> Extraction:
 
 
 def _take_out(body: str, slots: Slots) -> str:
-    """`body` with formulas and listings as words and comments removed outside of listings; one scan."""
+    """Replace formulas and listings by placeholders, and remove comments outside listings, in one scan."""
     out: list[str] = []
     place = 0
     while (begin := _BEGIN.search(body, place)) is not None:
@@ -94,7 +93,7 @@ def _in_comment(line: str) -> bool:
 
 
 def _piece(body: str, begin: re.Match[str], slots: Slots) -> tuple[str, int]:
-    """(what stands for the thing that begins here, where to go on)."""
+    """Return the replacement for the construct that begins here, and the position behind it."""
     mark = begin[0]
     if begin[3]:
         end = body.find(begin[3] if begin[3] != "{" else "}", begin.end())
@@ -175,7 +174,7 @@ def _caption(content: str) -> str:
 
 
 def _argument(source: str, opening: re.Pattern[str]) -> str:
-    """The braced argument that `opening` (ending in `{`) begins, "" when absent or unbalanced."""
+    """Return the braced argument that `opening` (ending in `{`) begins, "" if absent or unbalanced."""
     match = opening.search(source)
     return source[match.end() : _closing_brace(source, match.end())] if match else ""
 
@@ -190,7 +189,7 @@ def _closing_brace(source: str, place: int) -> int:
 
 
 def _structure(body: str, slots: Slots) -> str:
-    """Headings, list items and tables' cells as Markdown, still with LaTeX in their text."""
+    """Write headings and list items as Markdown; their text is still LaTeX."""
     out: list[str] = []
     place = 0
     for match in _HEADING.finditer(body):
@@ -210,7 +209,7 @@ def _structure(body: str, slots: Slots) -> str:
 
 
 def _context():  # type: ignore[no-untyped-def]
-    """pylatexenc's macros, with references and citations kept short."""
+    """Return pylatexenc's macros, with references and citations removed and code macros as inline code."""
     context = get_default_latex_context_db()
     quiet = [
         MacroTextSpec(name, discard=True)
@@ -235,7 +234,7 @@ def _context():  # type: ignore[no-untyped-def]
 
 
 def _plain(text: str, slots: Slots) -> str:
-    """Prose with macros resolved; a source that pylatexenc cannot walk keeps its words without macros."""
+    """Resolve macros in prose. Where pylatexenc fails, a paragraph keeps its words and loses its macros."""
     converter = LatexNodes2Text(
         latex_context=_context(), math_mode="verbatim", keep_comments=False, strict_latex_spaces=False
     )
@@ -252,7 +251,7 @@ def _plain(text: str, slots: Slots) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    """Lines of a paragraph joined, list items kept together, `$` and `|` of prose escaped."""
+    """Join the lines of each paragraph, keep list items together, escape `$` and `|` in prose."""
     blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", text)]
     blocks = [block.replace("\\$", "$").replace("$", "\\$").replace("|", "\\|") for block in blocks if block]
     joined: list[str] = []

@@ -1,4 +1,4 @@
-"""Jupyter notebooks to Markdown: Markdown cells as they are, code cells fenced, text outputs shortened."""
+"""Convert Jupyter notebooks to Markdown: Markdown cells unchanged, code cells fenced, outputs shortened."""
 
 import re
 
@@ -8,7 +8,8 @@ from pipeline.extraction.code.blocks import canonical_language, fence
 from pipeline.extraction.encodings import clean, decode
 from pipeline.extraction.result import Extraction
 
-# Ours: enough to see what a cell printed; long outputs are logs and tables that say nothing about the code.
+# Our choice: enough to see what a cell printed. Longer outputs are logs and tables, which say nothing about
+# the code.
 MAX_OUTPUT_LINES, MAX_OUTPUT_CHARS = 20, 1_500
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]|\[[0-9;]{1,12}m")
 _MEMORY_ADDRESS = re.compile(
@@ -22,7 +23,7 @@ _INLINE = re.compile(r"(?<![\\$])\$[^$\n]{1,500}?[^\\$\s]\$(?![\d$])")
 
 
 def extract_notebook(data: bytes) -> Extraction:
-    """Cells in order. Raises ValueError (nbformat's or json's) when the bytes are no notebook."""
+    """Return the cells in order. Raises ValueError (nbformat's or json's) if the bytes are not a notebook."""
     notebook = nbformat.reads(decode(data), as_version=4)
     metadata = notebook.get("metadata", {})
     language = canonical_language(
@@ -59,7 +60,7 @@ def extract_notebook(data: bytes) -> Extraction:
 
 
 def _output_text(output: nbformat.NotebookNode) -> str:
-    """The text of one output, shortened; "" for pictures, object addresses and standard error."""
+    """Return the shortened text of one output; "" for pictures, object addresses and standard error."""
     kind = output.get("output_type")
     if kind == "stream" and output.get("name") != "stderr":
         text = str(output.get("text", ""))

@@ -1,9 +1,8 @@
-"""PDF to text by pdfium: lines in reading order, page furniture removed, hyphenation undone, paragraphs
-joined.
+"""Extract the text of a PDF with pdfium: lines in reading order, joined to paragraphs, without furniture.
 
-Furniture is what many pages repeat at their top or bottom (running heads, page numbers). A paragraph ends
-where a line is clearly shorter than the page's measure, where the gap to the next line grows, or where the
-next line is indented or looks like a heading or an item.
+Furniture is text that many pages repeat at their top or bottom (running heads, page numbers). Words that a
+hyphen splits at a line's end are joined. A paragraph ends where a line is clearly shorter than usual and ends
+a sentence, or where the next line looks like a heading or an item.
 """
 
 import re
@@ -14,13 +13,13 @@ import pypdfium2 as pdfium
 from pipeline.extraction.encodings import clean
 from pipeline.extraction.result import Extraction
 
-# Ours: pages beyond this are cut; the longest paper of the sample sets has 70 pages.
+# Our choice: later pages are dropped; the longest paper of the sample sets has 70 pages.
 MAX_PAGES = 1_000
-# Ours: what stands in the first or last so many lines of a page may be furniture.
+# Our choice: only the first and last lines of a page, this many each, can be furniture.
 FURNITURE_LINES = 2
-# Ours: and is, when this part of the pages has the same there (digits aside).
+# Our choice: they are furniture if this fraction of the pages has the same text there (digits aside).
 MIN_REPEATED_FRACTION = 0.3
-# Ours: a line under this part of the usual length ends its paragraph when it also ends a sentence.
+# Our choice: a line below this fraction of the usual length ends its paragraph if it also ends a sentence.
 SHORT_LINE_FRACTION = 0.8
 _LIGATURES = str.maketrans(
     {
@@ -47,7 +46,7 @@ _PAGE_NUMBER = re.compile(
 
 
 def extract_pdf(data: bytes) -> Extraction:
-    """Text of a PDF. Raises pypdfium2's PdfiumError (a RuntimeError) when the file is broken or locked."""
+    """Extract the text of a PDF; raise pypdfium2's PdfiumError (a RuntimeError) if it is broken or locked."""
     document = pdfium.PdfDocument(data)
     try:
         title = str(document.get_metadata_value("Title") or "").strip()
@@ -78,7 +77,7 @@ def _shape(line: str) -> str:
 
 
 def without_furniture(pages: list[list[str]]) -> list[list[str]]:
-    """Pages without the lines that repeat at their edges, and without page numbers there."""
+    """Remove the lines that repeat at the edges of pages, and page numbers there."""
     edges: Counter[str] = Counter()
     for lines in pages:
         edges.update({_shape(line) for line in lines[:FURNITURE_LINES] + lines[-FURNITURE_LINES:]})
@@ -102,6 +101,7 @@ def without_furniture(pages: list[list[str]]) -> list[list[str]]:
 
 
 def paragraphs_of(pages: list[list[str]]) -> list[str]:
+    """Join the lines of all pages to paragraphs and headings; the usual length is the 80th percentile."""
     lengths = sorted(len(line) for lines in pages for line in lines)
     usual = lengths[int(len(lengths) * 0.8)] if lengths else 0
     paragraphs: list[str] = []
@@ -123,7 +123,7 @@ def paragraphs_of(pages: list[list[str]]) -> list[str]:
 
 
 def _joined(text: str, line: str) -> str:
-    """`text` and the next line, a word split by a hyphen put together."""
+    """Append the next line to `text` and join a word that a hyphen splits."""
     if not text:
         return line
     if text.endswith("-") and len(text) > 2 and text[-2].isalpha() and line[:1].islower():

@@ -1,8 +1,8 @@
-"""AsciiMath to LaTeX, for `<script type="math/asciimath">`.
+"""Convert AsciiMath to LaTeX, for `<script type="math/asciimath">`.
 
-A small recursive-descent reading of the grammar at asciimath.org: simple expressions are constants, bracketed
-rows, unary and binary calls; a simple expression may take `_` and `^`; `/` makes a fraction of its
-neighbours.
+A small recursive-descent parser reads the grammar of asciimath.org. Simple expressions are constants,
+bracketed rows, and unary and binary calls. A simple expression may have `_` and `^`, and `/` makes a fraction
+of its neighbours.
 """
 
 import re
@@ -60,12 +60,12 @@ _BINARY = {"frac", "root", "stackrel"}
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "(:": ":)", "{:": ":}"}
 _WORDS = sorted({*_CONSTANTS, *_UNARY, *_BINARY, "(:", ":)", "{:", ":}"}, key=len, reverse=True)
 _TOKEN = re.compile("|".join([r'"[^"]*"', r"\d+(?:\.\d+)?", *map(re.escape, _WORDS), r"\S"]))
-# Ours: AsciiMath is written by hand; deeper nesting is hostile.
+# Our choice: AsciiMath is written by hand; deeper nesting is hostile.
 MAX_DEPTH = 50
 
 
 def asciimath_to_latex(source: str) -> str:
-    """LaTeX of an AsciiMath expression; what is not understood is kept as written."""
+    """Convert an AsciiMath expression to LaTeX. Unknown tokens stay as written."""
     tokens = _TOKEN.findall(source)
     out: list[str] = []
     place = 0
@@ -130,7 +130,7 @@ def _bracketed(tokens: list[str], place: int, depth: int) -> tuple[str, int]:
 
 
 def _bare(latex: str) -> str:
-    """A bracketed row without its outer round brackets, as AsciiMath drops them in scripts and fractions."""
+    """Remove the outer round brackets of a row, as AsciiMath does in scripts and fractions."""
     if latex.startswith("(") and latex.endswith(")"):
         depth = 0
         for index, char in enumerate(latex):

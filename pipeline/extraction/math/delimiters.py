@@ -1,8 +1,8 @@
-r"""TeX between delimiters in the text of a page: \(..\), \[..\], $$..$$, $..$ and displayed environments.
+r"""Take TeX between delimiters out of a page's text: \(..\), \[..\], $$..$$, $..$ and environments.
 
-One pass over text nodes, linear in their length: a delimiter that has no partner ahead is looked for once. A
-formula that inline tags cut into pieces (`$a_1<em>b</em>_2$`) is put together first. `$` is a formula only
-where that is what the page means by it.
+One pass over the text nodes is linear in their length, because a delimiter without a partner is searched for
+only once. A formula that inline tags split (`$a_1<em>b</em>_2$`) is joined first. `$` delimits a formula only
+if its content looks like TeX.
 """
 
 import re
@@ -25,12 +25,12 @@ _SKIPPED = frozenset(
     ["script", "style", "noscript", "pre", "code", "textarea", "tt", "kbd", "samp", "option", "svg"]
 )
 _INLINE_FORMATTING = ("br", "em", "i", "b", "strong", "wbr", "font", "u")
-# Ours: formulas between delimiters are short; a partner further away belongs to something else.
+# Our choice: formulas between delimiters are short; a partner farther away belongs to something else.
 MAX_INLINE_CHARS, MAX_DISPLAY_CHARS = 1_000, 10_000
 
 
 def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> None:
-    """Replace every delimited formula in the text of `tree` by its word."""
+    """Replace every delimited formula in the text of `tree` by its placeholder."""
     shown = etree.tostring(tree, method="text", encoding="unicode")
     if "\\" not in shown and shown.count("$") < 2:
         return
@@ -81,7 +81,7 @@ def _take_from_tail(element: etree._Element, renderer: bool, slots: Slots) -> No
 
 
 def _words(pieces: list[tuple[str, str]], slots: Slots) -> list[str]:
-    """Text and words of displayed formulas by turns; words of inline formulas are part of the text."""
+    """Return text (with placeholders of inline formulas) and placeholders of displayed formulas in turn."""
     parts = [""]
     for kind, content in pieces:
         if kind == "text":
@@ -96,10 +96,10 @@ def _words(pieces: list[tuple[str, str]], slots: Slots) -> list[str]:
 
 
 def scan(text: str, marked: bool) -> tuple[list[tuple[str, str]], bool]:
-    """`text` in pieces (kind: text, math, display) and whether an opening delimiter has no partner in it.
+    """Split `text` into pieces (kind: text, math, display).
 
-    `marked` says that the page or the element declares its TeX, which lets short formulas without any TeX
-    sign pass.
+    The second result says whether an opening delimiter has no partner in `text`. `marked` says that the page
+    or the element declares its TeX; then short formulas without any TeX sign pass.
     """
     pieces: list[tuple[str, str]] = []
     absent: set[str] = set()
@@ -135,7 +135,7 @@ def _closing_of(mark: str) -> str:
 
 
 def _environment(mark: str, content: str, closing: str) -> str:
-    """The environment's body; what aligns keeps an environment that `$$` may hold."""
+    """Return the environment's body; one that aligns keeps an environment that is legal inside `$$`."""
     name = mark[7:-1].rstrip("*")
     if name in ("equation", "displaymath", "math"):
         return content

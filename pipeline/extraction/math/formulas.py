@@ -1,9 +1,8 @@
-"""Formulas of a page, in every encoding the web has, to LaTeX.
+"""Convert formulas of a page, in every encoding that the web uses, to LaTeX.
 
-`take_out_math` replaces each formula in the tree by the word that stands for it. Source TeX wins over
-anything rendered: scripts and annotations first, attributes next, then MathML converted, then glyphs. What
-repeats the formula (previews, fallback images, assistive copies) is removed with it, so each formula is there
-once.
+`take_out_math` replaces each formula in the tree by its placeholder. Source TeX is preferred to rendered
+output: first scripts and annotations, then attributes, then converted MathML, then glyphs. Copies of the
+formula (previews, fallback images, assistive MathML) are removed with it, so each formula occurs once.
 """
 
 import re
@@ -32,13 +31,13 @@ _MATH_IMAGE_URL = re2.compile(
 )
 _TEX_EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=]")
 _WRAPPED_STYLE = re.compile(r"\{\\(display|text)style\s*(?![A-Za-z])(.*)\}\s*\Z", re.S)
-# Ours: longer TeX in one formula is not written by hand; the longest of the evaluation pages has under 2,000
-# characters.
+# Our choice: longer TeX in one formula is not written by hand. The longest formula of the evaluation pages
+# has under 2,000 characters.
 MAX_FORMULA_CHARS = 20_000
 
 
 def take_out_math(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
-    """Replace every formula element of `tree` by its word in `slots`."""
+    """Replace every formula element of `tree` by its placeholder in `slots`."""
     tags, classes = inventory.tags, inventory.classes
     if "script" in tags:
         for script in [
@@ -60,8 +59,9 @@ def take_out_math(tree: etree._Element, inventory: Inventory, slots: Slots) -> N
 
 
 def tidy_tex(tex: str) -> str:
-    """TeX as an author would have it: no delimiters, no display-style wrapper, one line without needless
-    space, braces balanced.
+    """Return TeX as an author would write it: no delimiters, no display-style wrapper, balanced braces.
+
+    White space around line breaks is removed. TeX longer than MAX_FORMULA_CHARS gives "".
     """
     tex = tex.strip()
     tex = re.sub(r"\A(?:<!--|%)?\s*<!\[CDATA\[|(?:%|//)?\s*\]\]>(?:-->)?\Z", "", tex).strip()
@@ -85,7 +85,7 @@ def tidy_tex(tex: str) -> str:
 
 
 def formula_word(latex: str, display: bool, slots: Slots) -> str:
-    """The word for a formula, inline or display, or "" when there is none."""
+    """Store a formula, inline or display, and return its placeholder; "" for an empty formula."""
     latex = tidy_tex(latex)
     if not latex:
         return ""
@@ -95,7 +95,7 @@ def formula_word(latex: str, display: bool, slots: Slots) -> str:
 
 
 def latex_of_math(math: etree._Element) -> str:
-    """LaTeX of a `<math>` element: its own annotation or alttext, else converted."""
+    """Return the LaTeX of a `<math>` element: its own annotation or alttext, else its MathML converted."""
     for annotation in math.iter():
         if name_of(annotation) == "annotation" and "tex" in annotation.get("encoding", "").lower():
             tex = "".join(annotation.itertext()).strip()
@@ -128,7 +128,7 @@ def _take_formula(element: etree._Element, latex: str, display: bool, slots: Slo
 
 
 def _take_script(script: etree._Element, slots: Slots) -> None:
-    """A MathJax source script; the preview and the rendering before it say the same and go."""
+    """Take a MathJax source script out; the preview and the rendering before it are removed as copies."""
     kind = script.get("type", "")
     previous = script.getprevious()
     while (
@@ -153,7 +153,7 @@ def _take_script(script: etree._Element, slots: Slots) -> None:
 
 
 def _take_container(container: etree._Element, slots: Slots) -> None:
-    """A rendered formula: its TeX from an annotation or attribute, its MathML, or at last its glyphs."""
+    """Take a rendered formula out: TeX from an annotation or attribute, else its MathML, else its glyphs."""
     classes = class_of(container)
     if re.search(
         r"MathJax_(?:Preview|Message|Menu|Hover|SVG_Hidden|Font|LineBox)|MathJax_SVG_glyphs", classes
@@ -191,7 +191,7 @@ def _latex_of_container(container: etree._Element, classes: str) -> tuple[str, b
 
 
 def _take_latexml_tables(tree: etree._Element, slots: Slots) -> None:
-    """LaTeXML sets numbered displays as tables: every row with formulas becomes one display."""
+    """Take LaTeXML's tables out, which set numbered displays: every row with formulas becomes one line."""
     for table in _LATEXML_TABLES(tree):
         lines = []
         for line in table.iter("tr"):
@@ -230,7 +230,7 @@ def _take_image(image: etree._Element, slots: Slots) -> None:
 
 
 def _tex_of_url(url: str) -> str:
-    """TeX in the query (or after the marker) of a rendering service's URL."""
+    """Return the TeX in the query (or after the marker) of a rendering service's URL."""
     parts = urlsplit(url) if "[" not in url else None
     query = parts.query if parts is not None else url.partition("?")[2]
     if not query:
@@ -239,7 +239,7 @@ def _tex_of_url(url: str) -> str:
         key, equals, value = pair.partition("=")
         if equals and key in ("latex", "tex", "math", "formula", "chl", "eq"):
             return unquote_plus(value)
-    # A plus is a blank only in a query that writes its own pluses as %2B.
+    # A plus stands for a blank only in a query that writes its real pluses as %2B.
     tex = unquote_plus(query if "%2B" in query or "%2b" in query else query.replace("+", "%2B"))
     return re.sub(
         r"\A(?:\\(?:dpi|bg|fg)\s*\{[^{}]*\}\s*|\\(?:large|small|tiny|huge|inline|fn_\w+)\b\s*|&\w+=\w+)+",

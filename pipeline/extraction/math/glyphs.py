@@ -1,8 +1,8 @@
-"""Rendered formulas without their source: MathJax 3/4 output and KaTeX's HTML, back to LaTeX.
+"""Convert rendered formulas without their source (MathJax 3/4 output and KaTeX's HTML) back to LaTeX.
 
 MathJax marks each node with its MathML name, so its output is rebuilt as MathML and converted. KaTeX leaves
-only boxes and their vertical order: scripts, fractions, roots, limits and accents are read from class names,
-everything else is the glyphs in order.
+only boxes and their vertical order. Scripts, fractions, roots, limits and accents are read from class names;
+everything else is written as glyphs in order.
 """
 
 import re
@@ -20,12 +20,12 @@ _WRAPPERS = frozenset([
     "mjx-script", "mjx-over", "mjx-under", "mjx-base", "mjx-row", "mjx-box", "mjx-num", "mjx-den", "mjx-frac",
     "mjx-dbox", "mjx-nstrut", "mjx-dstrut", "mjx-line",
 ])  # fmt: skip
-# Ours: nested deeper than any real formula; KaTeX spends about eight elements on a level.
+# Our choice: deeper than any real formula. KaTeX uses about eight elements per level.
 MAX_DEPTH = 400
 
 
 def mathjax_to_latex(container: etree._Element) -> str:
-    """LaTeX of an `<mjx-container>` that has no assistive MathML."""
+    """Return the LaTeX of an `<mjx-container>` that has no assistive MathML."""
     svg_root = container.find(".//g[@data-mml-node='math']")
     if svg_root is not None:
         return mathml_to_latex(_from_svg(svg_root, 0))
@@ -50,7 +50,7 @@ def _from_svg(node: etree._Element, depth: int) -> etree._Element:
 
 
 def _marked(node: etree._Element, depth: int) -> list[etree._Element]:
-    """Nearest descendants that carry a MathML name (SVG groups in between carry none)."""
+    """Return the nearest descendants with a MathML name (the SVG groups in between have none)."""
     found: list[etree._Element] = []
     for child in node:
         if child.get("data-mml-node"):
@@ -94,7 +94,7 @@ def _flatten(node: etree._Element, depth: int) -> list[etree._Element]:
 
 
 def _base_below_above(node: etree._Element, children: list[etree._Element]) -> list[etree._Element]:
-    """CHTML draws the upper script first; MathML wants base, lower, upper."""
+    """Reorder children: CHTML draws the upper script first, MathML needs base, lower, upper."""
     if node.tag == "mjx-munderover" and len(children) == 2 and children[1].tag == "mjx-munder":
         inner = _flatten(children[1], 0)
         return [*inner[:2], children[0]] if len(inner) == 2 else children
@@ -104,7 +104,7 @@ def _base_below_above(node: etree._Element, children: list[etree._Element]) -> l
 
 
 def katex_glyphs_to_latex(container: etree._Element) -> str:
-    """LaTeX read from KaTeX's visible boxes."""
+    """Return the LaTeX read from KaTeX's visible boxes."""
     html = next((node for node in container.iter("span") if class_of(node) == "katex-html"), container)
     return balance(_katex_children(html, 0)).strip()
 
@@ -163,7 +163,7 @@ def _katex(node: etree._Element, depth: int) -> str:
 
 
 def _vlist_rows(node: etree._Element) -> list[tuple[float, etree._Element]]:
-    """Boxes stacked in the first vlist below `node`, top to bottom."""
+    """Return the boxes stacked in the first vlist below `node`, top to bottom."""
     vlist = next((child for child in node.iter("span") if class_of(child) == "vlist"), None)
     if vlist is None:
         return []
@@ -184,7 +184,7 @@ def _katex_scripts(node: etree._Element, depth: int) -> str:
         return f"_{{{latex[1]}}}^{{{latex[0]}}}"
     if not rows:
         return ""
-    # KaTeX lowers every subscript by a second (empty) vlist; a superscript has none.
+    # KaTeX lowers every subscript with a second (empty) vlist; a superscript has none.
     is_sub = "vlist-t2" in class_of(node[0]) if len(node) else False
     if not is_sub and latex[0].strip("'′\\prime ") == "":
         return "'" * max(1, latex[0].count("prime") + latex[0].count("'"))

@@ -1,7 +1,7 @@
-"""Presentation MathML to LaTeX.
+"""Convert presentation MathML to LaTeX.
 
-One recursive pass; each element returns LaTeX with balanced braces. Unknown elements give their children, so
-nothing shown is lost. Elements are read by local name, so namespaces and `mjx-` copies of MathML are alike.
+One recursive pass returns LaTeX with balanced braces for each element. Unknown elements return their
+children, so no visible content is lost. Elements are read by local name, without namespace and `mjx-`.
 """
 
 import re
@@ -33,17 +33,17 @@ from pipeline.extraction.math.mathml_symbols import (
 )
 from pipeline.extraction.math.mathml_tables import cases_or_fence, matrix
 
-# Ours: deeper nesting than this is hostile; what is below is given as plain text.
+# Our choice: deeper nesting is hostile; anything below is written as plain text.
 MAX_DEPTH = 100
 
 
 def mathml_to_latex(math: etree._Element) -> str:
-    """LaTeX of a `<math>` element without the delimiters."""
+    """Return the LaTeX of a `<math>` element without delimiters."""
     return balance(row(list(math), 0, math.text)).strip()
 
 
 def row(children: list[etree._Element], depth: int, text: str | None = None) -> str:
-    """Children side by side; a fence with a table in it becomes a matrix with delimiters."""
+    """Convert children side by side; a table between fences becomes a matrix with delimiters."""
     parts = [text.strip()] if text and text.strip() else []
     names = [name_of(child) for child in children]
     fenced = cases_or_fence(children, names, depth, row)
@@ -51,7 +51,7 @@ def row(children: list[etree._Element], depth: int, text: str | None = None) -> 
 
 
 def convert(element: etree._Element, depth: int) -> str:
-    """LaTeX of one MathML element."""
+    """Convert one MathML element to LaTeX."""
     if depth > MAX_DEPTH:
         return escape_text("".join(element.itertext()))
     name = name_of(element)
@@ -64,7 +64,7 @@ def convert(element: etree._Element, depth: int) -> str:
 
 
 def argument(element: etree._Element | None, depth: int) -> str:
-    """LaTeX of a child in braces."""
+    """Convert a child to LaTeX in braces."""
     return "{" + (convert(element, depth) if element is not None else "") + "}"
 
 
@@ -85,7 +85,7 @@ def _root(element: etree._Element, depth: int) -> str:
 
 
 def _base(element: etree._Element | None, depth: int) -> str:
-    """The base of a script, in braces only where more than one thing would be read as the base."""
+    """Convert the base of a script, in braces only if it is more than one token."""
     latex = convert(element, depth) if element is not None else ""
     if not latex or len(latex) == 1 or re.fullmatch(r"\\[A-Za-z]+|\\[{}|]|\\[a-z]+\{[^{}]*\}", latex):
         return latex or "{}"
@@ -170,7 +170,7 @@ def _under(element: etree._Element, depth: int) -> str:
 
 
 def _is_brace(base: etree._Element | None, side: str) -> bool:
-    """Whether `base` is itself something under an over- or underbrace, whose label is a script."""
+    """Whether `base` is an element with an over- or underbrace, whose label is a script."""
     if base is None or name_of(base) not in ("mover", "munder"):
         return False
     mark = children_of(base, 2)[1]

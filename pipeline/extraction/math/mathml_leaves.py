@@ -1,6 +1,4 @@
-"""Leaves of MathML (identifiers, numbers, operators, text, space) to LaTeX, and how pieces of LaTeX are
-joined.
-"""
+"""Convert the leaves of MathML (identifiers, numbers, operators, text, space) to LaTeX, and join LaTeX."""
 
 import re
 
@@ -12,7 +10,7 @@ COMMAND_END = re.compile(r"\\[A-Za-z]+\Z")
 
 
 def join(parts: list[str]) -> str:
-    """Parts side by side, with a space where a command would swallow the letter after it."""
+    """Join parts, with a space where a command would otherwise absorb the letter after it."""
     out: list[str] = []
     for part in parts:
         if not part:
@@ -24,7 +22,7 @@ def join(parts: list[str]) -> str:
 
 
 def balance(latex: str) -> str:
-    """`latex` with unmatched braces removed (closing) or closed (opening)."""
+    """Remove unmatched closing braces from `latex` and close unmatched opening ones."""
     if "{" not in latex and "}" not in latex:
         return latex
     out: list[str] = []
@@ -41,7 +39,7 @@ def balance(latex: str) -> str:
 
 
 def name_of(element: etree._Element) -> str:
-    """Local name in lower case, without namespace, prefix or MathJax's `mjx-`."""
+    """Return the local name in lower case, without namespace, prefix or MathJax's `mjx-`."""
     tag = element.tag
     if not isinstance(tag, str):
         return ""
@@ -49,6 +47,7 @@ def name_of(element: etree._Element) -> str:
 
 
 def text_of(element: etree._Element) -> str:
+    """Return all text of `element` with single spaces."""
     return " ".join("".join(element.itertext()).split())
 
 
@@ -61,10 +60,12 @@ _TEXT_ESCAPES = {
 
 
 def escape_text(text: str) -> str:
+    """Escape the characters that are special in LaTeX text."""
     return "".join(_TEXT_ESCAPES.get(char, char) for char in text)
 
 
 def identifier_leaf(element: etree._Element, depth: int) -> str:
+    """Convert `<mi>`: a letter, a function name, or the name of an operator."""
     text = text_of(element)
     variant = element.get("mathvariant", "")
     if not text:
@@ -85,7 +86,7 @@ def identifier_leaf(element: etree._Element, depth: int) -> str:
 
 
 def _one_font(text: str) -> str:
-    """Letters of one mathematical alphabet under one font command, or "" when they are not that."""
+    """Return letters of one mathematical alphabet under one font command, "" if they are not that."""
     letters = [plain_letter(char) for char in text]
     fonts = {font for _, font in letters}
     if len(fonts) != 1 or "" in fonts:
@@ -94,6 +95,7 @@ def _one_font(text: str) -> str:
 
 
 def styled(latex: str, variant: str, text: str) -> str:
+    """Put `latex` into the font of a `mathvariant`; `text` is the text that it was made from."""
     font = VARIANTS.get(variant)
     if (
         not font
@@ -107,6 +109,7 @@ def styled(latex: str, variant: str, text: str) -> str:
 
 
 def number_leaf(element: etree._Element, depth: int) -> str:
+    """Convert `<mn>`."""
     text = text_of(element)
     fonts = _one_font(text)
     latex = fonts or join([symbol(char) for char in text])
@@ -114,6 +117,7 @@ def number_leaf(element: etree._Element, depth: int) -> str:
 
 
 def operator_leaf(element: etree._Element, depth: int) -> str:
+    """Convert `<mo>`: a function name, another word, or symbols."""
     text = text_of(element)
     if text in FUNCTIONS:
         return f"\\{text}"
@@ -124,6 +128,7 @@ def operator_leaf(element: etree._Element, depth: int) -> str:
 
 
 def text_leaf(element: etree._Element, depth: int) -> str:
+    """Convert `<mtext>` and `<ms>` to a LaTeX text command; white space alone becomes a space command."""
     text = "".join(element.itertext())
     text = re.sub(r"[ \t\n]+", " ", text)
     if not text.strip(" \u00a0\u2003\u2002\u2009"):
@@ -138,6 +143,7 @@ def text_leaf(element: etree._Element, depth: int) -> str:
 
 
 def space_leaf(element: etree._Element, depth: int) -> str:
+    """Convert `<mspace>` to the LaTeX space of the nearest width."""
     if element.get("linebreak") == "newline":
         return "\\ "
     width = element.get("width", "").strip()
@@ -166,6 +172,6 @@ def space_leaf(element: etree._Element, depth: int) -> str:
 
 
 def children_of(element: etree._Element, count: int) -> list[etree._Element | None]:
-    """Exactly `count` children: MathJax's own wrappers are looked through, missing ones are None."""
+    """Return exactly `count` children; missing ones are None."""
     children: list[etree._Element | None] = [child for child in element if isinstance(child.tag, str)]
     return (children + [None] * count)[:count]

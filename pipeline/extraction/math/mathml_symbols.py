@@ -1,4 +1,4 @@
-"""Unicode characters of formulas and the LaTeX that writes them."""
+"""Unicode characters of formulas, and the LaTeX commands for them."""
 
 import unicodedata
 
@@ -41,7 +41,7 @@ _CAPITALS = {
 }
 _CAPITALS |= {"Φ": "Phi", "Ψ": "Psi", "Ω": "Omega"}
 
-# Written as pairs "character command", one table per meaning.
+# Pairs "character command".
 _TABLES = """
 ϵ epsilon ϑ vartheta ϖ varpi ϱ varrho ϕ phi φ varphi ε varepsilon ς varsigma ϰ varkappa ϝ digamma µ mu
 ∀ forall ∃ exists ∄ nexists ∅ emptyset ∂ partial ∇ nabla ∞ infty ℵ aleph ℸ daleth Ϝ digamma ⋠ npreceq ⋡
@@ -166,8 +166,7 @@ ACCENTS_UNDER = {
     "̱": "underline", "⏟": "underbrace", "︸": "underbrace",
     "⎵": "underbracket", "→": "underrightarrow", "←": "underleftarrow", "⏝": "underparen", "~": "utilde",
 }  # fmt: skip
-# The bar over more than one character is \overline, and so with the others that TeX stretches by another
-# name.
+# The accent over more than one character has another name in TeX, such as \overline for the bar.
 STRETCHED = {
     "hat": "widehat",
     "tilde": "widetilde",
@@ -211,7 +210,7 @@ _SYMBOLS = _build_symbols()
 
 
 def symbol(char: str) -> str:
-    """LaTeX of one character; a command ends without a space (`join` sets it where a letter follows)."""
+    """Return the LaTeX of one character. A command has no space after it; `join` adds one before a letter."""
     if char in _LITERAL:
         return _LITERAL[char].rstrip(" ") or _LITERAL[char]
     if char in _SYMBOLS:
@@ -220,7 +219,7 @@ def symbol(char: str) -> str:
 
 
 def plain_letter(char: str) -> tuple[str, str]:
-    """A mathematical alphanumeric as (base letter, LaTeX font command or ""); others as they are."""
+    """Return (base letter, LaTeX font command) of a mathematical alphanumeric; others unchanged, with ""."""
     name = unicodedata.name(char, "")
     if not name.startswith(("MATHEMATICAL ", "SCRIPT ", "BLACK-LETTER ", "DOUBLE-STRUCK ")):
         return char, ""

@@ -1,4 +1,4 @@
-"""Tables of MathML: matrices, cases, and rows that are one in fences."""
+"""Convert tables of MathML: matrices, cases, and rows that consist of a table between fences."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ from lxml import etree
 
 from pipeline.extraction.math.mathml_leaves import name_of, text_of
 
-# Children, depth and own text of an element to LaTeX.
+# Converts children, depth and own text of an element to LaTeX.
 Row = Callable[[list[etree._Element], int, str | None], str]
 
 
 def matrix(element: etree._Element, environment: str, depth: int, row: Row) -> str:
-    """Rows and cells of `element` in a LaTeX environment; labels of rows are left out."""
+    """Return rows and cells of `element` in a LaTeX environment; labels of rows are left out."""
     rows = []
     for line in element.iter():
         if name_of(line) in ("mtr", "mlabeledtr") and _nearest_table(line) is element:
@@ -30,7 +30,7 @@ def _nearest_table(line: etree._Element) -> etree._Element | None:
 
 
 def cases_or_fence(children: list[etree._Element], names: list[str], depth: int, row: Row) -> str | None:
-    """A row that is `open fence, table, close fence` (or no closing brace: cases), else None."""
+    """Convert a table between fences to a matrix, or after a single brace to cases; else return None."""
     if len(children) not in (2, 3) or names[0] != "mo" or names[1] not in ("mtable", "mrow"):
         return None
     table = children[1]

@@ -1,9 +1,9 @@
-r"""One normal form of TeX formulas, for comparing formulas that were written and rendered by different hands.
+r"""One normal form of TeX formulas, for comparing formulas that were written and rendered by different tools.
 
-What MathML cannot carry is removed: spacing, delimiter sizes, styles, labels, redundant groups. What it
-carries under another name is given one name: synonyms (`\le`, `\leq`, `≤`), upright text (`\text`, `\mathrm`,
-`\operatorname`), bold, stretched accents, matrix environments. Scripts come as subscript then superscript,
-arguments always in braces. The form is for comparison, not for reading.
+Removed is what MathML cannot represent: spacing, delimiter sizes, styles, labels, redundant groups. What
+MathML represents under another name gets one name: synonyms (`\le`, `\leq`, `≤`), upright text (`\text`,
+`\mathrm`, `\operatorname`), bold, stretched accents, matrix environments. Subscripts come before
+superscripts, and arguments always have braces. The form is for comparison only, not for display.
 """
 
 import re
@@ -51,7 +51,7 @@ _SYNONYMS = {
     "lang": "langle", "rang": "rangle", "natnums": "N", "reals": "R", "triangle": "bigtriangleup",
     "vartriangle": "bigtriangleup", "Box": "square", "diamond": "diamond",
 }  # fmt: skip
-# The number of braced arguments of commands that take any.
+# Number of braced arguments of each command that has any.
 _ARGUMENTS = dict.fromkeys([
     "text", "mathbf", "mathbb", "mathcal", "mathfrak", "mathsf", "mathtt", "hat", "bar", "tilde", "vec",
     "dot", "ddot", "dddot", "ddddot", "acute", "grave", "check", "breve", "mathring", "sqrt", "overbrace",
@@ -67,7 +67,7 @@ _ENVIRONMENT_FENCES = {
     "Bmatrix": ("\\{", "\\}"),
     "cases": ("\\{", ""),
 }
-# Accent characters as they look in the normal form itself.
+# Accent characters as the normal form writes them.
 _ACCENT_FORMS = {
     "\\hat{}": "hat",
     "\\sim": "tilde",
@@ -81,14 +81,14 @@ _SCRIPT_FUNCTIONS = frozenset(FUNCTIONS)
 
 
 def normalise_tex(tex: str) -> str:
-    """The normal form of `tex`; two formulas that show the same have, mostly, the same."""
+    """Return the normal form of `tex`; two formulas that look the same mostly have the same one."""
     tokens = _TOKEN.findall(re.sub(r"(?<!\\)%[^\n]*", "", tex))
     parts, _ = _row(tokens, 0, ())
     return "".join(parts)
 
 
 def _row(tokens: list[str], place: int, stops: tuple[str, ...]) -> tuple[list[str], int]:
-    """Normal forms of atoms up to one of `stops` (left unread) or the end."""
+    """Return the normal forms of atoms up to one of `stops` (not consumed) or the end."""
     out: list[str] = []
     while place < len(tokens) and tokens[place] not in stops:
         token = tokens[place]
@@ -102,7 +102,7 @@ def _row(tokens: list[str], place: int, stops: tuple[str, ...]) -> tuple[list[st
 
 
 def _scripts(tokens: list[str], place: int) -> tuple[str, int]:
-    """All scripts that follow one base, subscript first, primes before the rest of the superscript."""
+    """Return all scripts that follow one base: subscript first, primes before the rest of the superscript."""
     below = above = primes = ""
     while place < len(tokens) and tokens[place] in ("^", "_", "'"):
         mark = tokens[place]
@@ -128,7 +128,7 @@ def _scripts(tokens: list[str], place: int) -> tuple[str, int]:
 
 
 def _argument(tokens: list[str], place: int) -> tuple[str, int]:
-    """The next group or atom, without braces of its own."""
+    """Return the next group or atom without its braces."""
     if place >= len(tokens):
         return "", place
     if tokens[place] == "{":
@@ -227,7 +227,7 @@ def _command(name: str, tokens: list[str], place: int) -> tuple[list[str], int]:
 
 
 def _environment(tokens: list[str], place: int) -> tuple[list[str], int]:
-    """A matrix or alignment as `\\begin{matrix}` in its fences; rows without trailing separators."""
+    r"""Return a matrix or alignment as `\begin{matrix}` in its fences; rows have no trailing separators."""
     name, place = _argument(tokens, place)
     name = name.rstrip("*").removeprefix("\\text")
     if (

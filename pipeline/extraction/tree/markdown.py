@@ -1,7 +1,8 @@
-"""An HTML (or trafilatura's XML) tree to Markdown blocks.
+"""Write an HTML tree (or trafilatura's XML tree) as Markdown blocks.
 
-One recursive walk: inline content gathers in a line until a block begins. Emphasis is dropped, its text
-stays. Words of `Slots` pass through like any word; they are put back when everything around them is escaped.
+One recursive walk collects inline content in a line until a block begins. Emphasis marks are dropped, their
+text is kept. Placeholders of `Slots` pass through like ordinary words; they are restored after all text
+around them is escaped.
 """
 
 import re
@@ -31,51 +32,53 @@ _SCRIPT = re.compile(
 _SCRIPT_BASE = re.compile(
     r"(?:(?<![A-Za-z0-9])(?:[A-Za-zα-ωΑ-Ω]|10|[2-9]|[A-Z][A-Za-z]?[0-9]?|[kcmdμ]m|cm|mm|Hz|[A-Z]{2,3})|\))\Z"
 )
-# Ours: nesting that a reader could follow; what is below comes as plain text.
+# Our choice: a reader can follow at most this nesting; anything deeper is written as plain text.
 MAX_DEPTH = 150
-# Ours: a longer heading is a paragraph set large.
+# Our choice: a longer heading is a paragraph in large print.
 MAX_HEADING_CHARS = 200
-# Ours: a data table has short cells; longer ones are page layout.
+# Our choice: a data table has short cells; a table with longer ones is page layout.
 MAX_CELL_CHARS = 400
 
 
 def to_markdown(root: etree._Element, slots: Slots) -> str:
-    """Markdown of everything under `root`, with the words of `slots` still in it."""
+    """Return Markdown of everything under `root`, with the placeholders of `slots` still in it."""
     return join_blocks(_Walk(slots).blocks_of(root, 0))
 
 
 def join_blocks(blocks: list[str]) -> str:
-    """Blocks with a blank line between them."""
+    """Join blocks with a blank line between them."""
     return "\n\n".join(block for block in blocks if block)
 
 
 def escape_prose(text: str) -> str:
-    """One line of prose with literal `$` and `|` escaped."""
+    """Escape literal `$` and `|` in one line of prose."""
     if "$" in text:
         text = text.replace("\\$", "$").replace("$", "\\$")
     return text.replace("|", "\\|") if "|" in text else text
 
 
 class _Walk:
-    """Finished blocks and the line being gathered."""
+    """The finished blocks and the line that is being collected."""
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         self.blocks: list[str] = []
         self.line: list[str] = []
-        # The formula made last from `<sup>` or `<sub>`.
+        # The placeholder of the last formula made from `<sup>` or `<sub>`.
         self.script_word = ""
 
     def blocks_of(self, element: etree._Element, depth: int) -> list[str]:
+        """Return all blocks after `element` was walked."""
         self.walk(element, depth)
         self.flush()
         return self.blocks
 
     def inside(self, element: etree._Element, depth: int) -> list[str]:
-        """Blocks of `element` on their own."""
+        """Return the blocks of `element` alone."""
         return _Walk(self.slots).blocks_of(element, depth + 1)
 
     def flush(self) -> None:
+        """Turn the collected line into one or more paragraphs."""
         if not self.line:
             return
         text = "".join(self.line)
@@ -97,6 +100,7 @@ class _Walk:
             self.blocks.append("\n".join(paragraph))
 
     def walk(self, element: etree._Element, depth: int) -> None:
+        """Add the text and the children of `element` to the line and the blocks."""
         if depth > MAX_DEPTH:
             self.line.append(" ".join(element.itertext()))
             return
@@ -170,6 +174,7 @@ class _Walk:
             self.blocks.append(re.sub(r"\n\n\n+", "\n\n", "\n".join(lines)).strip("\n"))
 
     def inside_list(self, element: etree._Element, depth: int) -> list[str]:
+        """Return the blocks of a list that stands directly in a list."""
         walk = _Walk(self.slots)
         walk._list(element, depth + 1)
         return walk.blocks
@@ -208,7 +213,7 @@ class _Walk:
             self.blocks.append("\n".join(lines))
 
     def _script(self, element: etree._Element, depth: int) -> None:
-        """`x<sup>2</sup>` as `$x^2$`; ordinals, footnote marks and anything long stay glued text."""
+        """Write `x<sup>2</sup>` as `$x^2$`; ordinals, footnote marks and long scripts stay plain text."""
         text = "".join(element.itertext()).strip().replace("−", "-")
         mark = "_" if element.tag == "sub" else "^"
         script = f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}"
@@ -232,7 +237,7 @@ class _Walk:
 
 
 def quoted(blocks: list[str], slots: Slots) -> list[str]:
-    """Blocks as one `>` quote; code and displayed formulas inside stay as they are, unquoted."""
+    """Return the blocks as one `>` quote; code and displayed formulas inside stay as they are, unquoted."""
     out: list[str] = []
     run: list[str] = []
     for block in blocks:
@@ -253,14 +258,14 @@ def _quoted_line(line: str, slots: Slots) -> str:
 
 
 def _indented(block: str, slots: Slots) -> str:
-    """A block under a list item; code keeps the margin, for its lines must stay exact."""
+    """Indent a block under a list item. Code stays at the margin, because its lines must stay exact."""
     return "\n".join(
         line if not line or slots.is_block(line.strip()) else f"  {line}" for line in block.split("\n")
     )
 
 
 def _is_data(texts: list[list[list[str]]], slots: Slots) -> bool:
-    """Whether cells hold values (short, few blocks each) and not the page's layout."""
+    """Whether the cells hold values (short, with few blocks each) and are not page layout."""
     if sum(1 for line in texts if sum(bool(blocks) for blocks in line) > 1) < 2:
         return False
     return all(

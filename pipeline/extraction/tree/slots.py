@@ -1,18 +1,18 @@
-"""Finished Markdown held out of the way while the page around it is worked on.
+"""Hold finished Markdown in placeholders while the page around it is processed.
 
-Formulas, code blocks and inline code are taken out of the page first and stand there as one plain word each;
-the main-content core moves those words like any other, and they are put back last. A word that is missing in
-the end was lost by the core.
+Formulas, code blocks and inline code are taken out of the page first. One plain word stands in for each of
+them; the main-content extractor moves these words like any other, and they are replaced last. A placeholder
+that is missing at the end was lost by the main-content extractor.
 """
 
 import re
 
 
 class Slots:
-    """Pieces of finished Markdown by the words that stand for them."""
+    """Pieces of finished Markdown, and the placeholder words that stand for them."""
 
     def __init__(self, page: str) -> None:
-        """`page` is the whole source: words are chosen that do not occur in it."""
+        """Choose placeholders that do not occur in `page`, which is the whole source."""
         number = 0
         while (mark := f"qx{number}z") in page:
             number += 1
@@ -22,33 +22,33 @@ class Slots:
         self._word = re.compile(rf"{mark}(\d+)e")
 
     def add(self, markdown: str, kind: str) -> str:
-        """Keep `markdown` (kind: code, math, display, inline) and return the word that stands for it."""
+        """Store `markdown` (kind: code, math, display, inline) and return its placeholder."""
         self.pieces.append(markdown)
         self.kinds.append(kind)
         return f"{self.mark}{len(self.pieces) - 1}e"
 
     def is_block(self, text: str) -> bool:
-        """Whether `text` is nothing but the word of a code block or displayed formula."""
+        """Whether `text` is exactly the placeholder of a code block or displayed formula."""
         match = self._word.fullmatch(text)
         return match is not None and self.kinds[int(match[1])] in ("code", "display")
 
     def is_code(self, text: str) -> bool:
-        """Whether `text` is nothing but the word of a code block."""
+        """Whether `text` is exactly the placeholder of a code block."""
         match = self._word.fullmatch(text)
         return match is not None and self.kinds[int(match[1])] == "code"
 
     def restore(self, text: str) -> str:
-        """`text` with every word replaced by its piece."""
+        """Replace every placeholder in `text` by its piece."""
         return self._word.sub(lambda match: self.pieces[int(match[1])], text)
 
     def split(self, text: str) -> list[str]:
-        """`text` cut at words: prose at even places, numbers of pieces (as strings) at odd ones."""
+        """Split `text` at placeholders: prose at even indices, numbers of pieces (as strings) at odd ones."""
         return self._word.split(text)
 
     def numbers(self, text: str) -> list[int]:
-        """Numbers of the pieces whose words occur in `text`, in order, repeats included."""
+        """Return the numbers of the pieces whose placeholders occur in `text`, in order and with repeats."""
         return [int(number) for number in self._word.findall(text)]
 
     def seen(self, *kinds: str) -> int:
-        """How many pieces of these kinds were taken out of the page."""
+        """Count the pieces of these kinds that were taken out of the page."""
         return sum(kind in kinds for kind in self.kinds)

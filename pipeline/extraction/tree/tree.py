@@ -11,31 +11,31 @@ _CLASSES = etree.XPath("//@class", smart_strings=False)
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a page is made of: one pass, so that searches for what is not there are never run."""
+    """Tags and classes of a page, collected in one pass, so that no code searches for what the page lacks."""
 
     tags: frozenset[str]
     classes: str
-    """All different `class` values, joined by spaces."""
+    """All distinct `class` values, joined by spaces."""
 
 
 def inventory_of(tree: etree._Element) -> Inventory:
-    """Tags and classes of every element of `tree`."""
+    """Collect the tags and classes of every element of `tree`."""
     tags = {element.tag for element in tree.iter(etree.Element)}
     return Inventory(frozenset(tags), " ".join(set(_CLASSES(tree))))
 
 
 def class_of(element: etree._Element) -> str:
-    """The `class` attribute, "" when absent."""
+    """Return the `class` attribute, "" if absent."""
     return element.get("class") or ""
 
 
 def settable(text: str) -> str:
-    """`text` without what lxml refuses to be given, though its parser lets it pass (`&#1;`)."""
+    """Remove the characters that lxml refuses in text although its parser accepts them (`&#1;`)."""
     return _REFUSED.sub("", text)
 
 
 def xml_of(source: str) -> etree._Element | None:
-    """The root of an XML fragment, as far as it can be read; None when there is none."""
+    """Parse an XML fragment as far as possible and return its root; None if there is none."""
     try:
         return etree.fromstring(
             source.encode("utf-8", "replace"), etree.XMLParser(recover=True, resolve_entities=False)
@@ -45,7 +45,7 @@ def xml_of(source: str) -> etree._Element | None:
 
 
 def remove(element: etree._Element) -> None:
-    """Take `element` out of the tree and keep its tail."""
+    """Remove `element` from the tree and keep its tail."""
     parent = element.getparent()
     if parent is None:
         return
@@ -59,7 +59,7 @@ def remove(element: etree._Element) -> None:
 
 
 def replace_by_text(element: etree._Element, text: str, block: bool) -> None:
-    """Put `text` in the place of `element`: in the line, or as a paragraph (`<p class="slot">`)."""
+    """Replace `element` by `text`, within the line or as a paragraph (`<p class="slot">`)."""
     element.clear(keep_tail=True)
     element.text = text
     if block and text:

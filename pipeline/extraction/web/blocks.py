@@ -1,9 +1,9 @@
-"""How likely each block of a page's content is content: a logistic model over fifteen plain features.
+"""Estimate how likely each block of a page is content: a logistic model over fifteen plain features.
 
-The rules of `maintext` find the part of the page that is the text; captions, datelines, teasers and notices
-stand in it under any name. What gives them away is general: short, in links, outside the run of brothers that
-the paragraphs form, sharing no word with the title. `tests/gates/fit_blocks.py` fits the weights and prints
-them with their cross-validated effect. About 0.3 ms a page.
+The rules of `maintext` find the part of the page that holds the text. Captions, datelines, teasers and
+notices remain in it under any class name. They have common properties: they are short, consist of links, have
+no sibling paragraphs around them, and share no word with the title. `tests/gates/fit_blocks.py` fits the
+weights and prints them with their cross-validated effect. Cost: about 0.3 ms per page.
 """
 
 import math
@@ -15,15 +15,16 @@ from lxml import etree
 
 from pipeline.extraction.web.sizes import Block, Measured, drop
 
-# Ours: below this probability a block is dropped. Swept .2 to .5 under cross-validation by site: F1 is flat
-# from .3 to .5.
+# Our choice: a block below this probability is dropped. Swept .2 to .5 with cross-validation by site: F1 is
+# flat from .3 to .5.
 MIN_PROBABILITY = 0.4
-# Ours: text longer than this is never dropped, whatever stands around it. Swept 150 to 400: F1 is flat.
+# Our choice: longer text is never dropped. Swept 150 to 400: F1 is flat.
 MAX_DROPPED_CHARS = 250
-# Ours: what is shorter is a label, what is longer holds a sentence.
+# Our choice: shorter text is a label, and longer text than the second bound holds a sentence.
 _LABEL_CHARS = 40
 _SENTENCE_CHARS = 100
-# Never dropped alone: a heading goes when nothing follows it, a list or table stands as a whole.
+# Never dropped alone: a heading is dropped if nothing follows it, and a list or table is kept or dropped as a
+# whole.
 _PARTS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "td", "th", "caption"])
 _WHOLES = frozenset(("li", "dd", "blockquote"))
 _WORD = re.compile(r"\w{3,}")
@@ -31,39 +32,39 @@ _SIGNS = re.compile(r"[|»›©@→]")
 
 
 class Features(NamedTuple):
-    """What the model sees of one block; flags are 0 or 1."""
+    """The model's input for one block; flags are 0 or 1."""
 
     is_kept: float
-    """The rules kept it: always 1 here, both when the model is fitted."""
+    """Whether the rules kept the block: always 1 here; 0 and 1 when the weights are fitted."""
     is_label: float
     is_sentence: float
     link_fraction: float
     has_no_name: float
-    """The element has neither class nor id, as paragraphs written by an author."""
-    brother_before: float
-    """The block before the last one hangs from the same element; next but one: `brother_after`."""
-    brother_after: float
+    """The element has neither class nor id, like most paragraphs that an author writes."""
+    sibling_before: float
+    """Whether the second block before has the same parent; `sibling_after`: the second block behind."""
+    sibling_after: float
     next_link_fraction: float
     log_blocks_after: float
     log_page_mass: float
     has_signs: float
-    """It holds one of the signs that pages set between or before links."""
+    """It contains one of the signs that pages set between or before links."""
     title_words: float
-    """Fraction of the title's words that occur in it."""
+    """Fraction of the title's words that occur in the block."""
     in_article: float
     in_table: float
     in_figure: float
 
 
-# Ours: fitted by tests/gates/fit_blocks.py.
+# Our choice: fitted by tests/gates/fit_blocks.py.
 WEIGHTS = Features(
     is_kept=2.673,
     is_label=-1.065,
     is_sentence=1.612,
     link_fraction=-3.014,
     has_no_name=1.077,
-    brother_before=0.796,
-    brother_after=0.852,
+    sibling_before=0.796,
+    sibling_after=0.852,
     next_link_fraction=-1.056,
     log_blocks_after=0.327,
     log_page_mass=-0.528,
@@ -77,18 +78,18 @@ BIAS = 0.127
 
 
 class BlockModel:
-    """The model over the blocks of one page, as measured before anything was dropped."""
+    """The model for the blocks of one page, measured before anything was dropped."""
 
     def __init__(self, blocks: list[Block], title: str, page_mass: int) -> None:
-        """`title` is the page's; `page_mass` its characters of running text."""
+        """Take the page's blocks, its title, and its number of characters of running text."""
         self.blocks = blocks
         self._title = frozenset(_WORD.findall(title.lower()))
         self._log_page_mass = math.log(max(1, page_mass))
-        # Tags around the blocks that hang from one element.
+        # Tags of all ancestors of the blocks with this parent.
         self._around: dict[etree._Element, frozenset[str]] = {}
 
     def may_drop(self, block: Block) -> bool:
-        """Whether the model is asked at all: not about parts of lists, tables, quotations, nor long text."""
+        """Whether the model decides on the block; parts of lists, tables, quotations and long text stay."""
         return (
             block.is_leaf
             and block.chars <= MAX_DROPPED_CHARS
@@ -97,7 +98,7 @@ class BlockModel:
         )
 
     def features(self, place: int, text: str) -> Features:
-        """Features of block `place`, whose text is `text`."""
+        """Return the features of the block at index `place`, whose text is `text`."""
         blocks = self.blocks
         block = blocks[place]
         element = block.element
@@ -109,8 +110,8 @@ class BlockModel:
             is_sentence=block.chars >= _SENTENCE_CHARS,
             link_fraction=block.links / block.chars,
             has_no_name=not (element.get("class") or element.get("id")),
-            brother_before=place > 1 and blocks[place - 2].parent is block.parent,
-            brother_after=place + 2 < len(blocks) and blocks[place + 2].parent is block.parent,
+            sibling_before=place > 1 and blocks[place - 2].parent is block.parent,
+            sibling_after=place + 2 < len(blocks) and blocks[place + 2].parent is block.parent,
             next_link_fraction=1.0 if following is None else following.links / following.chars,
             log_blocks_after=math.log(len(blocks) - place),
             log_page_mass=self._log_page_mass,
@@ -133,15 +134,16 @@ class BlockModel:
 
 
 def probability(seen: Features) -> float:
-    """How likely a block with these features is content."""
+    """Return the probability that a block with these features is content."""
     return 1 / (1 + math.exp(-BIAS - sum(map(mul, WEIGHTS, seen))))
 
 
 def drop_unlikely(
     content: etree._Element, model: BlockModel, sizes: dict[etree._Element, Measured], mark: str
 ) -> None:
-    """Drop the blocks below `content` that are unlikely to be content; `mark` starts the words that stand for
-    code and formulas, whose blocks stay.
+    """Drop the blocks below `content` that are unlikely to be content.
+
+    Blocks with code or formulas stay; `mark` begins the placeholders of these.
     """
     kept = set(content.iter(etree.Element))
     for place, block in enumerate(model.blocks):

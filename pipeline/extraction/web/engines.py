@@ -1,7 +1,8 @@
-"""Which engine's text a page gets.
+"""Choose the engine whose text a page gets.
 
-Ours runs first. It says how sure it is; below that, or when it lost formulas or code, trafilatura reads the
-same page (formulas and code as words), and the one that kept more of both is taken.
+Our engine (`maintext`) runs first. The page falls back to the second engine, trafilatura, if the first text
+is too short or lost formulas or code. Trafilatura reads the same page, with formulas and code as
+placeholders, and the text that kept more of everything is taken.
 """
 
 from lxml import etree
@@ -11,28 +12,31 @@ from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import inventory_of
 from pipeline.extraction.web import maintext
 from pipeline.extraction.web.page import parse, take_out
-from pipeline.extraction.web.phrases import without_idle_blocks
+from pipeline.extraction.web.phrases import without_invitations
 from pipeline.extraction.web.second_opinion import trafilatura_text
 
-# Ours: a core that loses more than this part of the page's blocks of code or formulas is asked about.
+# Our choice: a page falls back to the second engine if the first loses more than this fraction of its code
+# blocks and formulas.
 MAX_LOST_FRACTION = 0.1
 
 
 def best_text(tree: etree._Element, page: str, title: str, slots: Slots) -> tuple[str, list[int], str]:
-    """(Markdown with words of `slots` in it, numbers of the pieces in it, name of the engine)."""
+    """Return the Markdown with placeholders of `slots`, the numbers of its pieces, and the engine's name."""
     root = maintext.main_content(tree, title, slots.mark)
-    text = without_idle_blocks(to_markdown(root, slots))
+    text = without_invitations(to_markdown(root, slots))
     numbers = slots.numbers(text)
     if maintext.is_confident(text) and _lost_fraction(numbers, slots) <= MAX_LOST_FRACTION:
         return text, numbers, "maintext"
-    # The tree was pruned in place. A second one from the same page has the same words in the same places.
+    # The tree was pruned in place. A second tree of the same page has the same placeholders in the same
+    # places.
     again = parse(page)
     assert again is not None
     again_slots = take_out(again, page, inventory_of(again))
-    # A page without code and formulas goes in as it came, for trafilatura also reads its scripts' metadata.
+    # A page without code and formulas is passed as source, because trafilatura also reads the metadata in its
+    # scripts.
     other = trafilatura_text(again if again_slots.pieces else page, slots)
     other_numbers = slots.numbers(other)
-    if _score(other, other_numbers) > _score(text, numbers):
+    if _weighted_length(other, other_numbers) > _weighted_length(text, numbers):
         return other, other_numbers, "trafilatura"
     return text, numbers, "maintext"
 
@@ -43,6 +47,6 @@ def _lost_fraction(numbers: list[int], slots: Slots) -> float:
     return 1 - kept / seen if seen else 0.0
 
 
-def _score(text: str, numbers: list[int]) -> float:
-    """Length of text, a formula or block of code counting as a sentence."""
+def _weighted_length(text: str, numbers: list[int]) -> float:
+    """Return the length of the text, where each formula and code block counts as a sentence."""
     return len(text) + 80 * len(set(numbers))

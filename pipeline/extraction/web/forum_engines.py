@@ -1,4 +1,8 @@
-"""Turns of forum pages found by markup: StackExchange, Discourse, phpBB, vBulletin, XenForo, schema.org."""
+"""Find the posts of forum pages by their markup.
+
+The known engines are StackExchange, Discourse, phpBB, XenForo, vBulletin, and pages with schema.org
+microdata.
+"""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +28,7 @@ def _has(name: str) -> str:
     return f"contains(concat(' ',normalize-space(@class),' '),' {name} ')"
 
 
-# (what a post is, where its text is, where its author is), one line per engine, most specific first.
+# XPaths of a post, its text and its author; one group per engine, the most specific first.
 _ENGINES = tuple(
     (etree.XPath(post), etree.XPath(body), etree.XPath(author))
     for post, body, author in (
@@ -69,8 +73,7 @@ _ENGINES = tuple(
         ),
     )
 )
-# A class that pages of each engine have, so that most pages are not searched at all; "" for markup without
-# classes.
+# Classes that pages of each engine have, so that other pages are not searched; "" for markup without classes.
 _SIGNS = (
     ("js-post-body", "post-text", "s-prose"),
     ("cooked", "topic-body", "topic-post"),
@@ -89,7 +92,7 @@ _TITLE = etree.XPath(
 
 
 def turns_of_page(tree: etree._Element, page: str, inventory: Inventory) -> list[Turn]:
-    """Posts of the first engine that recognises the page, in page order; [] when it is no thread."""
+    """Return the posts that the first matching engine finds, in page order; [] if there is no thread."""
     for signs, (posts_of, body_of, author_of) in zip(_SIGNS, _ENGINES, strict=True):
         if not any(sign in inventory.classes if sign else _MICRODATA in page for sign in signs):
             continue
@@ -131,10 +134,10 @@ def _turn(
     )
     author = _line(authors[-1]) if authors else ""
     titles = _TITLE(tree) if place == 0 else []
-    return Turn(role, author[:80], _score(post), accepted, _line(titles[0]) if titles else "", body)
+    return Turn(role, author[:80], _votes_of(post), accepted, _line(titles[0]) if titles else "", body)
 
 
-def _score(post: etree._Element) -> int | None:
+def _votes_of(post: etree._Element) -> int | None:
     for element in _SCORE(post):
         value = (
             (element.get("content") or element.get("data-value") or "".join(element.itertext()))

@@ -1,9 +1,9 @@
-"""A web page to Markdown: main text, formulas and code.
+"""Convert a web page to Markdown: main text, formulas and code.
 
-Formulas and code are taken out of the tree first (`math`, `code`, `delimiters`), a main-content core finds
-the text, and what was taken out is put back where the core left it. The core is ours (`maintext`); where it
-is not sure of itself, or loses formulas or code, a second engine reads the same page, and the better result
-is kept. `engine` says whose it is.
+Formulas and code are taken out of the tree first (`math`, `code`, `delimiters`). A main-content extractor
+finds the text, and the pieces that were taken out are put back where it left their placeholders. Our
+extractor is `maintext`. If it finds little text or loses formulas or code, a second engine reads the same
+page, and the better result is kept. The field `engine` names the engine that was taken.
 """
 
 from pipeline.extraction.encodings import clean, decode_source
@@ -17,7 +17,7 @@ __all__ = ["Extraction", "extract_html"]
 
 
 def extract_html(html: bytes, url: str | None = None, charset: str | None = None) -> Extraction:
-    """Main content of a page as Markdown; `charset` is the HTTP header's. An empty page gives text ""."""
+    """Return the main content of a page as Markdown; "" for an empty page. `charset` is the HTTP header's."""
     page = decode_source(html, charset)
     tree = parse(page)
     if tree is None:

@@ -1,10 +1,13 @@
-"""Main content of a page: what remains when navigation, banners, related links and the like are taken away.
+"""Find the main content of a page: remove navigation, banners, related links and the like.
 
-Five steps over one tree: (1) elements that never hold text are dropped; (2) every element is measured once:
-its characters, those in links, and its mass, the characters of its running text; (3) elements whose names say
-boilerplate go, unless they hold much of the mass; (4) from the body down, the content is the smallest element
-that still holds most of the mass, without its blocks of links; (5) blocks in it that are
-unlikely to be content by their look and place go (`blocks`).
+The steps work on one tree:
+1. Elements that never hold text are dropped.
+2. Every element is measured once: its characters, those in links, and its mass, which is the number of
+   characters of running text.
+3. Elements whose names say boilerplate are dropped, unless they hold much of the mass.
+4. From the body down, the content is the smallest element that still holds most of the mass, without its
+   blocks of links.
+5. Blocks in the content that are unlikely to be content by their look and position are dropped (`blocks`).
 """
 
 import re
@@ -21,7 +24,7 @@ _NEVER = (
     "dialog", "select", "textarea", "button", "input", "audio", "video", "map", "link", "meta", "head",
     "source", "picture",
 )  # fmt: skip
-# The content is never one paragraph, list or piece of a line.
+# The content is never a single paragraph, list or inline element.
 _TEXT_TAGS = frozenset([
     "p", "li", "blockquote", "ul", "ol", "span", "dl", "dd", "h1", "h2", "pre", "figcaption", "font", "b",
     "em", "strong", "i", "u",
@@ -31,35 +34,38 @@ _EARLIER_HEADINGS = etree.XPath("preceding::h1")
 _NUMBERED = re.compile(
     r"\s*(?:fig(?:ure|\.)?|table|tab\.|listing|algorithm|scheme|abb(?:ildung|\.)?|tabelle)\s{0,3}\d", re.I
 )
-# A heading, quotation or article is what it is, whatever its class.
+# These are kept whatever their class says.
 _NOT_BY_NAME = _HEADINGS | {"article", "main", "blockquote"}
-# Boilerplate as a rule, unless it holds much of the text.
+# These are boilerplate unless they hold much of the text.
 _BY_TAG = frozenset(("form", "aside"))
 _SLOT = etree.XPath("boolean(descendant::p[@class='slot'])")
-# Ours: an element named like boilerplate stays when it holds more than this part of the mass. Swept .3 to .7.
+# Our choice: an element named like boilerplate stays if it holds more than this fraction of the mass. Swept
+# .3 to .7.
 MAX_BOILERPLATE_MASS = 0.5
-# Ours: a line about the text (date, credit, category) is no longer than this. Swept 60 to 300.
+# Our choice: a line about the text (date, credit, category) is at most this long. Swept 60 to 300.
 MAX_MARGINAL_CHARS = 120
-# The next four lines: each value was halved and doubled, or moved by .2, and F1 moved by .001 at most.
-# Ours: a teaser with more of its text in links leads elsewhere, unless it holds that part of the mass.
+# The next four lines: results depend little on these values (docs/log.md).
+# Our choice: a teaser with a larger fraction of its text in links leads to another page, unless it holds this
+# fraction of the mass.
 MAX_TEASER_LINKS, MAX_TEASER_MASS = 0.3, 0.2
-# Ours: beside the content, a part with more of its text in links is a menu; what follows is suspected sooner.
+# Our choice: outside the content, a part with a larger fraction of its text in links is a menu. The bound is
+# lower for parts after the content.
 MAX_LINKS_BEFORE, MAX_LINKS_AFTER = 0.5, 0.3
-# Ours: in the content, a block with more of its text in links is a list of links, unless it has a sentence or
-# two of running text, or is so long that it is the content (an index), which is mostly but not all links.
+# Our choice: inside the content, a block with a larger fraction of its text in links is a list of links. It
+# stays if it holds a sentence or two of running text, or if it is long and not all links (an index page).
 MAX_BLOCK_LINKS, MAX_LINKED_MASS, MIN_INDEX_CHARS, MAX_INDEX_LINKS = 0.7, 80, 2000, 0.8
-# Ours: a paragraph that is nothing but a link, of more than a word, leads elsewhere.
+# Our choice: a paragraph of more than one word that is nothing but a link leads to another page.
 MAX_PARAGRAPH_LINKS, MAX_LINKED_WORD_CHARS = 0.9, 8
-# Ours: a child is descended into while it holds this part of its parent's mass. Swept .6 to .95.
+# Our choice: the search descends into a child that holds this fraction of its parent's mass. Swept .6 to .95.
 MIN_DESCENT_MASS = 0.8
-# Ours: a page with less text than this is asked about. Swept 50 to 250: F1 falls below 100, costs rise above
-# 150.
+# Our choice: a page with less text than this falls back to the second engine. Swept 50 to 250: F1 falls below
+# 100, the cost rises above 150.
 MIN_CONFIDENT_CHARS = 150
 
 
 @dataclass(frozen=True)
 class Page:
-    """A measured tree."""
+    """A page's tree with its measurements."""
 
     root: etree._Element
     sizes: dict[etree._Element, Measured]
@@ -68,8 +74,9 @@ class Page:
 
 
 def main_content(tree: etree._Element, title: str, mark: str) -> etree._Element:
-    """The element that holds the main content, pruned in place; `mark` starts the words that stand for code
-    and formulas.
+    """Prune the tree in place and return the element that holds the main content.
+
+    `mark` begins the placeholders of code and formulas.
     """
     page = measured(tree)
     content = content_by_rules(page)
@@ -78,7 +85,7 @@ def main_content(tree: etree._Element, title: str, mark: str) -> etree._Element:
 
 
 def measured(tree: etree._Element) -> Page:
-    """Steps 1 and 2."""
+    """Do steps 1 and 2: drop the elements that never hold text and measure all others."""
     body = tree.find("body")
     root = body if body is not None else tree
     etree.strip_elements(root, *_NEVER, with_tail=False)
@@ -88,18 +95,19 @@ def measured(tree: etree._Element) -> Page:
 
 
 def content_by_rules(page: Page) -> etree._Element:
-    """Steps 3 and 4; what is dropped leaves the tree."""
+    """Do steps 3 and 4 and return the content element; dropped elements leave the tree."""
     root, sizes = page.root, page.sizes
     _prune_by_name(root, sizes, page.mass)
-    heart = _descend(root, sizes)
-    content = _surroundings(heart, root)
-    _prune_siblings(heart, content, sizes)
+    core = _descend(root, sizes)
+    content = _surroundings(core, root)
+    _prune_siblings(core, content, sizes)
     _prune_captions(content, sizes)
     _prune_links(content, sizes)
     return content
 
 
 def _prune_by_name(root: etree._Element, sizes: dict[etree._Element, Measured], total: int) -> None:
+    """Drop hidden elements and those named like boilerplate; `total` is the mass of the page."""
     for element in list(root.iterdescendants(etree.Element)):
         names = _names_of(element)
         style = element.get("style")
@@ -116,7 +124,7 @@ def _prune_by_name(root: etree._Element, sizes: dict[etree._Element, Measured], 
             continue
         by_tag = element.tag in _BY_TAG and not (element.tag == "aside" and is_annotation(names))
         if hidden or by_tag or (element.tag != "p" and is_boilerplate(names)):
-            # Code and displayed formulas are content wherever an author put them.
+            # Code and displayed formulas are content wherever they stand.
             if size.mass <= MAX_BOILERPLATE_MASS * total and (hidden or not _SLOT(element)):
                 drop(element, sizes)
         elif (size.chars <= MAX_MARGINAL_CHARS and is_marginal(names)) or (
@@ -128,8 +136,9 @@ def _prune_by_name(root: etree._Element, sizes: dict[etree._Element, Measured], 
 
 
 def _names_of(element: etree._Element) -> str:
-    """Class, id and role; not an id that only repeats the heading below it, as documentation generators write
-    them.
+    """Return class, id and role of an element.
+
+    An id that only repeats the heading below it is left out: documentation generators write such ids.
     """
     names = element.get("class") or ""
     if (identifier := element.get("id")) is not None:
@@ -146,6 +155,7 @@ def _names_of(element: etree._Element) -> str:
 
 
 def _descend(root: etree._Element, sizes: dict[etree._Element, Measured]) -> etree._Element:
+    """Return the smallest element below `root` that still holds most of the mass."""
     element = root
     while True:
         mass = sizes[element].mass
@@ -162,17 +172,15 @@ def _descend(root: etree._Element, sizes: dict[etree._Element, Measured]) -> etr
         element = heaviest
 
 
-def _surroundings(heart: etree._Element, root: etree._Element) -> etree._Element:
-    """The element to read: the article that `heart` is part of, else what `heart` and the page's `<h1>`
-    share.
-    """
+def _surroundings(core: etree._Element, root: etree._Element) -> etree._Element:
+    """Return the article around `core`, or the element that `core` and the page's `<h1>` have in common."""
     article = next(
-        (ancestor for ancestor in (heart, *heart.iterancestors()) if ancestor.tag == "article"), heart
+        (ancestor for ancestor in (core, *core.iterancestors()) if ancestor.tag == "article"), core
     )
-    if heart is root or article.find(".//h1") is not None:
+    if core is root or article.find(".//h1") is not None:
         return article
     headings = [
-        heading for heading in _EARLIER_HEADINGS(heart) if len("".join(heading.itertext()).strip()) > 3
+        heading for heading in _EARLIER_HEADINGS(core) if len("".join(heading.itertext()).strip()) > 3
     ]
     if not headings:
         return article
@@ -182,12 +190,10 @@ def _surroundings(heart: etree._Element, root: etree._Element) -> etree._Element
 
 
 def _prune_siblings(
-    heart: etree._Element, content: etree._Element, sizes: dict[etree._Element, Measured]
+    core: etree._Element, content: etree._Element, sizes: dict[etree._Element, Measured]
 ) -> None:
-    """Of what stands beside the way from `content` down to `heart`, drop what is neither heading nor running
-    text.
-    """
-    inner = heart
+    """Drop siblings of the path from `content` down to `core` that are neither headings nor running text."""
+    inner = core
     while inner is not content:
         outer = inner.getparent()
         if outer is None:
@@ -218,7 +224,7 @@ def _prune_siblings(
 
 
 def _prune_captions(content: etree._Element, sizes: dict[etree._Element, Measured]) -> None:
-    """Captions that name their figure stay; the others are credits and lines under press photographs."""
+    """Drop captions that do not name their figure: they are credits and captions of press photographs."""
     for caption in list(content.iter("figcaption")):
         if caption in sizes and not _NUMBERED.match("".join(caption.itertext())):
             drop(caption, sizes)
@@ -244,5 +250,5 @@ def _prune_links(content: etree._Element, sizes: dict[etree._Element, Measured])
 
 
 def is_confident(text: str) -> bool:
-    """Whether the text is long enough to need no second opinion."""
+    """Whether the text is long enough, so that the second engine is not needed."""
     return len(text) >= MIN_CONFIDENT_CHARS

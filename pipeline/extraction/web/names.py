@@ -1,8 +1,8 @@
-"""What class names, ids and roles say about an element: boilerplate, main content, or nothing.
+"""Classify an element by its class names, id and role: boilerplate, content, or unknown.
 
-Authors of pages name parts alike everywhere; the lists below are those words. A name is cut into words at
-case changes, hyphens and underscores; compounds written together are found as substrings. Answers are cached,
-pages repeat their names.
+Authors of different pages use the same names for the same parts; the lists below hold those names. A name is
+split into words at case changes, hyphens and underscores; words written together are found as substrings.
+Answers are cached, because a page repeats its names.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*")
 
-# Whole words that mark boilerplate wherever they stand in a name.
+# Whole words that mark boilerplate anywhere in a name.
 _WORDS = frozenset([
     "nav", "navbar", "navi", "navigation", "subnav", "topnav", "menu", "submenu", "menus", "sidebar",
     "sidebars", "sidenav", "footer", "foot", "breadcrumb", "breadcrumbs", "crumbs", "cookie", "cookies",
@@ -33,7 +33,7 @@ _WORDS = frozenset([
     "anuncio", "reklama", "navegacion", "navigazione", "autorbox", "autorenbox", "relacionadas",
     "relacionados", "verwandte",
 ])  # fmt: skip
-# Parts of words written together.
+# Parts of names whose words are written together.
 _SUBSTRINGS = re.compile(
     r"(?<!un)(?:sidebar|breadcrumb|navigat|navbar|mainmenu|topmenu|submenu|menubar|menu-|-menu|footer"
     r"|cookie|newsletter|relatedpost|related-|-related|related_"
@@ -51,8 +51,8 @@ _SUBSTRINGS = re.compile(
     r"|site-nav|page-header-top|topbar|top-bar|headline-ad"
     r"|cmp-|onetrust|optanon|gdpr|privacy-|-banner|banner-|call-to-action|cta-)"
 )  # fmt: skip
-# Words that take back what the lists say: layout names of whole pages ("has-sidebar"), and content under such
-# names.
+# Names that are not boilerplate although they match the lists above: layout names of whole pages
+# ("has-sidebar"), and content under such names.
 _LAYOUT = re.compile(
     r"(?:no|has|with|without|left|right|one|two)-?_?sidebar|sidebar-?_?(?:none|no|left|right|off|open)\b"
     r"|content-sidebar|sidebar-content|menu-item-content|nav-content|comments?-(?:off|closed|open|enabled)"
@@ -64,7 +64,7 @@ _LAYOUT = re.compile(
 
 @lru_cache(maxsize=65536)
 def is_boilerplate(names: str) -> bool:
-    """Whether `names` (class, id and role, separated by spaces) call an element boilerplate."""
+    """Whether `names` (class, id and role, separated by spaces) mark an element as boilerplate."""
     lowered = names.lower()
     if _LAYOUT.search(lowered):
         return False
@@ -73,7 +73,7 @@ def is_boilerplate(names: str) -> bool:
     return not _WORDS.isdisjoint(word.lower() for word in _WORD.findall(names))
 
 
-# What names the small print of an article: lines about the text, not of it.
+# Names of lines about an article that are not part of its text.
 _MARGINAL = re.compile(
     r"date|time(?!line)|published|updated|meta\b|meta[-_]|[-_]meta|byline|kicker|credit|source|quelle"
     r"|caption|bildunter|image-?_?text|legend|copyright|categor"
@@ -94,17 +94,17 @@ _ANNOTATION = re.compile(
 
 @lru_cache(maxsize=65536)
 def is_annotation(names: str) -> bool:
-    """Whether `names` call an `<aside>` a part of the text: a footnote, an admonition, a worked example."""
+    """Whether `names` mark an `<aside>` as part of the text: a footnote, an admonition, a worked example."""
     return bool(_ANNOTATION.search(names.lower()))
 
 
 @lru_cache(maxsize=65536)
 def is_teaser(names: str) -> bool:
-    """Whether `names` call an element a teaser: of this text, or, if it is a link, of another."""
+    """Whether `names` mark an element as a teaser, of this text or (if it is a link) of another."""
     return bool(_TEASER.search(names.lower()))
 
 
 @lru_cache(maxsize=65536)
 def is_marginal(names: str) -> bool:
-    """Whether `names` call an element a line about the text: date, author, credit, category, count."""
+    """Whether `names` mark an element as a line about the text: date, author, credit, category, count."""
     return bool(_MARGINAL.search(names.lower()))

@@ -1,4 +1,4 @@
-"""A page as a tree, with its formulas and code taken out."""
+"""Parse a page into a tree and take its formulas and code out."""
 
 from lxml import etree
 
@@ -8,12 +8,12 @@ from pipeline.extraction.math.formulas import take_out_math
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory
 
-# What XML, and so lxml, refuses in text that is set; HTML parsers let it pass.
+# Control characters that XML, and therefore lxml, refuses in text, although HTML parsers accept them.
 _CONTROLS = bytes(code for code in [*range(32), 127] if code not in b"\t\n\r")
 
 
 def parse(page: str) -> etree._Element | None:
-    """The tree of a page, None when there is no element in it."""
+    """Return the tree of a page, or None if it has no element."""
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
         return etree.fromstring(page.encode("utf-8", "replace").translate(None, _CONTROLS), parser)
@@ -24,8 +24,9 @@ def parse(page: str) -> etree._Element | None:
 
 
 def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
-    """Replace formulas and code in `tree` (of the source `page`) by words; rendered formulas first, they may
-    stand in code.
+    """Replace formulas and code in `tree` (of the source `page`) by placeholders.
+
+    Rendered formulas come first, because they may stand in code.
     """
     slots = Slots(page)
     take_out_math(tree, inventory, slots)
@@ -36,7 +37,7 @@ def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
 
 
 def title_of(tree: etree._Element) -> str:
-    """The page's title: `og:title`, else `<title>`, else the first `<h1>`."""
+    """Return the page's title: `og:title`, else `<title>`, else the first `<h1>`."""
     for meta in tree.iter("meta"):
         if meta.get("property") == "og:title" and meta.get("content", "").strip():
             return " ".join(meta.get("content", "").split())

@@ -1,13 +1,14 @@
-"""Lines that invite the reader elsewhere: "read also", "follow us", "subscribe", "all rights reserved", in
-the web's large languages.
+"""Recognise lines that point to other content, in the large languages of the web.
+
+Examples are "read also", "follow us", "subscribe" and "all rights reserved".
 """
 
 import re
 
-# Ours: an invitation is no longer than this.
+# Our choice: such a line is at most this long.
 MAX_INVITATION_CHARS = 250
-# Anchored at the start, and closed where a technical text could begin the same way ("Subscribe to the topic
-# ...").
+# Each phrase is anchored at the start, and at the end if a technical text could begin the same way
+# ("Subscribe to the topic ...").
 _STARTS = re.compile(
     r"(?:"
     # English
@@ -58,18 +59,19 @@ _MARKS = re.compile(r"\A(?:#{1,6} |- |> |[>»→▶•*\[(]+ ?)+")
 
 
 def is_invitation(block: str) -> bool:
-    """Whether a Markdown block of one line leads elsewhere instead of saying something."""
+    """Whether a Markdown block of one line points to other content instead of being part of the text."""
     if len(block) > MAX_INVITATION_CHARS or "\n" in block:
         return False
     return _STARTS.match(_MARKS.sub("", block)) is not None
 
 
-def without_idle_blocks(text: str) -> str:
-    """Markdown without invitations to read elsewhere, and without headings that nothing follows but a heading
-    of the same or a higher level, or the end.
+def without_invitations(text: str) -> str:
+    """Remove invitations to read elsewhere, and headings without text below them.
+
+    A heading has no text below it if the next block is a heading of the same or a higher level, or the end.
     """
     kept: list[str] = []
-    # What comes next: the level of a heading, 0 for the end, None for anything else.
+    # What follows the block: the level of a heading, 0 for the end, None for anything else.
     following: int | None = 0
     for block in reversed(text.split("\n\n")):
         if is_invitation(block):
@@ -83,6 +85,6 @@ def without_idle_blocks(text: str) -> str:
 
 
 def _level(block: str) -> int:
-    """Level of a heading, 0 for other blocks."""
+    """Return the level of a heading, 0 for other blocks."""
     marks = len(block) - len(block.lstrip("#"))
     return marks if 0 < marks < 7 and block[marks : marks + 1] == " " and "\n" not in block else 0

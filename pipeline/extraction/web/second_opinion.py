@@ -1,4 +1,4 @@
-"""trafilatura as second engine: its tree of the main content, written by our own Markdown writer."""
+"""The second engine: trafilatura finds the main content as a tree, and our Markdown writer writes it."""
 
 from lxml import etree
 from trafilatura import bare_extraction
@@ -8,8 +8,9 @@ from pipeline.extraction.tree.slots import Slots
 
 
 def trafilatura_text(page: etree._Element | str, slots: Slots) -> str:
-    """Markdown of the main content of `page` (a tree with words of `slots`, or source), "" where there is
-    none.
+    """Return the Markdown of the main content of `page`, or "" if there is none.
+
+    `page` is the source, or a tree with placeholders of `slots`.
     """
     source = page if isinstance(page, str) else etree.tostring(page, method="html", encoding="unicode")
     document = bare_extraction(

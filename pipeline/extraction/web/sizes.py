@@ -1,4 +1,4 @@
-"""Sizes of every element's text: how much there is, how much of it is in links, how much is running text."""
+"""Measure every element's text: its characters, those in links, and those of running text."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,16 @@ _BLOCKS = frozenset([
     "figcaption", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "li", "main",
     "ol", "p", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "caption",
 ])  # fmt: skip
-# Ours: running text is at least so long, links not counted; shorter text is labels. Swept 20 to 80.
+# Our choice: running text has at least this many characters outside links; shorter text is labels. Swept 20
+# to 80.
 MIN_RUNNING_CHARS = 40
-# Ours: a block of code or a displayed formula, one word in the tree, counts as a sentence of this length.
+# Our choice: a code block or displayed formula is one word in the tree and counts as a sentence of this
+# length.
 SLOT_CHARS = 200
 
 
 class Measured:
-    """Sizes of one element's text, everything under it included."""
+    """Sizes of one element's text, including everything below it."""
 
     __slots__ = ("chars", "links", "mass", "own", "own_links")
 
@@ -34,7 +36,7 @@ _NOTHING = Measured(0, 0, 0, 0, 0)
 
 
 class Block(NamedTuple):
-    """Text of one element that is in no block below it: characters, those in links, the element itself."""
+    """The text of one element outside the blocks below it: its characters, those in links, the element."""
 
     element: etree._Element
     parent: etree._Element | None
@@ -45,7 +47,7 @@ class Block(NamedTuple):
 
 
 def measure(element: etree._Element, sizes: dict[etree._Element, Measured], blocks: list[Block]) -> Measured:
-    """Fill `sizes` for `element` and everything below it, and `blocks` with what has text, in order."""
+    """Fill `sizes` for `element` and all below it, and `blocks` with the blocks that have text, in order."""
     text = element.text
     own = len(text.strip()) if text else 0
     if not len(element) and not own:
@@ -54,13 +56,13 @@ def measure(element: etree._Element, sizes: dict[etree._Element, Measured], bloc
     num_blocks = len(blocks)
     if own and element.tag == "p" and element.get("class") == "slot":
         own = SLOT_CHARS
-    # Text in blocks below, and the part of it in links; `own` is what stands in this element's own lines.
+    # `chars` and `links` count text in blocks below; `own` counts the text in this element's own lines.
     chars = links = mass = own_links = 0
     for child in element if len(element) else ():
         inner = measure(child, sizes, blocks)
         tag = child.tag
         if tag == "a":
-            # What stands in a link is a teaser for another page, whatever its length.
+            # Text in a link is a teaser for another page, whatever its length.
             own += inner.chars
             own_links += inner.chars
         else:
@@ -86,7 +88,7 @@ def measure(element: etree._Element, sizes: dict[etree._Element, Measured], bloc
 
 
 def drop(element: etree._Element, sizes: dict[etree._Element, Measured]) -> None:
-    """Take `element` out of the tree and its sizes out of its ancestors'."""
+    """Remove `element` from the tree and its sizes from its ancestors' sizes."""
     size = sizes[element]
     for ancestor in element.iterancestors():
         outer = sizes.get(ancestor)

@@ -86,7 +86,10 @@ def test_a_run_root_is_not_plain(tmp_path: Path) -> None:
             "b.parquet: doc_id is double; remedy: make it a str",
         ),
         ({"doc_id": ["a"], "url": [None], "text": ["x"]}, "b.parquet: url is null; remedy: make it a string"),
-        ({"doc_id": ["a", None], "url": ["u", "v"], "text": ["x", None]}, "1 rows have no doc_id, 1 no text"),
+        (
+            {"doc_id": ["a", None], "url": ["u", "v"], "text": ["x", None]},
+            "1 rows have no doc_id and 1 have no text",
+        ),
     ],
 )
 def test_refusals(

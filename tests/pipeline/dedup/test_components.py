@@ -74,5 +74,5 @@ def test_no_edges(spark: SparkSession) -> None:
 
 def test_not_settling_is_an_error(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ROUNDS", 1)
-    with pytest.raises(RuntimeError, match="did not settle in 1 rounds"):
+    with pytest.raises(RuntimeError, match="did not converge in 1 rounds"):
         components_of(spark, [("a", "b"), ("b", "c"), ("c", "d")])

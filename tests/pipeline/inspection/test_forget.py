@@ -61,7 +61,7 @@ def test_synthetic_rows_follow_what_they_were_made_of(root: str, tmp_path: Path)
     sample_run.write_documents(str(tmp_path))
     made = sample_run.synthetic_row("made", "text", "equal") | {"source_doc_id": "calculus", "url": None}
     sample_run.write_table(str(tmp_path), "synthetic", [made], [])
-    assert found(str(tmp_path), "example.org/calculus")[-1] == ("synthetic", "made", "made of calculus")
+    assert found(str(tmp_path), "example.org/calculus")[-1] == ("synthetic", "made", "made from calculus")
     assert "synthetic" not in {table for table, _, _ in found(str(tmp_path), "example.org/council")}
 
 
@@ -75,7 +75,7 @@ def test_the_file_is_read_or_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "urls.txt"
     for content, fault in (
         (b"# nothing\n", "lists no domain"),
-        (b"not a url\n", "is no domain"),
+        (b"not a url\n", "is neither a domain"),
         (b"\xff", "decode"),
     ):
         path.write_bytes(content)
@@ -98,5 +98,5 @@ def test_command_line(
     assert printed[0].split() == ["raw", "council", "https://example.org/council", "kept"]
     assert printed[-2:] == [
         "1 documents in 5 tables",
-        'to drop them: opt_outs = ["urls.txt"] in filter.toml, then filter and the jobs after it',
+        'to remove them: set opt_outs = ["urls.txt"] in filter.toml, then run filter and all later jobs',
     ]

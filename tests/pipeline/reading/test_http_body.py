@@ -45,6 +45,10 @@ def test_chunks() -> None:
     assert body(PAGE, transfer_encoding="chunked") == PAGE
     cut = chunked[:8]
     assert body(cut, transfer_encoding="chunked") == cut
+    unended = b"3\r\n<p>, 9\r\nhello</p>\r\n0\r\n\r\n"  # no line break after the first chunk
+    assert body(unended, transfer_encoding="chunked") == unended
+    longer = b"3\r\n<p>..0\r\n\r\n"
+    assert body(longer, transfer_encoding="chunked") == longer
 
 
 def test_headers_that_lie_are_not_believed() -> None:

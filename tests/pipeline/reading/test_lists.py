@@ -42,7 +42,9 @@ def test_faults_name_key_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'opt_outs': no file matches .*absent; remedy"):
         read_url_lists("opt_outs", [f"{tmp_path}/absent"])
     (tmp_path / "bad.txt").write_text("fine.example\nnot a domain\n")
-    with pytest.raises(ConfigError, match=r"opt_outs: .*bad\.txt: 'not a domain' is no domain.*remedy"):
+    with pytest.raises(
+        ConfigError, match=r"opt_outs: .*bad\.txt: 'not a domain' is neither a domain.*remedy"
+    ):
         read_url_lists("opt_outs", [f"{tmp_path}/bad.txt"])
     with pytest.raises(ConfigError, match=r"toxic_words: 'fine\.example' is not a single word; remedy"):
         read_words("toxic_words", [f"{tmp_path}/bad.txt"])

@@ -1,7 +1,6 @@
 """The page shows the run's numbers, works on half a run, and nothing of a hostile document can act in it."""
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -117,7 +116,7 @@ def test_page_shows_every_part_of_the_run(page: str, root: str) -> None:
     assert "sampling overlap, code</td><td class='num'>0.625" in page
     figures = ("2", "0.750 -", "1.75", "0.12", "1.40", "1.30", "321", "0.00")
     cells = "".join(f"<td class='num'>{figure}</td>" for figure in figures)
-    assert f"<td>as trained</td><td>math</td><td>drawn</td>{cells}" in page
+    assert f"<td>as trained</td><td>math</td><td>sampled</td>{cells}" in page
     assert page.count('<svg class="histogram"') == 3 * 4
     assert page.count('<svg class="lines"') == 2
     assert "<msubsup>" in page or "<munderover>" in page
@@ -260,11 +259,10 @@ def test_nothing_there_is_one_line(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 
 
-def test_dry_run_writes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample_run.write_documents(str(tmp_path))
-    with caplog.at_level(logging.INFO):
-        run(Place(TINY, str(tmp_path), str(tmp_path), dry_run=True))
-    assert "would write" in caplog.text
+    run(Place(TINY, str(tmp_path), str(tmp_path), dry_run=True))
+    assert "report: would write" in capsys.readouterr().out
     assert not (tmp_path / "report.html").exists()
 
 

@@ -1,48 +1,70 @@
-"""Kappa and AUC against values computed by hand and against scikit-learn; intervals contain the figure."""
+"""Kappa and AUC against values computed by hand; intervals against one call of scikit-learn per resample."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pipeline.taggers.agreement import auc, interval, kappa
+from pipeline.taggers import agreement
+from pipeline.taggers.agreement import Weights, auc, auc_interval, kappa, kappa_interval
+
+NOISE = np.random.default_rng(5)
+GIVEN = NOISE.integers(0, 6, 60)
+PREDICTED = np.clip(GIVEN + NOISE.integers(-1, 2, 60), 0, 5)
+SCORES = np.round(GIVEN / 6 + NOISE.normal(0, 0.2, 60), 1)  # with ties
+GROUPS = [f"g{n}" for n in NOISE.integers(0, 20, 60)]
 
 
 def test_kappa_by_hand() -> None:
     given_labels = np.array([0, 0, 1, 1])
     # Three of four agree; chance agreement is 1/2 x 1/4 + 1/2 x 3/4 = 1/2.
-    assert kappa(given_labels, np.array([0, 1, 1, 1]), 2, 0) == pytest.approx(0.5)
-    # Quadratic: one disagreement by 2 in three rows costs 4/3; by chance (2 x (0 + 1 + 4) + (1 + 0 + 1)) / 9.
-    assert kappa(np.array([0, 1, 2]), np.array([0, 1, 0]), 3, 2) == pytest.approx(1 - (4 / 3) / (12 / 9))
+    assert kappa(given_labels, np.array([0, 1, 1, 1]), 2, None) == pytest.approx(0.5, abs=1e-12)
+    # One disagreement by 2 in three rows costs 4/3; by chance (2 x (0 + 1 + 4) + (1 + 0 + 1)) / 9.
+    quadratic = kappa(np.array([0, 1, 2]), np.array([0, 1, 0]), 3, "quadratic")
+    assert quadratic == pytest.approx(1 - (4 / 3) / (12 / 9), abs=1e-12)
+
+
+def test_labels_without_disagreement_by_chance_agree() -> None:
+    assert kappa(np.array([2, 2]), np.array([2, 2]), 3, "quadratic") == 1.0
+    assert kappa_interval(["a", "b"], np.array([2, 2]), np.array([2, 2]), 3, None, seed=1) == (1.0, 1.0)
 
 
 def test_auc_by_hand() -> None:
-    assert auc(np.array([False, True, True]), np.array([0.1, 0.1, 0.9])) == pytest.approx(0.75)
+    assert auc(np.array([False, True, True]), np.array([0.1, 0.1, 0.9])) == pytest.approx(0.75, abs=1e-12)
     assert auc(np.array([True, True]), np.array([0.1, 0.9])) is None
+    assert auc(np.array([False, False]), np.array([0.1, 0.9])) is None
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.floats(0, 1)), min_size=5, max_size=60))
-def test_both_agree_with_scikit_learn(rows: list[tuple[int, int, float]]) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    first, second, scores = (np.array(column) for column in zip(*rows, strict=True))
-    if len(set(first) | set(second)) > 1:
-        labels = list(range(6))
-        for power, weights in ((0, None), (2, "quadratic")):
-            reference = metrics.cohen_kappa_score(first, second, labels=labels, weights=weights)
-            assert kappa(first, second, 6, power) == pytest.approx(reference, abs=1e-9)
-    if 0 < (first >= 3).sum() < len(first):
-        assert auc(first >= 3, scores) == pytest.approx(metrics.roc_auc_score(first >= 3, scores), abs=1e-9)
+def by_resample(measure: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    """Percentiles of `measure`, which gets the rows of one resample of GROUPS after the other."""
+    names = sorted(set(GROUPS))
+    members = [np.flatnonzero(np.array(GROUPS) == name) for name in names]
+    generator = np.random.Generator(np.random.PCG64(1))
+    draws = generator.integers(0, len(names), (agreement.NUM_RESAMPLES, len(names)))
+    values = [measure(np.concatenate([members[group] for group in drawn])) for drawn in draws]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return round(float(low), 3), round(float(high), 3)
+
+
+@pytest.mark.parametrize("weights", [None, "quadratic"])
+def test_kappa_interval_is_that_of_the_kappas(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "NUM_RESAMPLES", 100)
+    expected = by_resample(lambda rows: kappa(GIVEN[rows], PREDICTED[rows], 6, weights))
+    assert kappa_interval(GROUPS, GIVEN, PREDICTED, 6, weights, seed=1) == expected
+
+
+def test_auc_interval_is_that_of_the_aucs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "NUM_RESAMPLES", 100)
+    expected = by_resample(lambda rows: auc(GIVEN[rows] >= 3, SCORES[rows]) or 0.0)
+    assert auc_interval(GROUPS, GIVEN >= 3, SCORES, seed=1) == expected
+    assert auc_interval(["a", "b"], np.array([True, False]), np.array([1.0, 0.0]), seed=1) is None
 
 
 def test_groups_are_resampled_whole() -> None:
-    values = np.array([0.0] * 50 + [1.0] * 50)
-
-    def mean(rows: np.ndarray) -> float:
-        return float(values[rows].mean())
-
-    # 100 independent rows: standard error 0.05. Two groups of 50: the mean is 0, 0.5 or 1.
-    low, high = interval([str(n) for n in range(100)], mean, seed=1) or (0.0, 0.0)
-    assert 0.38 <= low <= 0.42
-    assert 0.58 <= high <= 0.62
-    assert interval(["a"] * 50 + ["b"] * 50, mean, seed=1) == (0.0, 1.0)
+    given = np.array([0, 1] * 50)
+    predicted = np.array([0, 1] * 25 + [1, 0] * 25)  # the first half agrees, the second never
+    # 100 independent rows: kappa is near 0, standard error 0.1. Two groups of 50: it is -1, 0 or 1.
+    low, high = kappa_interval([str(n) for n in range(100)], given, predicted, 2, None, seed=1)
+    assert -0.24 <= low <= -0.16
+    assert 0.16 <= high <= 0.24
+    assert kappa_interval(["a"] * 50 + ["b"] * 50, given, predicted, 2, None, seed=1) == (-1.0, 1.0)

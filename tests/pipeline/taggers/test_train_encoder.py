@@ -86,7 +86,7 @@ def test_a_student_is_the_mean_of_the_fits_of_all_seeds(
 
     monkeypatch.setattr(train_encoder, "fit_encoder", fit)
     labels = read_labels(write(tmp_path / "labels.jsonl.xz", label_rows(60)))
-    student = train_encoder.Teacher(write_base(tmp_path / "base"), labels).fit(np.arange(40))
+    student = train_encoder.Corpus(write_base(tmp_path / "base"), labels).fit(np.arange(40))
     assert student.weights["head.bias"].tolist() == [2.0, 20.0]
 
 

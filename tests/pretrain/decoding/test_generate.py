@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from configs.loader import ConfigError
-from pretrain.decoding.generate import Draft, distribution, generate, judge, one_document
+from pretrain.decoding.generate import Draft, distribution, generate, one_document, verify
 from pretrain.model.mtp import append_copies
 from tests.pretrain.model.test_mimo import SMALL, small_model
 
@@ -17,7 +17,8 @@ CYCLE = [3, 14, 15, 9, 26, 5, 35, 8]
 
 def trained_model(steps=60):
     """A model that has learnt to repeat CYCLE, with both heads."""
-    from pretrain.model.loss import forward_step, global_counts, make_batch
+    from pretrain.model.batch import make_batch
+    from pretrain.model.loss import forward_step, global_counts
 
     torch.manual_seed(0)
     model = small_model(SMALL.model_copy(update={"init_std": 0.05}))
@@ -62,10 +63,10 @@ def test_a_trained_draft_halves_the_passes(trained):
     plain, drafted = generate(trained, prompt, 20), generate(trained, prompt, 20, num_drafts=1)
     assert plain.tokens == tuple((CYCLE * 5)[9:29])
     assert drafted.tokens == plain.tokens
-    assert (plain.forward_passes, plain.checked, plain.drafted) == (20, (), 0)
+    assert (plain.forward_passes, plain.verified, plain.drafted) == (20, (), 0)
     # The first pass has no draft; every other one checks a draft and gives two tokens; the last token comes
     # alone.
-    assert (drafted.forward_passes, drafted.checked, drafted.accepted) == (11, (9,), (9,))
+    assert (drafted.forward_passes, drafted.verified, drafted.accepted) == (11, (9,), (9,))
     assert drafted.drafted == 8  # the first is left out with its time
     assert drafted.pass_seconds > 0.0
     assert drafted.draft_seconds > 0.0
@@ -82,7 +83,7 @@ def test_greedy_tokens_are_those_of_whole_passes(num_layers, num_drafts):
         assert found.tokens == greedy(model, prompt, 12)
         assert found.forward_passes + sum(found.accepted) == 12
         for (checked, accepted), (behind, _) in itertools.pairwise(
-            zip(found.checked, found.accepted, strict=True)
+            zip(found.verified, found.accepted, strict=True)
         ):
             assert accepted <= checked
             assert behind <= accepted
@@ -106,7 +107,7 @@ def test_cached_drafts_are_those_of_whole_passes(trained, num_layers, monkeypatc
 
     monkeypatch.setattr(module, "_Text", Recorded)
     found = generate(model, [*CYCLE[:3], 40, 41, *CYCLE[:2]], 24, num_drafts=3)
-    assert 0 < sum(found.accepted) < sum(found.checked)
+    assert 0 < sum(found.accepted) < sum(found.verified)
     for tokens, drafts in made:
         assert drafts == whole_drafts(model, tokens, len(drafts))
 
@@ -169,7 +170,7 @@ def test_judged_tokens_are_distributed_as_the_main_heads():
     for _ in range(drawn):
         words = torch.multinomial(proposed, 1, generator=generator).flatten().tolist()
         drafts = [Draft(word, row) for word, row in zip(words, proposed, strict=True)]
-        new = judge(torch.cat([wanted, wanted[:1]]), drafts, generator)
+        new = verify(torch.cat([wanted, wanted[:1]]), drafts, generator)
         firsts[new[0]] += 1
         if len(new) > 1:  # given that the first stood, the second is the main head's as well
             seconds[new[1]] += 1
@@ -193,7 +194,7 @@ def test_sampled_text_is_distributed_as_the_model(single_process):
         found = generate(model, prompt, 3, num_drafts=2, temperature=temperature, seed=seed)
         counts[found.tokens[0] * 4 + found.tokens[1]] += 1
         stood += found.accepted[0]
-        fell += found.checked[0] - found.accepted[0]
+        fell += found.verified[0] - found.accepted[0]
     assert min(stood, fell) > drawn / 20  # both ways to a second token were taken
     statistic, freedom = chi_square(counts, expected)
     # Mean `freedom`, standard deviation sqrt(2 freedom): four of them.

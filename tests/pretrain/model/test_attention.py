@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from pretrain.model.attention import Documents, attend, block_mask, choose, dense_mask, documents_of
-from pretrain.model.loss import make_batch
+from pretrain.model.batch import make_batch
 
 LENGTH, BATCH, HEADS, GROUPS, DIM = 160, 2, 4, 2, 16
 SCALE = DIM**-0.5

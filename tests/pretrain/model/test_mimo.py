@@ -12,7 +12,8 @@ import torch
 from configs.loader import ConfigError, load
 from configs.recipe import ModelConfig
 from pretrain.hf.layout import to_hf
-from pretrain.model.loss import forward_step, global_counts, make_batch
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import forward_step, global_counts
 from pretrain.model.mimo import build_model, set_rotary
 from tests.pretrain import reference_mimo
 
@@ -94,7 +95,7 @@ def reference_losses(weights, batches, base=BASE):
     weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     main, mtp = reference_mimo.losses(weights, SMALL, base, rows_of(batches))
     (main + MTP_WEIGHT * mtp).backward()
-    return main, mtp, {name: tensor.grad for name, tensor in weights.items()}
+    return main.detach(), mtp.detach(), {name: tensor.grad for name, tensor in weights.items()}
 
 
 def worst_differences(ours, reference):

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pretrain.model.loss import make_batch, mtp_targets
+from pretrain.model.batch import make_batch
+from pretrain.model.loss import mtp_targets
 from pretrain.model.mtp import shift_within_documents
 
 

@@ -99,7 +99,9 @@ def test_steps_cover_every_token_once_and_stages_begin_at_their_token(preset: st
     recipe = load_recipe(CONFIGS / preset)
     s.check(recipe.schedule, recipe.stages)
     tokens, starts, count, last = 0, {}, 0, None
+    of_stage = [0, 0, 0]
     for step in s.steps(recipe.schedule, recipe.stages):
+        of_stage[step.stage - 1] += 1
         assert (step.tokens_seen, step.index) == (tokens, count)
         starts.setdefault(step.stage, tokens)
         tokens, count, last = tokens + step.tokens, count + 1, step
@@ -107,6 +109,19 @@ def test_steps_cover_every_token_once_and_stages_begin_at_their_token(preset: st
     assert starts == {n: s.stage_start(recipe.stages, n) for n in (1, 2, 3)}
     assert last is not None
     assert last.sequence_length == recipe.stages[2].sequence_length
+    assert s.count_steps(recipe.schedule, recipe.stages) == of_stage
+
+
+def test_steps_are_counted_with_and_without_a_ramp(mimo: Recipe) -> None:
+    """28 sequences: the ramp to a batch of 4 takes the first 10, the rest are steps of 4 and one of 2."""
+    stage = mimo.stages[0].model_copy(update={"global_batch_size": 4, "tokens": 28 * 8192})
+    ramp = BatchWarmup(tokens=8 * 8192, start=1, increment=1)
+    with_ramp = change(mimo.schedule, batch_warmup=ramp)
+    assert [step.num_sequences for step in s.steps(with_ramp, [stage])] == [1, 1, 1, 2, 2, 3, 4, 4, 4, 4, 2]
+    assert s.count_steps(with_ramp, [stage]) == [11]
+    without = change(mimo.schedule, batch_warmup=None)
+    assert s.count_steps(without, [stage]) == [7]
+    assert {step.num_sequences for step in s.steps(without, [stage])} == {4}
 
 
 def test_the_last_step_of_a_stage_is_cut_to_its_boundary(mimo: Recipe) -> None:

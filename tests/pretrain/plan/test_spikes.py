@@ -28,8 +28,8 @@ def test_fault(loss: float, mtp: float, norm: float, history: tuple, expected: s
 
 
 def test_without_sigmas_only_what_is_not_finite_counts() -> None:
-    assert fault(1e6, 1e6, 1e6, STEADY, sigmas=0.0) is None
-    assert fault(math.nan, 1.0, 1.0, STEADY, sigmas=0.0) == "loss is nan"
+    assert fault(1e6, 1e6, 1e6, STEADY, sigmas=None) is None
+    assert fault(math.nan, 1.0, 1.0, STEADY, sigmas=None) == "loss is nan"
 
 
 def test_the_window_forgets_the_oldest() -> None:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from pretrain.decoding.generate import generate, one_document
 from pretrain.run import heldout
-from pretrain.run.heldout import HeldOut, greedy_acceptance, make_sample, predict, score
+from pretrain.run.heldout import HeldOut, greedy_acceptance, heldout_scores, make_sample, predict
 from tests.pretrain.decoding.test_generate import CYCLE
 from tests.pretrain.model.test_mimo import SMALL, small_model
 from tests.pretrain.test_export_hf import write_tokenizer
@@ -40,7 +40,7 @@ def test_bits_per_byte_of_a_model_that_knows_nothing(tokenizer):
     model = small_model().eval()
     torch.nn.init.zeros_(model.output_layer.weight)
     document = [3, 8, 21, 40, 2, 77]
-    scores = score(model, make_sample([document], tokenizer, length=4))
+    scores = heldout_scores(model, make_sample([document], tokenizer, length=4))
     num_bytes = sum(len(WORDS[n]) for n in document[1:])
     assert scores.bits_per_byte == pytest.approx(5 * math.log2(SMALL.vocab_size) / num_bytes, rel=1e-6)
     assert (scores.num_tokens, scores.num_bytes) == (5, num_bytes)
@@ -55,8 +55,8 @@ def test_scores_equal_the_loop(tokenizer):
     documents = [torch.randint(1, 90, (n,), generator=generator).tolist() for n in (9, 2, 7)]
     length = 30  # every document in one row, uncut
     sample = make_sample(documents, tokenizer, length)
-    scores = score(model, sample, with_overlap=True)
-    assert score(model, sample).sampling_overlap is None
+    scores = heldout_scores(model, sample, with_overlap=True)
+    assert heldout_scores(model, sample).sampling_overlap is None
     nats, right, agreeing, drafts, shared = 0.0, [0, 0], 0, 0, 0.0
     for text in documents:
         tokens = torch.tensor([text[:-1]])
@@ -96,7 +96,7 @@ def test_a_trained_draft_is_accepted_and_a_blind_one_is_not(trained):
 
 
 def test_agreement_compares_words_of_the_same_position(trained, tokenizer):
-    scores = score(trained, make_sample([(CYCLE * 3)[:20]], tokenizer, length=24))
+    scores = heldout_scores(trained, make_sample([(CYCLE * 3)[:20]], tokenizer, length=24))
     assert (scores.main_accuracy, scores.mtp_accuracy, scores.agreement) == (1.0, 1.0, 1.0)
 
 
@@ -137,6 +137,6 @@ def test_a_running_model_is_measured_as_a_finished_one(trained, tokenizer):
         assert trained.training
     finally:
         trained.eval()
-    assert found["heldout/code/bits_per_byte"] == score(trained, sample).bits_per_byte
+    assert found["heldout/code/bits_per_byte"] == heldout_scores(trained, sample).bits_per_byte
     assert found["heldout/code/agreement"] == 1.0
     assert not any("num_" in name for name in found)

@@ -10,7 +10,13 @@ from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from configs.recipe import load_recipe
 from pretrain.model.loss import forward_step, global_counts
 from pretrain.run import checkpoint
-from pretrain.run.optimizer import TorchAdamOptimizer, build_optimizer, gradient_norm, prepare_to_load
+from pretrain.run.optimizer import (
+    TorchAdamOptimizer,
+    build_optimizer,
+    gradient_norm,
+    prepare_to_load,
+    set_learning_rate,
+)
 from tests.pretrain.model.test_mimo import packed_batches, small_model
 
 pytestmark = pytest.mark.usefixtures("single_process")
@@ -117,3 +123,16 @@ def test_asking_for_the_gradient_norm_changes_nothing():
     second[1].step()
     for ours, plain in zip(first[0].parameters(), second[0].parameters(), strict=True):
         assert torch.equal(ours, plain)
+
+
+def test_matrices_are_decayed_biases_and_norms_are_not():
+    """Without gradients a step of rate .5 and decay .5 takes a quarter of every matrix, and nothing else."""
+    ddp, optimizer = training()
+    before = {name: parameter.detach().clone() for name, parameter in ddp.named_parameters()}
+    ddp.zero_grad_buffer()
+    set_learning_rate(optimizer, learning_rate=0.5, weight_decay=0.5)
+    optimizer.step()
+    for name, parameter in ddp.named_parameters():
+        kept = 0.75 if parameter.dim() > 1 else 1.0
+        torch.testing.assert_close(parameter.detach(), kept * before[name], rtol=1e-6, atol=0)
+    assert {parameter.dim() for parameter in ddp.parameters()} == {1, 2}

@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from pretrain.plan.schedule import Step
-from pretrain.run.samples import Rows, Shard, StageData, Stream, micro_batches, open_stage
+from pretrain.plan.token_files import Shard, TokenRange
+from pretrain.run.samples import Rows, StageData, Stream, micro_batches, open_stage
 from tests.pretrain.small_run import EOD, write_run
 
 LENGTH = 4
 
 
-def stream(length: int, first: int = 0, seed: int = 5) -> Stream:
+def stream(length: int, first: int = 0, seed: int = 5, source: str = "web") -> Stream:
     """`length` tokens that are their own places in a bucket of two shards."""
     tokens = np.arange(first + length)
     cut = len(tokens) // 3
     shards = (Shard(tokens[:cut], np.array([0, cut])), Shard(tokens[cut:], np.array([0, len(tokens) - cut])))
-    return Stream("bucket", "web", shards, first, length, seed)
+    return Stream(TokenRange("bucket", source, 1.0, shards, first, length, EOD), seed)
 
 
 def stage(weights: list[float], lengths: list[int]) -> StageData:
@@ -49,6 +50,19 @@ def test_every_later_pass_takes_every_window_once_and_wraps(length: int) -> None
     assert made.window(per_pass, LENGTH).tolist() != made.window(2 * per_pass, LENGTH).tolist()
 
 
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_later_passes_visit_the_windows_in_another_order_each_time(seed: int) -> None:
+    """Not the order in which they lie: the next window is some other step away, and in each pass another."""
+    made, per_pass = stream(1004, seed=seed), 251
+    distances = []
+    for number in range(4):
+        begins = [int(made.window(number * per_pass + k, LENGTH)[0]) for k in range(per_pass)]
+        distances.append(np.bincount(np.diff(begins) % 1004).argmax())
+    assert distances[0] == LENGTH  # the first pass reads them one after the other
+    assert LENGTH not in distances[1:]
+    assert len(set(distances)) == 4
+
+
 def test_a_range_shorter_than_a_window_is_read_round_and_round() -> None:
     assert stream(3).window(0, LENGTH).tolist() == [0, 1, 2, 0, 1]
 
@@ -72,11 +86,12 @@ def test_counts_of_what_was_drawn_equal_the_loop() -> None:
 
 def test_sources_are_named_in_order() -> None:
     shares = np.array([2**63, 2**64 - 1], np.uint64)
-    streams = (stream(20), Stream("b", "code", stream(20).shards, 0, 20, 5))
+    streams = (stream(20), stream(20, source="code"))
     data = StageData(streams, shares, 77, EOD)
     assert data.sources == ("code", "web")
     rows = data.sequences(0, 8, data.drawn(0), LENGTH)
-    assert [data.sources[n] for n in rows.sources] == [data.streams[c].source for c in data.choices(0, 8)]
+    drawn_from = [data.streams[choice].taken.source for choice in data.choices(0, 8)]
+    assert [data.sources[number] for number in rows.sources] == drawn_from
 
 
 def test_masks_by_hand() -> None:
@@ -135,7 +150,7 @@ def test_no_stage_repeats_what_another_has_seen(tmp_path: Path) -> None:
         drawn, places = data.drawn(0), set()
         for choice in data.choices(0, 60):
             one = data.streams[choice]
-            places |= {(one.bucket, int(place)) for place in one.places(int(drawn[choice]), 64)}
+            places |= {(one.taken.bucket, int(place)) for place in one.places(int(drawn[choice]), 64)}
             drawn[choice] += 1
         seen.append(places)
     assert all(seen)

@@ -26,7 +26,7 @@ def step_of(number: int) -> Step:
 
 
 def write(root: Path, first: int, last: int) -> TrainingLog:
-    log = TrainingLog(str(root), position(first - 1), MODEL, "")
+    log = TrainingLog(str(root), position(first - 1), MODEL, None)
     for number in range(first, last + 1):
         log.step(step_of(number), position(number), VALUES, num_ranks=1)
     log.close()
@@ -65,7 +65,7 @@ def test_wandb_mirrors_tensorboard_where_it_is_asked_for(
     calls = []
     fake = types.SimpleNamespace(init=lambda **options: calls.append(options))
     monkeypatch.setitem(sys.modules, "wandb", fake)
-    TrainingLog(str(tmp_path), position(0), MODEL, "").close()
+    TrainingLog(str(tmp_path), position(0), MODEL, None).close()
     assert calls == []
     TrainingLog(str(tmp_path), position(0), MODEL, "mimo").close()
     assert [(call["project"], call["sync_tensorboard"]) for call in calls] == [("mimo", True)]

@@ -222,6 +222,6 @@ def test_addresses_that_are_refused(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://user:canary@host/v1", "https://host/v1?key=canary"])
 def test_a_secret_in_the_address_is_refused_and_not_repeated(url: str, place: Any) -> None:
-    with pytest.raises(ConfigError, match=r"endpoint\.base_url: must hold no user") as refusal:
+    with pytest.raises(ConfigError, match=r"endpoint\.base_url: must not hold a user") as refusal:
         load(place(base_url=url).preset, "synth", SynthConfig)
     assert "canary" not in str(refusal.value)

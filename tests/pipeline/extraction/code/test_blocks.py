@@ -99,6 +99,18 @@ def test_inline_code():
     )
 
 
+@pytest.mark.parametrize(("length", "is_inline"), [(300, True), (301, False)])
+def test_inline_code_has_at_most_300_characters(length: int, is_inline: bool):
+    code = ("x" * 9 + " ") * 29 + "x" * (length - 290)
+    assert (f"call `{code}` now" in text_of(f"<p>call <code>{code}</code> now.</p>")) is is_inline
+
+
+@pytest.mark.parametrize(("second", "is_block"), [("b" * 19, False), ("b" * 20, True)])
+def test_code_with_line_breaks_is_a_block_from_41_characters(second: str, is_block: bool):
+    body = f"<p>call <code>{'a' * 20}<br>{second}</code> now.</p>"
+    assert (f"```\n{'a' * 20}\n{second}\n```" in text_of(body)) is is_block
+
+
 def test_doxygen_fragment():
     body = "<div class='fragment'><div class='line'><span class='lineno'>    1</span> int a;</div><div class='line'>  b();</div></div>"
     assert " int a;\n  b();" in text_of(body)
