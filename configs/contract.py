@@ -232,6 +232,9 @@ DOMAINS = (
 )
 """Closed list of `scored.domain` (the rubric of the quality labels, version 1)."""
 
+SCORES = ("quality", "knowledge_density", "reasoning_depth")
+"""The columns of `scored` that grade a document, in [0, 1]; the taggers' DIMENSIONS."""
+
 
 @dataclass(frozen=True)
 class Part:

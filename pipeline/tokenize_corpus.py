@@ -42,7 +42,7 @@ class TokensConfig(Config):
     seed: NonNegative
     max_shard_tokens: Positive
     bands: tuple[tuple[str, float], ...]
-    score_weights: tuple[tuple[str, float], ...]
+    score_weights: dict[str, float]
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:
@@ -192,7 +192,7 @@ def _tokens_config(mixture: MixtureConfig) -> TokensConfig:
         seed=mixture.seed,
         max_shard_tokens=mixture.max_shard_tokens,
         bands=tuple((band.name, band.min_score) for band in mixture.bands),
-        score_weights=tuple((weight.name, weight.weight) for weight in mixture.score_weights),
+        score_weights=mixture.score_weights,
     )
 
 

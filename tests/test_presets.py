@@ -170,20 +170,14 @@ def test_the_number_stands_beside_its_section(name: str, key: str, value: object
 def sections(text: str, key: str) -> list[str]:
     """The comments that stand for every line that sets `key` (a.b is b in table a)."""
     table, _, last = key.rpartition(".")
-    header = inline = ""
+    header = ""
     found = []
     for line in text.splitlines():
         if line.startswith("["):
             header = line
-        elif match := re.match(r"(\w+) = \[$", line):
-            inline = match[1]
-        elif line == "]":
-            inline = ""
         opened = header.partition("#")[0].strip(" []")
         if re.match(rf"{last}\s*=", line) and opened == table:
             found.append(_comment(line) or _comment(header))
-        elif inline == table and table and re.search(rf"\b{last} = ", line):
-            found.append(_comment(line))
     return found
 
 
@@ -197,7 +191,6 @@ def test_sections_are_found_where_they_stand() -> None:
     assert sections(text, "t.b") == [" [2.3]"]
     assert sections(text, "t.c") == [" Ours"]
     assert sections(text, "u.b") == [" [2.1]"]
-    assert sections("s = [\n  { b = 1 }, # [2.1]\n]\n", "s.b") == [" [2.1]"]
     assert sections(text, "b") == []
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from configs import tables
 from configs.contract import EXCERPT_CHARS, SCHEMAS, ContractError, Manifest
+from configs.recipe import NUM_STAGES
 from filters import presets
 from pipeline.inspection.run_tables import TABLES, token_tables
 
@@ -147,7 +148,7 @@ def _token_steps(root: str, doc_id: str) -> list[Step]:
 
 def _stage_steps(root: str, bucket: str, index: int) -> list[Step]:
     steps = []
-    for stage in range(1, 4):
+    for stage in range(1, NUM_STAGES + 1):
         name = f"mixtures/stage{stage}"
         if tables.read_manifest(root, name) is None:
             continue

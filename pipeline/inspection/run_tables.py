@@ -15,12 +15,11 @@ import numpy as np
 import pyarrow.fs as pafs
 
 from configs import tables
-from configs.contract import SCHEMAS, ContractError
+from configs.contract import SCHEMAS, SCORES, ContractError
 
 TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
 """Tables of rows, in the order in which they are made."""
 
-SCORES = ("quality", "knowledge_density", "reasoning_depth")
 
 BATCH_ROWS = 65_536  # Ours: of short columns, some ten MB
 
