@@ -145,8 +145,6 @@ class MixtureConfig(Config):
     """Ascending min_score, the first at 0."""
     max_natural_epochs: PositiveFloat
     """Passes over natural documents, all stages together; a plan that needs more is refused."""
-    max_shard_tokens: Positive
-    """Tokens of one token file; a larger bucket has several."""
     stages: tuple[StageMixture, ...]
 
     @model_validator(mode="after")

@@ -84,18 +84,6 @@ class EndpointConfig(Config):
         return url
 
 
-class LabelConfig(Config):
-    """Which documents synth.label_documents labels by the rubric."""
-
-    num_documents: NonNegative
-    min_source_fraction: Fraction
-    """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
-    max_document_chars: Positive
-    """Characters of a document that the teacher sees."""
-    num_repeated: NonNegative
-    """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
-
-
 class SynthConfig(Config):
     """Synthetic data [2.1]."""
 
@@ -110,4 +98,3 @@ class SynthConfig(Config):
     seeds: SeedConfig | None = None
     """Absent: nothing is analysed."""
     endpoint: EndpointConfig
-    labels: LabelConfig

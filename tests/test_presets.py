@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 from configs.loader import Config, load
-from configs.recipe import load_recipe
+from configs.recipe import MixtureConfig, load_recipe
 from pipeline.dedup.config import DedupConfig
 from pipeline.extract_documents import ExtractConfig
 from pipeline.filter_documents import FilterConfig
 from pipeline.ingest_sources import IngestConfig
 from pipeline.score_documents import ScoreConfig
+from pipeline.tokenize_corpus import TokenizeConfig
 from pipeline.train_tokenizer import TokenizerConfig
 from synth.config import SynthConfig
+from synth.label_documents import LabelConfig
 
 PRESETS = ("tiny", "h200", "mimo7b")
 MIMO = Path("configs/mimo7b")
 JOBS = {
-    "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "mixture",
+    "ingest", "extract", "filter", "dedup", "tokenizer", "score", "synth", "labels", "mixture", "tokenize",
     "model", "schedule", "stage1", "stage2", "stage3", "train", "extend_mtp",
 }  # fmt: skip
 OPTIONAL = {
@@ -38,6 +40,9 @@ MODELS: dict[str, type[Config]] = {
     "tokenizer": TokenizerConfig,
     "score": ScoreConfig,
     "synth": SynthConfig,
+    "labels": LabelConfig,
+    "mixture": MixtureConfig,
+    "tokenize": TokenizeConfig,
 }
 SOURCE = re.compile(r"\[2\.[123]|\breleased\b")
 """A section of the report, or the released checkpoint (whose config the model's small constants are from)."""

@@ -61,7 +61,6 @@ def _neutral(schema: pa.Schema) -> dict[str, object]:
 MIXTURE_TOML = """
 seed = 3
 max_natural_epochs = 4.0
-max_shard_tokens = 200
 
 [domain_weights]
 mathematics = 1.0

@@ -47,6 +47,7 @@ def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
     (preset / "mixture.toml").write_text(MIXTURE_TOML)
+    (preset / "tokenize.toml").write_text("max_shard_tokens = 200\n")
     write_tokenizer(root)
     write_tables(root, MATH)
     return Place(preset, str(root), str(root))

@@ -28,7 +28,6 @@ def mixture(max_natural_epochs: float = 4.0, **domain_weights: float) -> Mixture
             ScoreBand(name="high", min_score=0.5, weight=2.0),
         ),
         max_natural_epochs=max_natural_epochs,
-        max_shard_tokens=1_000,
         stages=STAGES,
     )
 
