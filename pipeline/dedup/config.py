@@ -27,9 +27,13 @@ class DedupConfig(Config):
     """The job stops when a source would lose more than this share of its documents; absent: it never does."""
     min_guarded_documents: Positive
     """Sources with fewer documents are not guarded."""
-    num_parts: Positive
-    """Parts of the table; one must fit in a task's memory."""
+    bytes_per_part: Positive
+    """Bytes of input Parquet per part of the table, on average; a part must fit in a task's memory."""
     heldout_fraction: Annotated[Fraction, Lt(1.0)]
     """Share of the sites (documents, where there is no URL) that are held out."""
     split_seed: int
     """Seed of the hash that chooses them."""
+
+    def num_parts(self, num_bytes: int) -> int:
+        """Parts of the table for this much input Parquet; at least one."""
+        return max(1, -(-num_bytes // self.bytes_per_part))
