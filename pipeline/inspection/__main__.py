@@ -19,6 +19,7 @@ import typer
 
 from configs.command import configure_logging
 from configs.contract import SCORES, ContractError
+from configs.loader import ConfigError
 from pipeline.inspection import clusters as duplicate_clusters
 from pipeline.inspection import compare, run_tables
 from pipeline.inspection import explain as explanation
@@ -35,7 +36,7 @@ def main() -> int:
         app.command()(command)
     try:
         app()
-    except ContractError as error:
+    except (ConfigError, ContractError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0

@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from configs import tables
 from configs.contract import ContractError
+from configs.loader import ConfigError
+from configs.text_files import read_lines
 from filters.url_lists import UrlList, build_url_list, listed_by
 from pipeline.inspection.run_tables import BATCH_ROWS, TABLES, token_tables
 
@@ -32,15 +34,13 @@ class Affected:
 
 
 def read_urls(path: str) -> UrlList:
-    """The list in one file. Raises ContractError if it cannot be read, lists nothing or has a faulty line."""
+    """The list in one file. Raises ConfigError if it cannot be read, lists nothing or has a faulty line."""
     try:
-        folder, _, name = path.rpartition("/")
-        lines = tables.read_bytes(folder or ("/" if path.startswith("/") else "."), name).decode()
-        urls = build_url_list({path: lines.splitlines()})
-    except (OSError, ValueError) as error:
-        raise ContractError(f"{path}: {error}; remedy: name a text file of domains and URLs") from None
+        urls = build_url_list({path: read_lines(path)})
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     if len(urls.hashes) == 0:
-        raise ContractError(f"{path}: lists no domain and no URL; remedy: write one on each line")
+        raise ConfigError(f"{path}: lists no domain and no URL; remedy: write one on each line")
     return urls
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from configs import tables
-from configs.recipe import NUM_STAGES
+from configs.recipe import MATH_AND_CODE, NUM_STAGES
+from configs.text_files import read_json, write_json
 from pipeline.inspection.run_tables import TABLES, counts, token_tables
 
 LOSSES = ("train/loss_nats", "train/mtp_loss_nats")
 
 _TARGETS = dict(zip(TABLES, ("ingest", "extract", "filter", "dedup", "score", "synth"), strict=True))
-_MATH_AND_CODE = ("mathematics", "code")
 _HELDOUT = "tokens/heldout/"
 
 
@@ -104,7 +104,7 @@ def summary_lines(summary: Mapping[str, object]) -> list[str]:
 def write_summary(root: str, output: str | None = None) -> dict[str, object]:
     """Write the run's numbers as `summary.json` into `output` (default the run itself) and return them."""
     summary = summarise(root)
-    tables.write_bytes(output or root, "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
+    write_json(f"{output or root}/summary.json", summary)
     return summary
 
 
@@ -114,7 +114,11 @@ def read_training(root: str) -> Training | None:
     A resumed run logs some steps twice: the later line counts. A line cut by a kill is left out.
     """
     steps: dict[int, dict[str, float]] = {}
-    for line in (_read_text(root, "train/metrics.jsonl") or "").splitlines():
+    try:
+        lines = tables.read_bytes(root, "train/metrics.jsonl").splitlines()
+    except FileNotFoundError:
+        return None
+    for line in lines:
         try:
             row = json.loads(line)
         except ValueError:
@@ -157,17 +161,7 @@ def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
 
 def _evaluation(root: str) -> dict:
     """evaluation.json; empty where there is none, or one cut by a kill."""
-    try:
-        return json.loads(_read_text(root, "evaluation.json") or "{}")
-    except ValueError:
-        return {}
-
-
-def _read_text(root: str, name: str) -> str | None:
-    try:
-        return tables.read_bytes(root, name).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return None
+    return read_json(f"{root}/evaluation.json") or {}
 
 
 def _buckets(root: str) -> dict[str, tuple[int, int]]:
@@ -202,7 +196,7 @@ def _plan(root: str, stage: int) -> dict[str, object] | None:
         "tokens": round(sum(row["tokens"] * row["epochs"] for row in listed)),
         "buckets": len({row["bucket"] for row in listed}),
         "max_epochs": max(row["epochs"] for row in listed),
-        "math_and_code_fraction": sum(shares["domain"].get(domain, 0.0) for domain in _MATH_AND_CODE),
+        "math_and_code_fraction": sum(shares["domain"].get(domain, 0.0) for domain in MATH_AND_CODE),
         **ordered,
     }
 

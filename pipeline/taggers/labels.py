@@ -5,9 +5,7 @@ scores of the teacher of every fold, so that no student is tested on a document 
 """
 
 import hashlib
-import json
-import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ import numpy.typing as npt
 
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
-from configs.tables import hash_bytes
+from configs.tables import hash_bytes, hash_json
+from configs.text_files import read_json_lines, read_text
 from filters import taggers
 
 NUM_FOLDS = 5
@@ -63,7 +62,7 @@ def read_labels(path: Path) -> list[Label]:
     if not path.is_file():
         raise ConfigError(f"--labels: no file {path}; remedy: give a JSONL(.xz) file of labelled documents")
     labels = []
-    for number, row in read_rows(path):
+    for number, row in read_json_lines(path):
         try:
             labels.append(_label(row))
         except (ValueError, KeyError, TypeError) as error:
@@ -80,14 +79,13 @@ def read_labels(path: Path) -> list[Label]:
 
 def hash_labels(path: Path) -> str:
     """blake2b-128 of the lines, whether the file is compressed or not."""
-    data = path.read_bytes()
-    return hash_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
+    return hash_bytes(read_text(path).encode())
 
 
 def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]:
     """Pseudo-labels of a file that train_encoder wrote for these labels. Raises ConfigError."""
     found = []
-    for number, row in read_rows(path):
+    for number, row in read_json_lines(path):
         if number == 1:
             if row.get("folds") != hash_folds(labels):
                 raise ConfigError(
@@ -130,7 +128,7 @@ def split_folds(labels: Sequence[Label], split: str) -> list[Rows]:
 def hash_folds(labels: Sequence[Label]) -> str:
     """Changes with the labelled documents and with the folds they fall into."""
     parts = [[labels[row].id for row in fold] for split in SPLITS for fold in split_folds(labels, split)]
-    return hash_bytes(json.dumps(parts).encode())
+    return hash_json(parts)
 
 
 def scores_of(label: Label) -> tuple[str, float, float, float]:
@@ -144,32 +142,6 @@ def spread(expected: Sequence[float]) -> npt.NDArray[np.float32]:
     return np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(taggers.MAX_LABEL + 1))).astype(
         np.float32
     )
-
-
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects of a JSONL file, compressed or not, with their line's number. Raises ConfigError naming it."""
-    try:
-        with (
-            lzma.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".xz"
-            else path.open(encoding="utf-8") as lines
-        ):
-            for number, text in enumerate(lines, 1):
-                yield number, _object(path, number, text)
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); remedy: give a JSONL(.xz) file") from None
-
-
-def _object(path: Path, number: int, text: str) -> dict[str, Any]:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        fault: object = error
-    else:
-        if isinstance(row, dict):
-            return row
-        fault = f"holds {type(row).__name__}"
-    raise ConfigError(f"{path}: line {number}: {fault}; remedy: give one JSON object a line")
 
 
 def _label(row: dict[str, Any]) -> Label:

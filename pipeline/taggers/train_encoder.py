@@ -25,6 +25,7 @@ import typer
 from configs.command import configure_logging, refusals_in_one_line, run_command
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
+from configs.text_files import read_json_lines
 from filters import taggers
 from filters.taggers.encoder import MEAN, SCALE, TOKENIZER, WEIGHTS, standardise
 from filters.taggers.encoder_model import Shape, readable
@@ -49,7 +50,6 @@ from pipeline.taggers.labels import (
     hash_folds,
     hash_labels,
     read_labels,
-    read_rows,
     split_folds,
 )
 from pipeline.taggers.measure import Predictions, measure
@@ -185,7 +185,7 @@ class _Unlabelled:
 
     def __init__(self, teacher: Teacher, path: Path | None) -> None:
         self.rows = []
-        for number, row in read_rows(path) if path is not None else ():
+        for number, row in read_json_lines(path) if path is not None else ():
             if not isinstance(row.get("text"), str):
                 raise ConfigError(f"{path}: line {number}: no text; remedy: give text in every line")
             self.rows.append(row)

@@ -23,7 +23,6 @@ with those of 3,695 other texts (encyclopedia, news, documentation, code, proble
 runs of a text stand in the labelled documents) .733, .706, .811, .793.
 """
 
-import json
 import logging
 import tempfile
 import time
@@ -39,6 +38,7 @@ import typer
 from configs import tables
 from configs.command import configure_logging, refusals_in_one_line, run_command
 from configs.contract import DOMAINS
+from configs.text_files import write_json
 from filters import taggers
 from filters.taggers.fasttext import MODELS, features, load_predictor, predict
 from pipeline.taggers.card import card_markdown
@@ -187,7 +187,7 @@ def describe(file: Path) -> dict[str, object]:
 
 def write_card(output: Path, card: dict[str, object]) -> None:
     """card.json, CARD.md and card.svg."""
-    (output / taggers.CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    write_json(output / taggers.CARD, card)
     (output / "CARD.md").write_text(card_markdown(card))
     (output / "card.svg").write_text(card_picture(card))
 

@@ -11,6 +11,7 @@ import pytest
 
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
+from configs.text_files import read_json_lines
 from filters import taggers
 from filters.taggers.fasttext import label_probabilities, load_predictor
 from pipeline.taggers import labels as tagger_labels
@@ -23,7 +24,6 @@ from pipeline.taggers.labels import (
     independent_unit,
     read_labels,
     read_pseudo_labels,
-    read_rows,
     spread,
 )
 from pipeline.taggers.save_fasttext import END, save
@@ -213,7 +213,7 @@ def test_too_few_labels_and_no_file(tmp_path: Path) -> None:
     ("data", "fault"),
     [
         (b"\xff\xfe", r"cannot be read \('utf-8' codec"),
-        (b'{"folds": 1}\n[1]\n', r"line 2: holds list"),
+        (b'{"folds": 1}\n[1]\n', r"line 2: no JSON object"),
         (b"[" * 100_000, r"line 1: .*recursion"),
         (b"{", r"line 1: Expecting"),
         (None, r"cannot be read \(.*No such file"),
@@ -227,7 +227,7 @@ def test_rows_that_cannot_be_read_stop_with_file_and_line(
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(ConfigError, match=rf"rows\.jsonl: {fault}.*; remedy"):
-        list(read_rows(path))
+        list(read_json_lines(path))
 
 
 def test_a_cut_xz_file_stops_with_its_name(tmp_path: Path) -> None:
