@@ -15,7 +15,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.fs as pafs
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
 from configs import tables
 from configs.bounds import NonNegative, Positive
@@ -90,13 +90,13 @@ def count_buckets(
     rows = (
         documents.groupBy("bucket")
         .agg(
-            sf.first("domain").alias("domain"),
-            sf.first("band").alias("band"),
-            sf.first("source").alias("source"),
-            sf.count("*").alias("documents"),
-            sf.sum(sf.col("token_count") + 1).alias("tokens"),
+            F.first("domain").alias("domain"),
+            F.first("band").alias("band"),
+            F.first("source").alias("source"),
+            F.count("*").alias("documents"),
+            F.sum(F.col("token_count") + 1).alias("tokens"),
             # Independent of the order of rows; with the counts it tells changed documents.
-            sf.bit_xor(sf.xxhash64("doc_id", "text")).alias("content"),
+            F.bit_xor(F.xxhash64("doc_id", "text")).alias("content"),
         )
         .collect()  # one row per bucket
     )
@@ -156,9 +156,9 @@ def _write(documents: DataFrame, place: Place, pending: list[BucketWork], tokeni
     # Both tables have one row per bucket or shard: they go to the documents.
     placed = (
         documents.select("bucket", "position", "doc_id", "text")
-        .join(sf.broadcast(counts), on="bucket", how="inner")
-        .withColumn("shard", sf.floor(sf.col("position") * sf.col("num_shards")).cast("int"))
-        .join(sf.broadcast(tasks), on=["bucket", "shard"], how="inner")
+        .join(F.broadcast(counts), on="bucket", how="inner")
+        .withColumn("shard", F.floor(F.col("position") * F.col("num_shards")).cast("int"))
+        .join(F.broadcast(tasks), on=["bucket", "shard"], how="inner")
         .repartitionById(num_tasks, "task")
         .sortWithinPartitions("bucket", "shard", "position", "doc_id")
         .select("bucket", "shard", "doc_id", "text")

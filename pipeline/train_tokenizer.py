@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from configs import tables
@@ -88,8 +88,8 @@ def read_tokenizer(path: str) -> bytes:
 
 def sample(documents: DataFrame, config: TokenizerConfig) -> Iterator[str]:
     """Texts of the train split drawn by hash until about `sample_bytes`, in doc_id order."""
-    train_split = documents.where(sf.col("split") == "train").select("doc_id", "text")
-    total = train_split.agg(sf.sum(sf.octet_length("text"))).first()[0] or 0
+    train_split = documents.where(F.col("split") == "train").select("doc_id", "text")
+    total = train_split.agg(F.sum(F.octet_length("text"))).first()[0] or 0
     if not total:
         raise ContractError("deduped: no text in the train split; remedy: check ingest and filter counts")
     drawn = train_split.where(order_position(config.seed) < config.sample_bytes / total)

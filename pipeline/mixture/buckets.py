@@ -7,7 +7,7 @@ positions is a uniform sample, and a bucket can be cut anywhere without sorting 
 """
 
 from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
 from configs import tables
 from configs.contract import SCORES, ContractError
@@ -24,26 +24,26 @@ DOCUMENT_COLUMNS = ("bucket", "domain", "band", "source", "doc_id", "position", 
 
 def order_position(seed: int) -> Column:
     """A number in [0, 1) per document, exact to 53 bits, uniform and fixed by (seed, doc_id)."""
-    return sf.shiftrightunsigned(sf.xxhash64(sf.lit(seed), "doc_id"), 11) / float(1 << 53)
+    return F.shiftrightunsigned(F.xxhash64(F.lit(seed), "doc_id"), 11) / float(1 << 53)
 
 
 def bucket_name() -> Column:
     """`<domain>-<band>-<source>` of those columns, lower case, only [a-z0-9_-]."""
-    return sf.regexp_replace(sf.lower(sf.concat_ws("-", "domain", "band", "source")), "[^a-z0-9_-]", "-")
+    return F.regexp_replace(F.lower(F.concat_ws("-", "domain", "band", "source")), "[^a-z0-9_-]", "-")
 
 
 def score(mixture: MixtureConfig) -> Column:
     """The one score that bands cut, in [0, 1]."""
-    terms = [sf.col(name) * mixture.score_weights[name] for name in SCORES]
+    terms = [F.col(name) * mixture.score_weights[name] for name in SCORES]
     return sum(terms[1:], terms[0])
 
 
 def band(mixture: MixtureConfig) -> Column:
     """Name of the highest band whose min_score the score reaches (rounded: 0.1 + 0.2 reaches 0.3)."""
-    rounded = sf.round(score(mixture), 9)
-    name = sf.lit(mixture.bands[0].name)
+    rounded = F.round(score(mixture), 9)
+    name = F.lit(mixture.bands[0].name)
     for higher in mixture.bands[1:]:
-        name = sf.when(rounded >= higher.min_score, sf.lit(higher.name)).otherwise(name)
+        name = F.when(rounded >= higher.min_score, F.lit(higher.name)).otherwise(name)
     return name
 
 
@@ -59,7 +59,7 @@ def train_documents(
     documents = _placed(documents, bucket_name(), mixture.seed, extra)
     if synthetic is None:
         return documents
-    generated = _of_split(spark, synthetic, "train").withColumn("band", sf.lit(SYNTHETIC_BAND))
+    generated = _of_split(spark, synthetic, "train").withColumn("band", F.lit(SYNTHETIC_BAND))
     return documents.unionByName(_placed(generated, bucket_name(), mixture.seed, extra))
 
 
@@ -70,13 +70,13 @@ def heldout_documents(
 
     Held-out synthetic documents are among them: problem families that no stage is trained on.
     """
-    group = sf.lit("prose")
+    group = F.lit("prose")
     for domain, name in HELDOUT_GROUPS.items():
-        group = sf.when(sf.col("domain") == domain, sf.lit(name)).otherwise(group)
+        group = F.when(F.col("domain") == domain, F.lit(name)).otherwise(group)
     placed = [
         _placed(
-            _of_split(spark, table, "heldout").withColumn("band", sf.lit("heldout")),
-            sf.concat(sf.lit("heldout/"), group),
+            _of_split(spark, table, "heldout").withColumn("band", F.lit("heldout")),
+            F.concat(F.lit("heldout/"), group),
             seed,
             extra,
         )
@@ -102,7 +102,7 @@ def open_inputs(root: str, tokenizer: TokenizerFacts) -> tuple[tables.Table, tab
 
 
 def _of_split(spark: SparkSession, table: tables.Table, split: str) -> DataFrame:
-    return read_table(spark, table).where(sf.col("split") == split)
+    return read_table(spark, table).where(F.col("split") == split)
 
 
 def _placed(documents: DataFrame, bucket: Column, seed: int, extra: tuple[str, ...]) -> DataFrame:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from pyspark.sql import DataFrame, SparkSession, Window
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
 from configs.contract import ContractError
 from pipeline.mixture.weights import Bucket
@@ -45,14 +45,14 @@ class Boundary:
 
 def count_chunks(documents: DataFrame) -> tuple[list[Bucket], dict[str, list[Chunk]]]:
     """Buckets by name, and the chunks of each in order. Raises ContractError if two sources share a name."""
-    is_long = sf.col("token_count") >= LONG_DOCUMENT_TOKENS
+    is_long = F.col("token_count") >= LONG_DOCUMENT_TOKENS
     counted = (
         documents.withColumn("chunk", _chunk())
         .groupBy("bucket", "domain", "band", "source", "chunk")
         .agg(
-            sf.count("*").alias("documents"),
-            sf.sum(sf.col("token_count") + 1).alias("tokens"),
-            sf.sum(sf.when(is_long, sf.col("token_count")).otherwise(0)).alias("long_tokens"),
+            F.count("*").alias("documents"),
+            F.sum(F.col("token_count") + 1).alias("tokens"),
+            F.sum(F.when(is_long, F.col("token_count")).otherwise(0)).alias("long_tokens"),
         )
     )
     buckets: dict[str, Bucket] = {}
@@ -87,22 +87,22 @@ def find_boundaries(
     wanted_cuts = spark.createDataFrame(rows, schema)
     touched = wanted_cuts.select("bucket", "chunk").distinct()
     in_order = Window.partitionBy("bucket", "chunk").orderBy("position", "doc_id")
-    tokens = sf.col("token_count") + 1
+    tokens = F.col("token_count") + 1
     # `touched` has a few rows per bucket; the documents stay where they are until only its chunks are left.
     near = (
         documents.withColumn("chunk", _chunk())
-        .join(sf.broadcast(touched), on=["bucket", "chunk"], how="inner")
+        .join(F.broadcast(touched), on=["bucket", "chunk"], how="inner")
         .withColumn("tokens", tokens)
-        .withColumn("tokens_until", sf.sum("tokens").over(in_order))
+        .withColumn("tokens_until", F.sum("tokens").over(in_order))
     )
-    middle = sf.col("tokens_before") + sf.col("tokens_until") - sf.col("tokens") / 2
-    is_before = (middle <= sf.col("target")).cast("long")
+    middle = F.col("tokens_before") + F.col("tokens_until") - F.col("tokens") / 2
+    is_before = (middle <= F.col("target")).cast("long")
     found = (
-        near.join(sf.broadcast(wanted_cuts), on=["bucket", "chunk"], how="inner")
+        near.join(F.broadcast(wanted_cuts), on=["bucket", "chunk"], how="inner")
         .groupBy("bucket", "cut")
         .agg(
-            (sf.first("documents_before") + sf.sum(is_before)).alias("documents"),
-            (sf.first("tokens_before") + sf.sum(is_before * sf.col("tokens"))).alias("tokens"),
+            (F.first("documents_before") + F.sum(is_before)).alias("documents"),
+            (F.first("tokens_before") + F.sum(is_before * F.col("tokens"))).alias("tokens"),
         )
         .collect()  # a few rows per bucket
     )
@@ -114,7 +114,7 @@ def find_boundaries(
 
 
 def _chunk() -> object:
-    return sf.floor(sf.col("position") * NUM_CHUNKS).cast("int")
+    return F.floor(F.col("position") * NUM_CHUNKS).cast("int")
 
 
 def _locate(chunks: Sequence[Chunk], target: float) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import functions as F
 
 from configs import tables
 from configs.command import Place
@@ -210,7 +210,7 @@ def test_large_shards_are_placed_first_and_small_ones_share_a_task() -> None:
 
 
 def test_positions_are_uniform_and_depend_on_the_seed(spark: SparkSession) -> None:
-    rows = spark.range(2_000).select(sf.col("id").cast("string").alias("doc_id"))
+    rows = spark.range(2_000).select(F.col("id").cast("string").alias("doc_id"))
     one, two = ([row[0] for row in rows.select(order_position(seed)).collect()] for seed in (1, 2))
     assert all(0 <= position < 1 for position in one)
     # Mean of 2,000 uniform numbers: standard error 0.0065; bounds are 4 of them.
