@@ -183,6 +183,14 @@ REJECTS = pa.schema(
 
 EXCERPT_CHARS = 2_000
 
+
+def excerpt(content: str | bytes) -> str:
+    """The beginning of a document, as its reject's row shows it; U+FFFD where bytes are not UTF-8."""
+    if isinstance(content, bytes):
+        content = content[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")
+    return content[:EXCERPT_CHARS]
+
+
 MIXTURE = pa.schema(
     [
         pa.field("bucket", pa.string(), nullable=False),

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from configs.contract import EXCERPT_CHARS, REJECTS, SYNTHETIC
+from configs.contract import REJECTS, SYNTHETIC, excerpt
 from configs.tables import hash_json
 from filters.measure.stats import measure
 
@@ -127,7 +127,7 @@ def reject_rows(rejects: Sequence[Reject]) -> pa.Table:
             "detail": reject.detail,
             "duplicate_of": reject.duplicate_of,
             "measurements": json.dumps({"pass_rate": reject.pass_rate}),
-            "excerpt": reject.text[:EXCERPT_CHARS],
+            "excerpt": excerpt(reject.text),
         }
         for reject in rejects
     ]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs import tables
-from configs.contract import EXCERPT_CHARS, SCHEMAS, ContractError, Manifest
+from configs.contract import SCHEMAS, ContractError, Manifest, excerpt
 from configs.recipe import NUM_STAGES
 from filters import presets
 from pipeline.inspection.run_tables import TABLES, token_tables
@@ -24,7 +24,7 @@ class Step:
 
     table: str
     values: dict[str, object]
-    """The row without nulls: long texts cut to EXCERPT_CHARS, raw content replaced by its size."""
+    """The row without nulls: of long texts the excerpt, raw content replaced by its size."""
     broken: tuple[str, ...] = ()
     """For a document that a rule rejected: the measurement and the bound that it broke."""
 
@@ -126,7 +126,7 @@ def _shown(row: Mapping[str, object]) -> dict[str, object]:
         elif name == "measurements" and isinstance(value, str):
             shown[name] = json.loads(value)
         elif isinstance(value, str):
-            shown[name] = value[:EXCERPT_CHARS]
+            shown[name] = excerpt(value)
         elif value is not None:
             shown[name] = value
     return shown

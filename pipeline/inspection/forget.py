@@ -19,7 +19,7 @@ from configs.contract import ContractError
 from configs.loader import ConfigError
 from configs.text_files import read_lines
 from filters.url_lists import UrlList, build_url_list, listed_by
-from pipeline.inspection.run_tables import BATCH_ROWS, TABLES, token_tables
+from pipeline.inspection.run_tables import TABLES, token_tables
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def forget(root: str, urls: UrlList) -> list[Affected]:
 
 def _listed(root: str, table: str, columns: list[str], urls: UrlList) -> Iterator[dict[str, str]]:
     for path in tables.open_table(root, table).files():
-        for batch in tables.read_part(path, ["doc_id", "url", *columns], BATCH_ROWS):
+        for batch in tables.read_part(path, ["doc_id", "url", *columns], tables.SHORT_BATCH_ROWS):
             # Only the rows found are taken apart.
             is_listed = [listed_by(url, urls) is not None for url in batch["url"].to_pylist()]
             yield from batch.filter(pa.array(is_listed, pa.bool_())).to_pylist()
@@ -94,7 +94,7 @@ def _clusters(root: str, urls: UrlList) -> Iterator[Affected]:
     """Clusters of two or more with a listed page: those kept for it, and those that outlive it."""
     columns = ["doc_id", "url", "cluster_id", "cluster_size", "duplicate_urls"]
     for path in tables.open_table(root, "deduped").files():
-        for batch in tables.read_part(path, columns, BATCH_ROWS):
+        for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
             for row in batch.filter(pc.greater(batch["cluster_size"], 1)).to_pylist():
                 pages = [row["url"], *row["duplicate_urls"]]
                 remaining = [page for page in pages if page and listed_by(page, urls) is None]
@@ -107,7 +107,7 @@ def _clusters(root: str, urls: UrlList) -> Iterator[Affected]:
 def _made_of(root: str, doc_ids: set[str]) -> Iterator[Affected]:
     wanted = pa.array(sorted(doc_ids), pa.string())
     for path in tables.open_table(root, "synthetic").files():
-        for batch in tables.read_part(path, ["doc_id", "source_doc_id"], BATCH_ROWS):
+        for batch in tables.read_part(path, ["doc_id", "source_doc_id"], tables.SHORT_BATCH_ROWS):
             for row in batch.filter(pc.is_in(batch["source_doc_id"], wanted)).to_pylist():
                 yield Affected("synthetic", row["doc_id"], None, f"made of {row['source_doc_id']}")
 
@@ -115,7 +115,7 @@ def _made_of(root: str, doc_ids: set[str]) -> Iterator[Affected]:
 def _spans(root: str, table: str, doc_ids: set[str]) -> Iterator[Affected]:
     wanted = pa.array(sorted(doc_ids), pa.string())
     path = f"{tables.table_path(root, table)}/spans.parquet"
-    for batch in tables.read_part(path, ["token_start", "token_end", "doc_id"], BATCH_ROWS):
+    for batch in tables.read_part(path, ["token_start", "token_end", "doc_id"], tables.SHORT_BATCH_ROWS):
         for row in batch.filter(pc.is_in(batch["doc_id"], wanted)).to_pylist():
             detail = f"tokens {row['token_start']} to {row['token_end']}"
             yield Affected(table, row["doc_id"], None, detail)

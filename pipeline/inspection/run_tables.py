@@ -21,9 +21,6 @@ TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
 """Tables of rows, in the order in which they are made."""
 
 
-BATCH_ROWS = 65_536  # Ours: of short columns, some ten MB
-
-
 @dataclass(frozen=True)
 class Count:
     """What one table's manifest says: rows_in == rows_out + sum(rejected.values())."""
@@ -111,7 +108,7 @@ def _places(paths: Sequence[str], seed: int, columns: list[str]) -> Iterator[tup
     """Every row's place and its `columns`."""
     for path in paths:
         start = 0
-        for batch in tables.read_part(path, ["doc_id", *columns], BATCH_ROWS):
+        for batch in tables.read_part(path, ["doc_id", *columns], tables.SHORT_BATCH_ROWS):
             for offset, row in enumerate(batch.to_pylist()):
                 key = tables.hash_bytes(f"{seed} {row['doc_id']}".encode())
                 yield Place(key, path, start + offset), row
@@ -158,7 +155,7 @@ def score_histograms(
     sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(SCORES)))
     rows_read = 0
     for path in chosen_parts(opened, seed, max_parts):
-        for batch in tables.read_part(path, ["domain", *SCORES], BATCH_ROWS):
+        for batch in tables.read_part(path, ["domain", *SCORES], tables.SHORT_BATCH_ROWS):
             rows_read += batch.num_rows
             domains = np.array(batch["domain"].to_pylist())
             for domain in np.unique(domains):
