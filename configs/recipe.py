@@ -1,8 +1,8 @@
-"""The models that rooms share: model shape, schedule, stages, mixture.
+"""The models that rooms share: model shape, schedule, stages, mixture (report: arXiv 2505.07608).
 
 `model.toml`, `schedule.toml`, `stage1..3.toml` and `mixture.toml` of a preset. A stage is an interval of
 tokens, not a script: what differs between stages is in stageN.toml, everything else is stated once.
-Sources in brackets are sections of the MiMo-7B report (arXiv 2505.07608).
+Sources in brackets are sections of the MiMo-7B report.
 """
 
 from pathlib import Path

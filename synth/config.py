@@ -1,4 +1,4 @@
-"""synth.toml: synthetic data [2.1: problems solved by a reasoning model, analyses; no numbers given]."""
+"""synth.toml: problems and analyses, as in the report [2.1] (arXiv 2505.07608), which gives no numbers."""
 
 import ipaddress
 import urllib.parse

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 TABLE = "labels"
 Mark = Annotated[int, Ge(0), Le(5)]
-# Ours: more failures than this mean a broken endpoint or prompt, not odd documents.
+# Our choice: more failures than this mean a broken endpoint or prompt, not odd documents.
 MAX_ERROR_FRACTION = 0.2
 REPEATED_SAMPLE = 2
 """Samples 0 and 1 are the first judgement and its one retry."""

@@ -17,8 +17,9 @@ from filters.measure.stats import measure
 
 LICENCE = "Apache-2.0"  # the families and their wordings are ours
 
-# Ours, by definition, on the rubric's scale of 0 to 5 divided by 5. Checked solutions are careful writing (4)
-# of solid content (3); depth by level: one step (2), a short worked solution (3), a derivation (4).
+# Our choice, by definition, on the rubric's scale of 0 to 5 divided by 5. Checked solutions are careful
+# writing (4) of solid content (3). Depth follows the level: one step (2), a short worked solution (3), a
+# derivation (4).
 QUALITY = 0.8
 KNOWLEDGE_DENSITY = 0.6
 REASONING_DEPTH = {1: 0.4, 2: 0.6, 3: 0.8}

@@ -44,6 +44,7 @@ MODELS: dict[str, type[Config]] = {
     "mixture": MixtureConfig,
     "tokenize": TokenizeConfig,
 }
+SECTION = re.compile(r"\[2\.[123]")
 SOURCE = re.compile(r"\[2\.[123]|\breleased\b")
 """A section of the report, or the released checkpoint (whose config the model's small constants are from)."""
 
@@ -135,6 +136,13 @@ def test_presets_have_the_same_keys(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_data_jobs_can_read_their_file(preset: str, name: str) -> None:
     load(f"configs/{preset}", name, MODELS[name])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_that_cites_the_report_names_it_first(preset: str, name: str) -> None:
+    text = Path("configs", preset, f"{name}.toml").read_text(encoding="utf-8")
+    assert "arXiv 2505.07608" in text.splitlines()[0] or not SECTION.search(text)
 
 
 def test_key_comparison_sees_differences() -> None:

@@ -25,7 +25,7 @@ from pipeline.inspection import compare, run_tables
 from pipeline.inspection import explain as explanation
 from pipeline.inspection import forget as forgetting
 
-_EXCERPT_LINES = 12  # Ours: five documents fit two terminal pages
+_EXCERPT_LINES = 12  # Our choice: five documents fit two terminal pages
 
 
 def main() -> int:

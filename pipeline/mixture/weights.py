@@ -1,4 +1,4 @@
-"""How many tokens each stage draws from each bucket: arithmetic on bucket totals, no Spark.
+"""How many tokens each stage draws from each bucket: arithmetic, no Spark (report: arXiv 2505.07608).
 
 1. A stage's budget is split into groups: synthetic; mathematics and code; the other domains (or all natural
    documents as one group where a stage sets no share).
