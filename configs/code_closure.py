@@ -9,6 +9,7 @@ No module is imported for this. Cost: about 5 ms per module, once per process; a
 """
 
 import ast
+import hashlib
 import importlib.metadata
 import importlib.resources
 import re
@@ -16,8 +17,6 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources.abc import Traversable
-
-import xxhash
 
 ROOMS = ("configs", "filters", "pipeline", "synth", "pretrain", "posttrain")
 DATA_PATTERNS = {"models": (".ftz", ".json"), "prompts": (".md",)}
@@ -38,7 +37,7 @@ def code_hash(module: str) -> str:
 def hash_of(module: str, root: Traversable) -> str:
     """`code_hash` of the sources under `root`, a folder or a zip."""
     found = closure(module, root)
-    state = xxhash.xxh3_128()
+    state = hashlib.blake2b(digest_size=16)
     libraries: set[str] = set()
     for name, tree in sorted(found.items()):
         state.update(name.encode())
@@ -127,7 +126,7 @@ def _imported_tops(tree: ast.Module) -> set[str]:
     return {name.partition(".")[0] for name in _imported(tree)} - set(sys.stdlib_module_names)
 
 
-def _update(state: xxhash.xxh3_128, node: object) -> None:
+def _update(state: hashlib.blake2b, node: object) -> None:
     """Feed a syntax tree into the hash: no positions, no bare strings (docstrings), no empty fields.
 
     Leaving out empty fields makes the hash the same under Python 3.11 and 3.12, which adds one.

@@ -186,13 +186,19 @@ EXCERPT_CHARS = 2_000
 BENCHMARK_INDEX = pa.schema(
     [
         pa.field("window_hash", pa.uint64(), nullable=False),  # rows ascend by it
-        pa.field(
-            "problem_number", pa.uint32(), nullable=False
-        ),  # from 0, in the order of the files and lines
+        pa.field("problem_number", pa.uint32(), nullable=False),  # from 0, in the order of files and lines
         pa.field("problem", pa.string(), nullable=False),  # its name: <file>/<line>
     ]
 )
 """A window of a benchmark's problem: `benchmark_index/part-*.parquet`. It holds hashes, never the text."""
+
+
+def excerpt(content: str | bytes) -> str:
+    """The beginning of a document, as its reject's row shows it; U+FFFD where bytes are not UTF-8."""
+    if isinstance(content, bytes):
+        content = content[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")
+    return content[:EXCERPT_CHARS]
+
 
 MIXTURE = pa.schema(
     [
@@ -242,6 +248,9 @@ DOMAINS = (
     "boilerplate",
 )
 """Closed list of `scored.domain` (the rubric of the quality labels, version 1)."""
+
+SCORES = ("quality", "knowledge_density", "reasoning_depth")
+"""The columns of `scored` that grade a document, in [0, 1]; the taggers' DIMENSIONS."""
 
 
 @dataclass(frozen=True)

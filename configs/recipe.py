@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from configs.bounds import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat
-from configs.contract import DOMAINS
+from configs.contract import DOMAINS, SCORES
 from configs.loader import Config, load
 
 NUM_STAGES = 3  # [2.3]
@@ -133,15 +133,6 @@ class StageConfig(Config):
     """Sequences per step, once the ramp is over."""
 
 
-class Weight(Config):
-    """A multiplier for one value of a column: a domain's name or a score band's name."""
-
-    name: str
-    """The value of the column."""
-    weight: NonNegativeFloat
-    """Factor of the tokens that carry it."""
-
-
 class ScoreBand(Config):
     """Documents whose reasoning-density score is at least `min_score` and below the next band's."""
 
@@ -167,31 +158,25 @@ class MixtureConfig(Config):
 
     seed: NonNegative
     """Seed of the order of documents inside a bucket (hash of seed and doc_id)."""
-    domain_weights: tuple[Weight, ...]
-    """Factor of each domain's tokens; every domain of the contract stands here exactly once."""
-    score_weights: tuple[Weight, ...]
-    """Shares of quality, knowledge_density and reasoning_depth in the one score that bands cut; sum 1."""
+    domain_weights: dict[str, NonNegativeFloat]
+    """Factor of each domain's tokens, for every domain of the contract."""
+    score_weights: dict[str, NonNegativeFloat]
+    """Share of each of the contract's scores in the one score that bands cut; sum 1."""
     bands: tuple[ScoreBand, ...]
     """The bands of that score, by ascending min_score; the first one begins at 0."""
     max_natural_epochs: PositiveFloat
     """Largest number of passes over natural documents, all stages together; a plan beyond it is refused."""
-    max_shard_tokens: Positive
-    """Tokens per token file; a larger bucket has several files."""
     stages: tuple[StageMixture, ...]
     """Stages 1 to 3, in order."""
 
     @model_validator(mode="after")
     def _complete(self) -> "MixtureConfig":
-        domains = [weight.name for weight in self.domain_weights]
-        if sorted(domains) != sorted(DOMAINS):
-            odd = set(domains) ^ set(DOMAINS) or {name for name in domains if domains.count(name) > 1}
-            raise ValueError(f"domain_weights must name every domain once; check {sorted(odd)}")
-        scores = sorted(weight.name for weight in self.score_weights)
-        if scores != ["knowledge_density", "quality", "reasoning_depth"]:
-            raise ValueError(
-                f"score_weights must be quality, knowledge_density, reasoning_depth; got {scores}"
-            )
-        if abs(sum(weight.weight for weight in self.score_weights) - 1.0) > 1e-9:
+        odd = sorted(self.domain_weights.keys() ^ set(DOMAINS))
+        if odd:
+            raise ValueError(f"domain_weights must name every domain and no other; check {odd}")
+        if self.score_weights.keys() != set(SCORES):
+            raise ValueError(f"score_weights must be {', '.join(SCORES)}; got {sorted(self.score_weights)}")
+        if abs(sum(self.score_weights.values()) - 1.0) > 1e-9:
             raise ValueError("score_weights must sum to 1")
         cuts = [band.min_score for band in self.bands]
         names = [band.name for band in self.bands]

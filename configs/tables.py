@@ -21,6 +21,12 @@ import pyarrow.parquet as pq
 
 from configs.contract import CONTRACT_VERSION, ContractError, Manifest, Part
 
+BATCH_ROWS = 256
+"""Rows of a batch that holds texts. Our choice: some MB; a page may have megabytes."""
+
+SHORT_BATCH_ROWS = 65_536
+"""Rows of a batch of ids, numbers and other short columns. Our choice: some ten MB."""
+
 
 def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     """The filesystem of a local path or URI (file:, s3:, hdfs:) and the path on it."""
@@ -197,7 +203,7 @@ def source_of(part_path: str) -> str:
 
 
 def read_part(
-    path: str, columns: Sequence[str] | None = None, batch_rows: int = 256
+    path: str, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
     """Batches of one part by its full path, with its `source` column put back."""
     fs, local = filesystem(path)
@@ -217,7 +223,7 @@ def read_part(
 
 def read(table: Table, columns: Sequence[str] | None = None) -> pa.Table | None:
     """The whole table in memory, `source` included; None if it has no rows."""
-    batches = [batch for path in table.files() for batch in read_part(path, columns, 65_536)]
+    batches = [batch for path in table.files() for batch in read_part(path, columns, SHORT_BATCH_ROWS)]
     return pa.Table.from_batches(batches) if batches else None
 
 

@@ -1,4 +1,8 @@
-"""Lines, JSON and JSON lines: read with faults told in one line, written in one step. Local files only."""
+"""Lines, JSON and JSON lines: read with faults told in one line, written in one step.
+
+A path is local or a URI that pyarrow.fs opens; a file whose name ends in .gz, .bz2, .zst or .xz is unpacked.
+Cost: a file is in memory as a whole.
+"""
 
 import json
 import lzma
@@ -7,27 +11,43 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.fs as pafs
+
 from configs.loader import ConfigError
+from configs.tables import filesystem
 
 
-def read_text(path: Path) -> str:
-    """A UTF-8 file, unpacked if it ends in .xz. Raises ConfigError naming the file if it cannot be read."""
+def read_text(path: str | Path, errors: str = "strict") -> str:
+    """A UTF-8 file. Raises ConfigError naming the file if it cannot be read.
+
+    errors: as in bytes.decode; "replace" puts U+FFFD where bytes are not UTF-8.
+    """
     try:
-        data = path.read_bytes()
-        return (lzma.decompress(data) if path.suffix == ".xz" else data).decode("utf-8")
-    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        fs, local = filesystem(str(path))
+        with fs.open_input_stream(local, compression="detect") as stream:
+            data: bytes = stream.read()
+        return (lzma.decompress(data) if local.endswith(".xz") else data).decode("utf-8", errors)
+    except (
+        OSError,
+        ValueError,
+        lzma.LZMAError,
+    ) as error:  # ArrowInvalid and UnicodeDecodeError are ValueErrors
         raise ConfigError(f"{path}: cannot be read ({error}); remedy: name a readable UTF-8 file") from None
 
 
-def read_lines(path: Path) -> list[str]:
-    """Lines of a list file without surrounding space, empty lines and lines that start with #."""
-    stripped = (line.strip() for line in read_text(path).splitlines())
+def read_lines(path: str | Path) -> list[str]:
+    """Entries of a list file: stripped lines that are not empty and do not start with #.
+
+    Bytes that are not UTF-8 become U+FFFD, so that the reader of the entries can name the faulty one.
+    """
+    stripped = (line.strip() for line in read_text(path, "replace").splitlines())
     return [line for line in stripped if line and not line.startswith("#")]
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, object]]]:
     """(line number from 1, object) of a JSON lines file. Raises ConfigError naming file and line."""
-    for number, line in enumerate(read_text(path).split("\n"), 1):  # splitlines() also splits at U+2028
+    # Not splitlines: a JSON string may hold U+2028.
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -39,22 +59,33 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
         yield number, row
 
 
-def read_json(path: Path) -> dict[str, object] | None:
+def read_json(path: str | Path) -> dict[str, object] | None:
     """The object of a file that we wrote; None where there is none, or half of one."""
+    fs, local = filesystem(str(path))
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        with fs.open_input_stream(local, compression=None) as stream:
+            value = json.loads(stream.read())
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def write_json(path: Path, value: object) -> None:
-    """Replace a file in one step: a reader sees the old or the new whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
-    with new.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, sort_keys=True)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(path)
+def write_json(path: str | Path, value: object) -> None:
+    """Replace a file in one step: a reader sees the old or the new whole. Keys stay in their order.
+
+    On an object store a file appears when it is closed; a local one is written beside and renamed.
+    """
+    fs, local = filesystem(str(path))
+    data = (json.dumps(value, indent=1) + "\n").encode()
+    fs.create_dir(local.rpartition("/")[0], recursive=True)
+    if not isinstance(fs, pafs.LocalFileSystem):
+        with fs.open_output_stream(local, compression=None) as stream:
+            stream.write(data)
+        return
+    place = Path(local)
+    new = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.new")
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(place)

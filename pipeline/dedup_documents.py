@@ -45,7 +45,8 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         outcome = find_duplicates(
             spark, place.output, part_shards(filtered), documents.select("doc_id", "text"), config
         )
-        return write_rows(with_outcome(documents, outcome), place.output, job, config.num_parts, started)
+        num_parts = config.num_parts(filtered.manifest.num_bytes)
+        return write_rows(with_outcome(documents, outcome), place.output, job, num_parts, started)
 
     what = f"compare {filtered.manifest.rows_out} rows"
     return run_job(place, "dedup", what, partial(finished, place, job), work)

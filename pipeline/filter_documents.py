@@ -21,7 +21,7 @@ from configs.benchmark_windows import read_windows
 from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
-from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest
+from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest, excerpt
 from configs.job import Job, finished, run_job
 from configs.loader import Config, ConfigError, load
 from filters.decontaminate import Index, contaminated_by, index_of_windows
@@ -134,7 +134,7 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
         return document | {"reject_reason": "opted_out", "detail": entry}
     entry = listed_by(url, judge.blocked)
     if entry is not None:
-        return document | {"reject_reason": "blocked_url", "detail": entry, "excerpt": _excerpt(text)}
+        return document | {"reject_reason": "blocked_url", "detail": entry, "excerpt": _masked_excerpt(text)}
     language, stats = identify(text), measure(text)
     measured = {
         "language": language.language,
@@ -153,7 +153,7 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
             "reject_reason": reason or "contaminated",
             "detail": problem if reason is None else _language_detail(reason, language),
             "measurements": json.dumps(measured),
-            "excerpt": _excerpt(text),
+            "excerpt": _masked_excerpt(text),
         }
     masked = mask_pii(text)
     num_masked = masked.num_emails + masked.num_ips + masked.num_phones + masked.num_keys
@@ -166,8 +166,8 @@ def decide(document: dict[str, object], judge: Judge) -> dict[str, object]:
     )
 
 
-def _excerpt(text: str) -> str:
-    return mask_pii(text[: 2 * EXCERPT_CHARS]).text[:EXCERPT_CHARS]
+def _masked_excerpt(text: str) -> str:
+    return excerpt(mask_pii(text[: 2 * EXCERPT_CHARS]).text)
 
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:

@@ -4,18 +4,17 @@ Every step skips work whose manifest matches, so a killed run continues and a se
 Ends with ten lines and the path of the report; writes summary.json.
 """
 
-import json
 import logging
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from configs.command import Place, main
 from configs.loader import ConfigError
+from configs.text_files import write_json
 from pipeline import (
     dedup_documents,
     extract_documents,
@@ -70,12 +69,10 @@ def run(place: Place) -> None:
         seconds[name] = round(time.monotonic() - before, 1)
         print(f"[{number:2}/{len(STEPS)}] {name}: {seconds[name]} s", flush=True)
     summary = summarise(place.output) | {"seconds_of_this_run": seconds}
-    path = Path(place.output) / "summary.json"
-    path.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    path = f"{place.output}/summary.json"
+    write_json(path, summary)
     print("\n".join(["", *summary_lines(summary)]))
-    print(
-        f"{time.monotonic() - started:.0f} s; summary: {path}; report: {Path(place.output) / 'report.html'}"
-    )
+    print(f"{time.monotonic() - started:.0f} s; summary: {path}; report: {place.output}/report.html")
 
 
 def _run_module(module: str, place: Place) -> None:

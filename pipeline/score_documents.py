@@ -11,7 +11,6 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from configs import tables
-from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
@@ -31,8 +30,6 @@ class ScoreConfig(Config):
 
     taggers: str | None = None
     """Folder of models and their card.json; absent: those shipped in filters/taggers/models."""
-    batch_rows: Positive
-    """Documents scored and tokenised at a time."""
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:
@@ -48,7 +45,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     facts = {"tagger_hash": model_hash, "tokenizer_hash": tokenizer.hash}
     job = Job("score", "scored", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(deduped)
-    score_shard = partial(transform, tokenizer=tokenizer, models=config.taggers, batch_rows=config.batch_rows)
+    score_shard = partial(transform, tokenizer=tokenizer, models=config.taggers)
     return run_job(
         place,
         "score",
@@ -58,13 +55,11 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     )
 
 
-def transform(
-    shard: PartShard, tokenizer: TokenizerFacts, models: str | None, batch_rows: int
-) -> Iterator[pa.Table]:
+def transform(shard: PartShard, tokenizer: TokenizerFacts, models: str | None) -> Iterator[pa.Table]:
     """The shard's rows with their scores; scoring rejects none. One table, so that a part stays a part."""
     batches = [
         pa.Table.from_batches([add_scores(batch, _tagger(models), tokenizer)])
-        for batch in tables.read_part(shard.path, batch_rows=batch_rows)
+        for batch in tables.read_part(shard.path)
     ]
     if batches:
         yield pa.concat_tables(batches)

@@ -36,19 +36,26 @@ logger = logging.getLogger(__name__)
 INDEX = "tokens_index"
 
 
+class TokenizeConfig(Config):
+    """`tokenize.toml`."""
+
+    max_shard_tokens: Positive
+    """Tokens of one token file; a larger bucket has several."""
+
+
 class TokensConfig(Config):
-    """What the token files depend on, of `mixture.toml`; buckets' weights are not among it."""
+    """What the token files depend on: `tokenize.toml`, and of `mixture.toml` what names the buckets."""
 
     seed: NonNegative
     max_shard_tokens: Positive
     bands: tuple[tuple[str, float], ...]
-    score_weights: tuple[tuple[str, float], ...]
+    score_weights: dict[str, float]
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Tokenise the buckets whose documents changed and commit `tokens_index`; None on a dry run."""
     mixture = load(place.preset, "mixture", MixtureConfig)
-    config = _tokens_config(mixture)
+    config = _tokens_config(mixture, load(place.preset, "tokenize", TokenizeConfig))
     tokenizer = open_tokenizer(place.input)
     natural, synthetic = open_inputs(place.input, tokenizer)
     inputs = {"scored": natural.manifest.digest, "tokenizer": tokenizer.digest}
@@ -187,12 +194,12 @@ def _join(spark: SparkSession, place: Place, works: list[BucketWork], tokenizer:
         run_tasks(spark, works, slices, join_one)
 
 
-def _tokens_config(mixture: MixtureConfig) -> TokensConfig:
+def _tokens_config(mixture: MixtureConfig, tokenize: TokenizeConfig) -> TokensConfig:
     return TokensConfig(
         seed=mixture.seed,
-        max_shard_tokens=mixture.max_shard_tokens,
+        max_shard_tokens=tokenize.max_shard_tokens,
         bands=tuple((band.name, band.min_score) for band in mixture.bands),
-        score_weights=tuple((weight.name, weight.weight) for weight in mixture.score_weights),
+        score_weights=mixture.score_weights,
     )
 
 

@@ -111,7 +111,7 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size,
-        min_frequency=2,  # Ours: a pair seen once is no pattern.
+        min_frequency=2,  # Our choice: a pair seen once is no pattern.
         special_tokens=[config.eod],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

@@ -10,7 +10,6 @@ Cost: per stage, one forward pass of both heads over NUM_ROWS rows per group and
 passes; 20 s for the tiny preset on a busy core.
 """
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from configs.contract import CONTRACT_VERSION
 from configs.job import code_half, mark, matches, run_job
 from configs.loader import load
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
+from configs.text_files import read_json, write_json
 from pretrain.decoding import acceptance
 from pretrain.model.mimo import MimoModel
 from pretrain.plan.layout import TrainConfig
@@ -75,7 +75,7 @@ def _find(place: Place, wanted: str) -> dict[str, object] | None:
 
 def _evaluate(
     place: Place, fingerprint: str, model: ModelConfig, stages: Sequence[StageConfig], numbers: list[int]
-) -> dict[str, object]:
+) -> dict[str, object] | None:
     started = time.monotonic()
     settings = load(place.preset, "train", TrainConfig)
     launch.start_alone(settings)
@@ -98,13 +98,12 @@ def _evaluate(
             for group, sample in samples.items()
         },
     }
-    return _write(place.output, report)
+    _write(place.output, report)
+    return _read(place.output)
 
 
-def _write(root: str, report: dict[str, object]) -> dict[str, object]:
-    written = json.dumps(report, indent=1)
-    tables.write_bytes(root, "evaluation.json", written.encode())
-    return json.loads(written)
+def _write(root: str, report: dict[str, object]) -> None:
+    write_json(f"{root}/evaluation.json", report)
 
 
 def _scores(model: MimoModel, sample: Sample) -> dict[str, float | None]:
@@ -131,10 +130,7 @@ def _fingerprint(
 
 def _read(root: str) -> dict[str, object] | None:
     """Return evaluation.json; None if it is missing or incomplete."""
-    try:
-        return json.loads(tables.read_bytes(root, "evaluation.json"))
-    except (FileNotFoundError, ValueError):
-        return None
+    return read_json(f"{root}/evaluation.json")
 
 
 if __name__ == "__main__":

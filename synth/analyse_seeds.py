@@ -1,4 +1,4 @@
-"""One shard of analyses: the endpoint teacher explains passages in depth (synthetic data A of [2.1])."""
+"""One shard of analyses: the endpoint teacher explains passages (data A of [2.1], arXiv 2505.07608)."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
-"""The configuration of synthetic data, synth.toml.
+"""The configuration of synthetic data, synth.toml (report: arXiv 2505.07608).
 
-Section 2.1 of the MiMo-7B report (arXiv:2505.07608) names problems solved by a reasoning model and analyses
+Section 2.1 of the report names problems solved by a reasoning model and analyses
 of documents; it gives no numbers. [2.1] below refers to it.
 """
 
@@ -98,19 +98,6 @@ class EndpointConfig(Config):
         return url
 
 
-class LabelConfig(Config):
-    """Which documents synth.label_documents labels with the rubric."""
-
-    num_documents: NonNegative
-    """Number of documents that are labelled."""
-    min_source_fraction: Fraction
-    """Fraction of the sample that is divided evenly among the sources; the rest follows their sizes."""
-    max_document_chars: Positive
-    """Characters of a document, from its beginning, that the teacher sees."""
-    num_repeated: NonNegative
-    """Number of documents that are labelled twice, to measure how well the teacher agrees with itself."""
-
-
 class SynthConfig(Config):
     """The keys of synth.toml [2.1]."""
 
@@ -124,4 +111,3 @@ class SynthConfig(Config):
     seeds: SeedConfig | None = None
     """Absent: nothing is analysed."""
     endpoint: EndpointConfig
-    labels: LabelConfig

@@ -88,7 +88,7 @@ def _inputs(place: Place, config: SynthConfig) -> dict[str, str]:
 
 def _job(config: SynthConfig, inputs: dict[str, str]) -> Job:
     """A shard's fingerprint leaves out the totals: a larger run keeps the shards of a smaller one."""
-    unread = {"labels"} | ({"endpoint", "seeds"} if config.teacher == "symbolic" else set())
+    unread = {"endpoint", "seeds"} if config.teacher == "symbolic" else set()
     settings = config.model_dump(mode="json", exclude=unread)
     of_shard = json.loads(json.dumps(settings))
     of_shard["problems"].pop("num_problems")

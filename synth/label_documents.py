@@ -1,9 +1,10 @@
 """Label a sample of documents by the rubric, through the endpoint teacher: training data of the taggers.
 
-Reads `filtered`, writes `labels/labels.jsonl`: one line a document with its labels and the judged text.
-Answers follow a JSON schema and are validated; the journal (labels-journal.jsonl) makes a killed run resume,
-and no text is sent twice for the same judgement, whatever table it comes from. Some documents are judged a
-second time: the manifest states the agreement, and what it all cost in requests, failures, tokens and money.
+Reads labels.toml, and of synth.toml [endpoint], which is the teacher. Reads `filtered`, writes
+`labels/labels.jsonl`: one line per document with its labels and the judged text. Answers follow a JSON schema
+and are validated; the journal (labels-journal.jsonl) makes a killed run resume, and no text is sent twice for
+the same judgement, whatever table it comes from. Some documents are judged a second time: the manifest states
+the agreement, and what it all cost in requests, failures, tokens and money.
 """
 
 import json
@@ -20,13 +21,14 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from configs import tables
+from configs.bounds import Fraction, NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
-from configs.contract import ContractError, Manifest
+from configs.contract import DOMAINS, ContractError, Manifest
 from configs.job import Job, Record, commit, finished, run_job
-from configs.loader import load
+from configs.loader import Config, load
 from configs.tables import hash_json
-from synth.config import EndpointConfig, LabelConfig, SynthConfig
+from synth.config import EndpointConfig, SynthConfig
 from synth.endpoint.ask import Prompt, ask, read_prompt
 from synth.endpoint.journal import Journal, open_journal
 
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 TABLE = "labels"
 Mark = Annotated[int, Ge(0), Le(5)]
-# Ours: more failures than this mean a broken endpoint or prompt, not odd documents.
+# Our choice: more failures than this mean a broken endpoint or prompt, not odd documents.
 MAX_ERROR_FRACTION = 0.2
 REPEATED_SAMPLE = 2
 """Samples 0 and 1 are the first judgement and its one retry."""
@@ -45,13 +47,24 @@ class Labels(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    domain: Literal[
-        "mathematics", "code", "science", "technology", "society", "news", "commerce", "jobs", "lifestyle",
-        "fiction", "boilerplate",
-    ]  # fmt: skip
+    domain: Literal[DOMAINS]  # type: ignore[valid-type]  # mypy wants the strings themselves
     quality: Mark
     knowledge_density: Mark
     reasoning_depth: Mark
+
+
+class LabelConfig(Config):
+    """labels.toml."""
+
+    seed: NonNegative
+    """Draws the sample."""
+    num_documents: NonNegative
+    min_source_fraction: Fraction
+    """Share of the sample that is split evenly over the sources; the rest follows their sizes."""
+    max_document_chars: Positive
+    """Characters of a document that the teacher sees."""
+    num_repeated: NonNegative
+    """Documents of the sample that are judged a second time, for the teacher's agreement with itself."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +78,28 @@ class Document:
 
 def run(place: Place) -> Manifest | None:
     """Label the sample; None on a dry run. Raises ContractError if too many answers are unusable."""
-    config = load(place.preset, "synth", SynthConfig)
+    config = load(place.preset, "labels", LabelConfig)
+    endpoint = load(place.preset, "synth", SynthConfig).endpoint
     table = tables.open_table(place.input, "filtered")
     inputs = {"filtered": table.manifest.digest, "rubric": tables.hash_bytes(read_prompt("rubric").encode())}
-    settings = config.model_dump(mode="json", include={"seed", "endpoint", "labels"})
+    settings = {"labels": config.model_dump(mode="json"), "endpoint": endpoint.model_dump(mode="json")}
     job = Job("labels", TABLE, code_hash(__name__), settings, inputs)
-    documents = select_documents(table, config.labels, config.seed)
+    documents = select_documents(table, config)
 
     def work() -> Manifest:
         started = time.monotonic()
         journal = open_journal(Path(place.output, "labels-journal.jsonl"))
-        labels = label(documents, config.endpoint, journal)
-        again = judge_again(documents, config.endpoint, journal, config.labels.num_repeated)
-        record = _write_labels(place.output, documents, labels, again, config.endpoint.model)
+        labels = label(documents, endpoint, journal)
+        again = judge_again(documents, endpoint, journal, config.num_repeated)
+        record = _write_labels(place.output, documents, labels, again, endpoint.model)
         facts = {
-            "teacher": config.endpoint.model,
+            "teacher": endpoint.model,
             "agreement": agreement(labels, again),
-            "cost": cost(config.endpoint, journal),
+            "cost": cost(endpoint, journal),
         }
         return commit(place.output, job, [record], started, facts=facts)
 
-    what = f"label {len(documents)} documents with {config.endpoint.model}"
+    what = f"label {len(documents)} documents with {endpoint.model}"
     return run_job(place, "labels", what, partial(finished, place, job), work)
 
 
@@ -121,13 +135,13 @@ def _write_labels(
     return Record("", (part,), rows_out=len(lines), rejected=rejected)
 
 
-def select_documents(table: tables.Table, config: LabelConfig, seed: int) -> list[Document]:
-    """A sample stratified by source: an even share for each, the rest by size; order drawn by `seed`."""
+def select_documents(table: tables.Table, config: LabelConfig) -> list[Document]:
+    """A sample stratified by source: an even share for each, the rest by size; order drawn by the seed."""
     by_source: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for path in table.files():
         for batch in tables.read_part(path, ("doc_id", "source")):
             for row in batch.to_pylist():
-                by_source[row["source"]].append((hash_json([seed, row["doc_id"]]), row["doc_id"]))
+                by_source[row["source"]].append((hash_json([config.seed, row["doc_id"]]), row["doc_id"]))
     even = int(config.num_documents * config.min_source_fraction / max(1, len(by_source)))
     chosen: list[tuple[str, str]] = []
     rest: list[tuple[str, str]] = []

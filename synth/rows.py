@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from configs.contract import EXCERPT_CHARS, REJECTS, SYNTHETIC
+from configs.contract import REJECTS, SYNTHETIC, excerpt
 from configs.encoding import encode
 from configs.tables import hash_json
 from filters.decontaminate import Index, contaminated_by
@@ -19,8 +19,9 @@ from filters.measure.stats import measure
 
 LICENCE = "Apache-2.0"  # the families and their wordings are ours
 
-# Ours, by definition, on the rubric's scale of 0 to 5 divided by 5. Checked solutions are careful writing (4)
-# of solid content (3); depth by level: one step (2), a short worked solution (3), a derivation (4).
+# Our choice, by definition, on the rubric's scale of 0 to 5 divided by 5. Checked solutions are careful
+# writing (4) of solid content (3). Depth follows the level: one step (2), a short worked solution (3), a
+# derivation (4).
 QUALITY = 0.8
 KNOWLEDGE_DENSITY = 0.6
 REASONING_DEPTH = {1: 0.4, 2: 0.6, 3: 0.8}
@@ -146,7 +147,7 @@ def reject_rows(rejects: Sequence[Reject]) -> pa.Table:
             "detail": reject.detail,
             "duplicate_of": reject.duplicate_of,
             "measurements": json.dumps({"pass_rate": reject.pass_rate}),
-            "excerpt": reject.text[:EXCERPT_CHARS],
+            "excerpt": excerpt(reject.text),
         }
         for reject in rejects
     ]

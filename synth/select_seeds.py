@@ -1,4 +1,4 @@
-"""Documents of the scored table that are worth an in-depth analysis (synthetic data A of [2.1]).
+"""Documents of the scored table that are worth an analysis (data A of [2.1], arXiv 2505.07608).
 
 One pass over the table; the chosen passages are held in memory: num_seeds x max_passage_chars bytes and more.
 """

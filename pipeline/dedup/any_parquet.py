@@ -66,7 +66,8 @@ def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) 
         documents = reader.parquet(*(shard.path for shard in shards))
         texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
         outcome = find_duplicates(spark, place.output, shards, texts, config)
-        return _write(documents, outcome, place.output, job, config.num_parts, started)
+        num_parts = config.num_parts(sum(info.size for _, info in _files(place.input)))
+        return _write(documents, outcome, place.output, job, num_parts, started)
 
     what = f"compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files"
     return run_job(place, "dedup", what, partial(finished, place, job), work)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from configs.contract import DOCUMENTS, EXCERPT_CHARS, REJECTS
+from configs.contract import DOCUMENTS, REJECTS, excerpt
 from pipeline.extraction.guard import Failure, Guard
 from pipeline.extraction.result import Extraction
 
@@ -34,21 +34,20 @@ def extract_row(raw: dict[str, object], guard: Guard) -> dict[str, object]:
     found = guard.extract(raw["kind"], raw["content"], name, declared.group(1) if declared else None)
     about = {name: raw[name] for name in ("doc_id", "source", "url", "fetched_at", "kind", "origin")}
     if isinstance(found, Failure):
-        return about | {"reject_reason": found.reason, "detail": found.detail, "excerpt": _excerpt(raw)}
+        return about | {
+            "reject_reason": found.reason,
+            "detail": found.detail,
+            "excerpt": excerpt(raw["content"]),
+        }
     if not found.text.strip():
         return about | {
             "reject_reason": "empty_text",
             "detail": f"engine {found.engine}",
             "measurements": json.dumps({"num_bytes": len(raw["content"])} | _counts(found)),
-            "excerpt": _excerpt(raw),
+            "excerpt": excerpt(raw["content"]),
         }
     return about | _counts(found) | {"title": found.title or None, "text": found.text, "engine": found.engine}
 
 
 def _counts(found: Extraction) -> dict[str, int]:
     return {name: getattr(found, name) for name in ("code_seen", "code_kept", "math_seen", "math_kept")}
-
-
-def _excerpt(raw: dict[str, object]) -> str:
-    """Return the first bytes as text; what is not UTF-8 is replaced."""
-    return raw["content"][: 4 * EXCERPT_CHARS].decode("utf-8", "replace")[:EXCERPT_CHARS]

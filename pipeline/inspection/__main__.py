@@ -18,7 +18,8 @@ from typing import Annotated
 import typer
 
 from configs.command import configure_logging
-from configs.contract import ContractError
+from configs.contract import SCORES, ContractError
+from configs.loader import ConfigError
 from pipeline.inspection import clusters as duplicate_clusters
 from pipeline.inspection import compare, run_tables
 from pipeline.inspection import explain as explanation
@@ -35,7 +36,7 @@ def main() -> int:
         app.command()(command)
     try:
         app()
-    except ContractError as error:
+    except (ConfigError, ContractError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
@@ -71,7 +72,7 @@ def sample(
     where = {column: value for column, value in asked.items() if value is not None}
     for row in run_tables.sample(root, table, n, seed, where):
         text = str(row.pop("text", None) or row.pop("excerpt", None) or "")
-        shown = ("url", "kind", "source", "reject_reason", "detail", "duplicate_of", *run_tables.SCORES)
+        shown = ("url", "kind", "source", "reject_reason", "detail", "duplicate_of", *SCORES)
         facts = {name: row[name] for name in ("domain", *shown) if row.get(name) is not None}
         print(
             printable(f"== {row['doc_id']} " + " ".join(f"{name}={value}" for name, value in facts.items()))

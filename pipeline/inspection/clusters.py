@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from configs import tables
-from configs.contract import EXCERPT_CHARS
+from configs.contract import excerpt
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _kept_duplicates(root: str, cluster_id: str | None) -> dict[str, tuple[str, 
             ):
                 if size > 1 and cluster_id in (None, name):
                     row = batch.slice(index, 1).to_pylist()[0]
-                    member = Member(row["doc_id"], row["url"], None, None, row["text"][:EXCERPT_CHARS])
+                    member = Member(row["doc_id"], row["url"], None, None, excerpt(row["text"]))
                     kept[row["doc_id"]] = (name, member)
     return kept
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from configs import tables
 from configs.contract import ContractError
+from configs.recipe import NUM_STAGES
 from pipeline.inspection.explain import find_row
 from pipeline.inspection.run_tables import TABLES, token_tables
 
@@ -39,7 +40,7 @@ class Difference:
 def diff(root_a: str, root_b: str) -> list[Difference]:
     """Compare every table of either run, in order. Raises ContractError if neither run has a table."""
     names = [name for table in TABLES for name in (table, f"{table}_rejects")]
-    names += [f"mixtures/stage{stage}" for stage in range(1, 4)] + ["tokenizer"]
+    names += [f"mixtures/stage{stage}" for stage in range(1, NUM_STAGES + 1)] + ["tokenizer"]
     names += sorted({*token_tables(root_a), *token_tables(root_b)})
     found = [difference for name in names if (difference := _compare(root_a, root_b, name)) is not None]
     if not found:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs import tables
-from configs.contract import EXCERPT_CHARS, SCHEMAS, ContractError, Manifest
+from configs.contract import SCHEMAS, ContractError, Manifest, excerpt
+from configs.recipe import NUM_STAGES
 from filters import presets
 from pipeline.inspection.run_tables import TABLES, token_tables
 
@@ -25,7 +26,7 @@ class Step:
     values: dict[str, object]
     """The row without nulls and without values that an earlier step has shown.
 
-    Texts are cut to EXCERPT_CHARS; raw content is replaced by its size."""
+    Of long texts it holds the excerpt; raw content is replaced by its size."""
     broken: tuple[str, ...] = ()
     """If a rule rejected the document: the measurements and the thresholds that they missed."""
 
@@ -127,7 +128,7 @@ def _shown(row: Mapping[str, object]) -> dict[str, object]:
         elif name == "measurements" and isinstance(value, str):
             shown[name] = json.loads(value)
         elif isinstance(value, str):
-            shown[name] = value[:EXCERPT_CHARS]
+            shown[name] = excerpt(value)
         elif value is not None:
             shown[name] = value
     return shown
@@ -149,7 +150,7 @@ def _token_steps(root: str, doc_id: str) -> list[Step]:
 
 def _stage_steps(root: str, bucket: str, index: int) -> list[Step]:
     steps = []
-    for stage in range(1, 4):
+    for stage in range(1, NUM_STAGES + 1):
         name = f"mixtures/stage{stage}"
         if tables.read_manifest(root, name) is None:
             continue

@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 
 from configs import tables
 from configs.contract import ContractError
+from configs.loader import ConfigError
+from configs.text_files import read_lines
 from filters.url_lists import UrlList, build_url_list, listed_by
-from pipeline.inspection.run_tables import BATCH_ROWS, TABLES, token_tables
+from pipeline.inspection.run_tables import TABLES, token_tables
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,14 @@ class Affected:
 def read_urls(path: str) -> UrlList:
     """Read a list of URLs from a file.
 
-    Raises ContractError if it is unreadable, empty or has a faulty line.
+    Raises ConfigError if it is unreadable, empty or has a faulty line.
     """
     try:
-        folder, _, name = path.rpartition("/")
-        lines = tables.read_bytes(folder or ("/" if path.startswith("/") else "."), name).decode()
-        urls = build_url_list({path: lines.splitlines()})
-    except (OSError, ValueError) as error:
-        raise ContractError(f"{path}: {error}; remedy: name a text file of domains and URLs") from None
+        urls = build_url_list({path: read_lines(path)})
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     if len(urls.hashes) == 0:
-        raise ContractError(f"{path}: lists no domain and no URL; remedy: write one on each line")
+        raise ConfigError(f"{path}: lists no domain and no URL; remedy: write one on each line")
     return urls
 
 
@@ -75,7 +75,7 @@ def forget(root: str, urls: UrlList) -> list[Affected]:
 
 def _listed(root: str, table: str, columns: list[str], urls: UrlList) -> Iterator[dict[str, str]]:
     for path in tables.open_table(root, table).files():
-        for batch in tables.read_part(path, ["doc_id", "url", *columns], BATCH_ROWS):
+        for batch in tables.read_part(path, ["doc_id", "url", *columns], tables.SHORT_BATCH_ROWS):
             # Only the listed rows are converted to Python objects.
             is_listed = [listed_by(url, urls) is not None for url in batch["url"].to_pylist()]
             yield from batch.filter(pa.array(is_listed, pa.bool_())).to_pylist()
@@ -98,7 +98,7 @@ def _clusters(root: str, urls: UrlList) -> Iterator[Affected]:
     """Return the clusters of at least two documents that hold a listed page, and what would remain."""
     columns = ["doc_id", "url", "cluster_id", "cluster_size", "duplicate_urls"]
     for path in tables.open_table(root, "deduped").files():
-        for batch in tables.read_part(path, columns, BATCH_ROWS):
+        for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
             for row in batch.filter(pc.greater(batch["cluster_size"], 1)).to_pylist():
                 pages = [row["url"], *row["duplicate_urls"]]
                 remaining = [page for page in pages if page and listed_by(page, urls) is None]
@@ -111,7 +111,7 @@ def _clusters(root: str, urls: UrlList) -> Iterator[Affected]:
 def _made_of(root: str, doc_ids: set[str]) -> Iterator[Affected]:
     wanted = pa.array(sorted(doc_ids), pa.string())
     for path in tables.open_table(root, "synthetic").files():
-        for batch in tables.read_part(path, ["doc_id", "source_doc_id"], BATCH_ROWS):
+        for batch in tables.read_part(path, ["doc_id", "source_doc_id"], tables.SHORT_BATCH_ROWS):
             for row in batch.filter(pc.is_in(batch["source_doc_id"], wanted)).to_pylist():
                 yield Affected("synthetic", row["doc_id"], None, f"made from {row['source_doc_id']}")
 
@@ -119,7 +119,7 @@ def _made_of(root: str, doc_ids: set[str]) -> Iterator[Affected]:
 def _spans(root: str, table: str, doc_ids: set[str]) -> Iterator[Affected]:
     wanted = pa.array(sorted(doc_ids), pa.string())
     path = f"{tables.table_path(root, table)}/spans.parquet"
-    for batch in tables.read_part(path, ["token_start", "token_end", "doc_id"], BATCH_ROWS):
+    for batch in tables.read_part(path, ["token_start", "token_end", "doc_id"], tables.SHORT_BATCH_ROWS):
         for row in batch.filter(pc.is_in(batch["doc_id"], wanted)).to_pylist():
             detail = f"tokens {row['token_start']} to {row['token_end']}"
             yield Affected(table, row["doc_id"], None, detail)

@@ -15,14 +15,10 @@ import numpy as np
 import pyarrow.fs as pafs
 
 from configs import tables
-from configs.contract import SCHEMAS, ContractError
+from configs.contract import SCHEMAS, SCORES, ContractError
 
 TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
 """Names of the tables of rows, in the order of the jobs that make them."""
-
-SCORES = ("quality", "knowledge_density", "reasoning_depth")
-
-BATCH_ROWS = 65_536  # Our choice: some ten MB per batch of short columns
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ def _places(
     """Yield every row's position and its doc_id and `columns`."""
     for path in paths:
         start = 0
-        for batch in tables.read_part(path, ["doc_id", *columns], BATCH_ROWS):
+        for batch in tables.read_part(path, ["doc_id", *columns], tables.SHORT_BATCH_ROWS):
             for offset, row in enumerate(batch.to_pylist()):
                 key = tables.hash_bytes(f"{seed} {row['doc_id']}".encode())
                 yield RowPosition(key, path, start + offset), row
@@ -165,7 +161,7 @@ def score_histograms(
     sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(SCORES)))
     rows_read = 0
     for path in chosen_parts(opened, seed, max_parts):
-        for batch in tables.read_part(path, ["domain", *SCORES], BATCH_ROWS):
+        for batch in tables.read_part(path, ["domain", *SCORES], tables.SHORT_BATCH_ROWS):
             rows_read += batch.num_rows
             domains = np.array(batch["domain"].to_pylist())
             for domain in np.unique(domains):

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from configs import tables
-from configs.recipe import NUM_STAGES
+from configs.recipe import MATH_AND_CODE, NUM_STAGES
+from configs.text_files import read_json, write_json
 from pipeline.inspection.run_tables import TABLES, counts, token_tables
 
 LOSSES = ("train/loss_nats", "train/mtp_loss_nats")
 
 _TARGETS = dict(zip(TABLES, ("ingest", "extract", "filter", "dedup", "score", "synth"), strict=True))
-_MATH_AND_CODE = ("mathematics", "code")
 _HELDOUT = "tokens/heldout/"
 
 
@@ -107,7 +107,7 @@ def summary_lines(summary: Mapping[str, object]) -> list[str]:
 def write_summary(root: str, output: str | None = None) -> dict[str, object]:
     """Write the run's numbers to `summary.json` in `output` (default: the run's folder) and return them."""
     summary = summarise(root)
-    tables.write_bytes(output or root, "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
+    write_json(f"{output or root}/summary.json", summary)
     return summary
 
 
@@ -117,7 +117,11 @@ def read_training(root: str) -> Training | None:
     If a step was logged twice, the later line counts. Incomplete lines, left by a kill, are skipped.
     """
     steps: dict[int, dict[str, float]] = {}
-    for line in (_read_text(root, "train/metrics.jsonl") or "").splitlines():
+    try:
+        lines = tables.read_bytes(root, "train/metrics.jsonl").splitlines()
+    except FileNotFoundError:
+        return None
+    for line in lines:
         try:
             row = json.loads(line)
         except ValueError:
@@ -160,17 +164,7 @@ def read_served(root: str) -> dict[str, dict[str, list[dict]]]:
 
 def _evaluation(root: str) -> dict:
     """Return the content of evaluation.json; empty if it does not exist or is incomplete."""
-    try:
-        return json.loads(_read_text(root, "evaluation.json") or "{}")
-    except ValueError:
-        return {}
-
-
-def _read_text(root: str, name: str) -> str | None:
-    try:
-        return tables.read_bytes(root, name).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return None
+    return read_json(f"{root}/evaluation.json") or {}
 
 
 def _buckets(root: str) -> dict[str, tuple[int, int]]:
@@ -205,7 +199,7 @@ def _plan(root: str, stage: int) -> dict[str, object] | None:
         "tokens": round(sum(row["tokens"] * row["epochs"] for row in listed)),
         "buckets": len({row["bucket"] for row in listed}),
         "max_epochs": max(row["epochs"] for row in listed),
-        "math_and_code_fraction": sum(shares["domain"].get(domain, 0.0) for domain in _MATH_AND_CODE),
+        "math_and_code_fraction": sum(shares["domain"].get(domain, 0.0) for domain in MATH_AND_CODE),
         **ordered,
     }
 

@@ -59,7 +59,7 @@ def column_sum(root: str, table: str, column: str, max_parts: int | None = None)
     paths = chosen_parts(opened, 0, max_parts)
     total, rows = 0.0, 0
     for path in paths:
-        for batch in tables.read_part(path, [column], 65_536):
+        for batch in tables.read_part(path, [column], tables.SHORT_BATCH_ROWS):
             total += float(batch[column].to_numpy().sum())
             rows += batch.num_rows
     scale = opened.manifest.rows_out / rows if rows else 1.0
@@ -74,7 +74,7 @@ def _rejected_words(root: str, table: str, max_parts: int | None) -> tuple[dict[
     words: Counter[str] = Counter()
     rows = 0
     for path in paths:
-        for batch in tables.read_part(path, ["reject_reason", "measurements"], 65_536):
+        for batch in tables.read_part(path, ["reject_reason", "measurements"], tables.SHORT_BATCH_ROWS):
             rows += batch.num_rows
             for row in batch.to_pylist():
                 measured = json.loads(row["measurements"] or "{}")

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
-from configs.contract import ContractError
+from configs.contract import SCORES, ContractError
 from configs.recipe import SYNTHETIC_BAND, MixtureConfig
 from pipeline.spark.tables import read_table
 from pipeline.tokens.tokenizer import TokenizerFacts
@@ -34,7 +34,7 @@ def bucket_name() -> Column:
 
 def score(mixture: MixtureConfig) -> Column:
     """The one score that bands cut, in [0, 1]."""
-    terms = [F.col(weight.name) * weight.weight for weight in mixture.score_weights]
+    terms = [F.col(name) * mixture.score_weights[name] for name in SCORES]
     return sum(terms[1:], terms[0])
 
 

@@ -1,4 +1,4 @@
-"""Where a bucket can be cut into document ranges of given lengths in tokens, without sorting the bucket.
+"""Where a bucket can be cut into ranges of given tokens, without sorting it (report: arXiv 2505.07608).
 
 1. Documents are counted per bucket and chunk, a chunk being one of NUM_CHUNKS equal intervals of positions;
    the driver holds those counts only.
@@ -17,7 +17,7 @@ from configs.contract import ContractError
 from pipeline.mixture.weights import Bucket
 
 NUM_CHUNKS = 256
-"""Ours: a bucket of 10^9 documents is cut by sorting 4 million; 100 buckets are 25,600 counts."""
+"""Our choice: a bucket of 10^9 documents is cut by sorting 4 million; 100 buckets are 25,600 counts."""
 
 
 LONG_DOCUMENT_TOKENS = 8_192

@@ -1,4 +1,4 @@
-"""How many tokens each stage draws from each bucket: arithmetic on bucket totals, no Spark.
+"""How many tokens each stage draws from each bucket: arithmetic, no Spark (report: arXiv 2505.07608).
 
 1. A stage's budget is split into groups: synthetic; mathematics and code; the other domains (or all natural
    documents as one group where a stage sets no share).
@@ -150,6 +150,5 @@ def _max_epochs(bucket: Bucket, mixture: MixtureConfig) -> float:
 
 def _desire(bucket: Bucket, mixture: MixtureConfig) -> float:
     """Tokens times the weights of domain and band (synthetic text: of the domain alone)."""
-    domains = {weight.name: weight.weight for weight in mixture.domain_weights}
     bands = {band.name: band.weight for band in mixture.bands} | {SYNTHETIC_BAND: 1.0}
-    return bucket.tokens * domains[bucket.domain] * bands[bucket.band]
+    return bucket.tokens * mixture.domain_weights[bucket.domain] * bands[bucket.band]

@@ -7,7 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.tables import filesystem, hash_bytes
+from configs.tables import BATCH_ROWS, filesystem, hash_bytes
 from pipeline.reading.content_kinds import kind_of
 from pipeline.reading.http_body import BodyError, decode_body, parse_response
 from pipeline.reading.list_inputs import InputFile
@@ -151,7 +151,7 @@ def _read_parquet(file: InputFile, source: SourceFields, limits: Limits) -> Iter
     with fs.open_input_file(local) as stream:
         parquet = pq.ParquetFile(stream)
         columns = [name for name in wanted if name in parquet.schema_arrow.names]
-        for batch in parquet.iter_batches(batch_size=256, columns=columns):
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=columns):
             for values in batch.to_pylist():
                 yield _row_of_values(values, str(number), (file.origin, number, 1), file, source, limits)
                 number += 1

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from configs.loader import ConfigError
-from configs.tables import filesystem, hash_json
+from configs.tables import hash_json
+from configs.text_files import read_lines
 from filters.toxicity import SHIPPED_WORDS, WordList, build_word_list
 from filters.url_lists import UrlList, build_url_list
 from pipeline.reading.list_inputs import list_shards
@@ -29,7 +30,7 @@ def read_url_lists(key: str, paths: Iterable[str]) -> tuple[UrlList, str]:
     for path in paths:
         files = _files(key, path)
         for file in [file for file in files if _stem(file) in _UT1_LISTS] or files:
-            lists.setdefault("/".join(PurePosixPath(file).parts[-2:]), []).extend(_lines(file))
+            lists.setdefault("/".join(PurePosixPath(file).parts[-2:]), []).extend(read_lines(file))
     try:
         return build_url_list(lists), hash_json(lists)
     except ValueError as error:
@@ -41,7 +42,7 @@ def read_words(key: str, paths: Iterable[str]) -> tuple[WordList, str]:
 
     Raises ConfigError for a path without files and for a line that is not a single word.
     """
-    words = [line for path in paths for file in _files(key, path) for line in _lines(file)]
+    words = [line for path in paths for file in _files(key, path) for line in read_lines(file)]
     try:
         return build_word_list(words or SHIPPED_WORDS), hash_json(words or SHIPPED_WORDS)
     except ValueError as error:
@@ -54,10 +55,3 @@ def _files(key: str, path: str) -> list[str]:
 
 def _stem(path: str) -> str:
     return path.rsplit("/", 1)[-1].split(".")[0]
-
-
-def _lines(path: str) -> list[str]:
-    fs, local = filesystem(path)
-    with fs.open_input_stream(local, compression="detect") as stream:
-        data: bytes = stream.read()
-    return data.decode("utf-8", "replace").splitlines()

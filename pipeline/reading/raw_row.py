@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from configs.contract import EXCERPT_CHARS, RAW, REJECTS
+from configs.contract import RAW, REJECTS, excerpt
 from configs.tables import hash_bytes
 
 BATCH = pa.schema(
@@ -37,7 +37,6 @@ class RawRow:
     def values(self, source: str) -> dict[str, object]:
         """Return the row as columns of BATCH."""
         rejected = self.reject_reason is not None
-        excerpt = (self.content or b"")[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")[:EXCERPT_CHARS]
         return {
             "doc_id": hash_bytes(f"{source}\n{self.native_key}".encode("utf-8", "surrogatepass")),
             "source": source,
@@ -49,5 +48,5 @@ class RawRow:
             "origin": {"file": self.file, "offset": self.offset, "length": self.length},
             "reject_reason": self.reject_reason,
             "detail": self.detail,
-            "excerpt": excerpt if rejected and excerpt else None,
+            "excerpt": excerpt(self.content) if rejected and self.content else None,
         }

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from configs import tables
-from configs.contract import DOMAINS
-from pipeline.inspection.run_tables import SCORES, score_histograms
+from configs.contract import DOMAINS, SCORES
+from pipeline.inspection.run_tables import score_histograms
 from pipeline.inspection.volume import Volume, tokens_per_word, volumes
 from pipeline.report.charts import Segment, bar, histogram, number, percent
 from pipeline.report.render_document import escape

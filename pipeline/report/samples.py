@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from configs import tables
-from configs.contract import DOMAINS
-from pipeline.inspection.run_tables import SCORES, TABLES, sample_by
+from configs.contract import DOMAINS, SCORES
+from pipeline.inspection.run_tables import TABLES, sample_by
 from pipeline.report.render_document import escape, render_document
 
 # Our choice: samples that a person can read in full, and a page below 2 MB for a run of any size.

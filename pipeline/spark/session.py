@@ -8,9 +8,11 @@ import sys
 
 from pyspark.sql import SparkSession
 
+from configs.tables import BATCH_ROWS
+
 SETTINGS = {
-    # HTML rows are large: Spark's default of 10,000 rows an Arrow batch would be gigabytes.
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    # HTML rows are large: Spark's default of 10,000 rows per Arrow batch would be gigabytes.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
     "spark.sql.execution.arrow.maxBytesPerBatch": str(16 << 20),
     # `source=2024` must stay a string.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",

@@ -6,8 +6,6 @@ fold on which it is tested.
 """
 
 import hashlib
-import json
-import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,8 @@ import numpy.typing as npt
 
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
-from configs.tables import hash_bytes
-from configs.text_files import read_json_lines
+from configs.tables import hash_bytes, hash_json
+from configs.text_files import read_json_lines, read_text
 from filters import taggers
 
 NUM_FOLDS = 5
@@ -85,8 +83,7 @@ def read_labels(path: Path) -> list[Label]:
 
 def hash_labels(path: Path) -> str:
     """Return the blake2b-128 hash of the uncompressed lines."""
-    data = path.read_bytes()
-    return hash_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
+    return hash_bytes(read_text(path).encode())
 
 
 def read_pseudo_labels(path: Path, labels: Sequence[Label]) -> list[PseudoLabel]:
@@ -138,7 +135,7 @@ def split_folds(labels: Sequence[Label], split: str) -> list[Rows]:
 def hash_folds(labels: Sequence[Label]) -> str:
     """Return a hash of the labelled documents' ids and of their folds."""
     parts = [[labels[row].id for row in fold] for split in SPLITS for fold in split_folds(labels, split)]
-    return hash_bytes(json.dumps(parts).encode())
+    return hash_json(parts)
 
 
 def scores_of(label: Label) -> tuple[str, float, float, float]:

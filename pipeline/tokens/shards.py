@@ -113,7 +113,7 @@ def _write_shard(
     chunks: list[bytes] = []
     lengths: list[int] = []
     doc_ids: list[str] = []
-    for batch in _batched(documents, 64):
+    for batch in _batched(documents, tables.BATCH_ROWS):
         encoded = encode(encoder(tokenizer), [row[3] for row in batch])
         tokens = [[*ids, tokenizer.eod_id] for ids in encoded]
         chunks.append(encode_bin(tokens, tokenizer.vocab_size))

@@ -17,7 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from pretrain.run.checkpoint import hash_file, read_json, write_json
+from configs.text_files import read_json, write_json
+from pretrain.run.checkpoint import hash_file
 
 logger = logging.getLogger(__name__)
 

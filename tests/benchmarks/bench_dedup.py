@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,10 +108,10 @@ def bench_job(scratch: Path, documents: int, options: argparse.Namespace) -> Run
     num_files = max(4, documents // DOCUMENTS_PER_FILE)
     num_same_page = write_corpus(scratch / "in", documents, chain, num_files)
     shutil.copytree(PRESET, scratch / "preset")
-    settings = (
-        (scratch / "preset" / "dedup.toml").read_text().replace("num_parts = 2 ", f"num_parts = {num_files} ")
-    )
-    (scratch / "preset" / "dedup.toml").write_text(settings)
+    num_bytes = sum(file.stat().st_size for file in (scratch / "in").iterdir())
+    settings = (scratch / "preset" / "dedup.toml").read_text()
+    bytes_per_part = f"bytes_per_part = {num_bytes // num_files} "
+    (scratch / "preset" / "dedup.toml").write_text(re.sub(r"bytes_per_part = \S+ ", bytes_per_part, settings))
     submit = (
         f"--master local[{options.cores}] --driver-memory {options.driver_memory} "
         f"--conf spark.sql.shuffle.partitions={8 * options.cores} --conf spark.ui.enabled=false "

@@ -32,7 +32,7 @@ from filters.minhash import band_keys, shingles, signature
 from pipeline.dedup.config import DedupConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESET = ROOT / "configs" / "tiny"  # the presets differ in the number of parts and in the split
+PRESET = ROOT / "configs" / "tiny"  # the presets differ in the size of parts and in the split
 PAIRS_A_STEP = 1_000
 UNION = 200  # shingles of a pair together; the similarities are whole shares of it
 Outcome = dict[str, tuple[object, ...]]

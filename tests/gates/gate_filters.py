@@ -53,7 +53,7 @@ def main() -> int:
     config = load(ROOT / "configs/mimo7b", "filter", FilterConfig)
     languages = language_classes(options.eval_data).items()
     handbook = {f"handbook {name}": texts for name, texts in languages if len(texts) >= MIN_PAGES}
-    measures = survival(good | handbook, config.model_copy(update={"languages": ()}))
+    measures = survival(good | handbook, config.model_copy(update={"languages": None}))
     measures |= junk_kept(junk_classes(), config)
     clean = [text for name, texts in good.items() if not is_problem_class(name) for text in texts]
     problems = list(benchmark_problems(options.eval_data))

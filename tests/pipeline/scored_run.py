@@ -61,30 +61,45 @@ def _neutral(schema: pa.Schema) -> dict[str, object]:
 MIXTURE_TOML = """
 seed = 3
 max_natural_epochs = 4.0
-max_shard_tokens = 200
-domain_weights = [
-    { name = "mathematics", weight = 1.0 },
-    { name = "code", weight = 1.0 },
-    { name = "science", weight = 1.0 },
-    { name = "technology", weight = 1.0 },
-    { name = "society", weight = 1.0 },
-    { name = "news", weight = 1.0 },
-    { name = "commerce", weight = 1.0 },
-    { name = "jobs", weight = 1.0 },
-    { name = "lifestyle", weight = 1.0 },
-    { name = "fiction", weight = 1.0 },
-    { name = "boilerplate", weight = 1.0 },
-]
-score_weights = [
-    { name = "quality", weight = 0.3 }, { name = "knowledge_density", weight = 0.3 },
-    { name = "reasoning_depth", weight = 0.4 },
-]
-bands = [ { name = "low", min_score = 0.0, weight = 1.0 }, { name = "high", min_score = 0.5, weight = 1.0 } ]
-stages = [
-    { synthetic_fraction = 0.0 },
-    { math_and_code_fraction = 0.7, synthetic_fraction = 0.0 },
-    { math_and_code_fraction = 0.7, synthetic_fraction = 0.1 },
-]
+
+[domain_weights]
+mathematics = 1.0
+code = 1.0
+science = 1.0
+technology = 1.0
+society = 1.0
+news = 1.0
+commerce = 1.0
+jobs = 1.0
+lifestyle = 1.0
+fiction = 1.0
+boilerplate = 1.0
+
+[score_weights]
+quality = 0.3
+knowledge_density = 0.3
+reasoning_depth = 0.4
+
+[[bands]]
+name = "low"
+min_score = 0.0
+weight = 1.0
+
+[[bands]]
+name = "high"
+min_score = 0.5
+weight = 1.0
+
+[[stages]]
+synthetic_fraction = 0.0
+
+[[stages]]
+math_and_code_fraction = 0.7
+synthetic_fraction = 0.0
+
+[[stages]]
+math_and_code_fraction = 0.7
+synthetic_fraction = 0.1
 """
 
 

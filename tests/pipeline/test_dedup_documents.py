@@ -33,6 +33,11 @@ from tests.pipeline.dedup_corpus import (
 )
 
 
+def test_parts_follow_the_bytes_of_the_input() -> None:
+    config = CONFIG.model_copy(update={"bytes_per_part": 100})
+    assert [config.num_parts(num_bytes) for num_bytes in (0, 1, 100, 101, 1_000)] == [1, 1, 1, 2, 10]
+
+
 @pytest.fixture(scope="module")
 def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """The outcome of the corpus, written as one part and decided in one round."""

@@ -28,7 +28,7 @@ DOCS = [
 def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
-    (preset / "score.toml").write_text("batch_rows = 2\n")
+    (preset / "score.toml").touch()
     write_tokenizer(root)
     write_documents(root, "deduped", DOCS, {})
     return Place(preset, str(root), str(root))
@@ -67,7 +67,7 @@ def test_the_second_run_keeps_the_parts_and_a_new_part_is_scored_alone(
 def test_missing_models_are_refused_before_any_work(
     spark: SparkSession, place: Place, tmp_path: Path
 ) -> None:
-    (place.preset / "score.toml").write_text(f'taggers = "{tmp_path}"\nbatch_rows = 2\n')
+    (place.preset / "score.toml").write_text(f'taggers = "{tmp_path}"')
     with pytest.raises(ConfigError, match=r"score\.toml: taggers: .*card\.json"):
         score_documents.run(spark, place)
     assert not Path(place.output, "scored").exists()

@@ -50,6 +50,7 @@ def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
     (preset / "mixture.toml").write_text(MIXTURE_TOML)
+    (preset / "tokenize.toml").write_text("max_shard_tokens = 200\n")
     write_tokenizer(root)
     write_tables(root, MATH)
     return Place(preset, str(root), str(root))
@@ -134,7 +135,9 @@ def test_megatron_core_reads_a_bucket(spark: SparkSession, place: Place) -> None
 def test_planned_ranges_are_the_same_documents_in_the_token_files(spark: SparkSession, place: Place) -> None:
     write_stages(place.preset, (300, 100, 100))
     mixture = (place.preset / "mixture.toml").read_text()
-    mixture = mixture.replace("math_and_code_fraction = 0.7, ", "").replace("= 0.1 }", "= 0.0 }")
+    mixture = mixture.replace("math_and_code_fraction = 0.7\n", "").replace(
+        "synthetic_fraction = 0.1", "synthetic_fraction = 0.0"
+    )
     (place.preset / "mixture.toml").write_text(mixture)
     plan_mixture.run(spark, place)
     tokenize_corpus.run(spark, place)

@@ -188,7 +188,7 @@ def _config(server: FaultServer, **changes: Any) -> EndpointConfig:
         "max_requests": 1_000,
         "needs_key": False,
     }
-    shipped = load(TINY.parent, "synth", SynthConfig).endpoint
+    shipped = load(TINY, "synth", SynthConfig).endpoint
     return shipped.model_copy(update=values | changes)
 
 

@@ -16,7 +16,7 @@ from configs.command import Place
 from configs.contract import SCHEMAS, Manifest
 from pipeline import index_benchmarks
 
-TINY = Path(__file__).parents[2] / "configs" / "tiny" / "synth.toml"
+TINY = Path(__file__).parents[2] / "configs" / "tiny"
 SEEDS = "min_reasoning_depth = 0.6\nmax_passage_chars = 6000\n"
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
@@ -43,15 +43,20 @@ def commit_benchmarks(folder: Path, *problems: str) -> None:
 
 
 def write_preset(preset: Path, **changes: object) -> Path:
-    """A folder whose synth.toml is tiny's with some lines changed, and with [seeds] if num_seeds is given."""
-    seeds = f"[seeds]\nnum_seeds = {changes.pop('num_seeds')}\n{SEEDS}" if "num_seeds" in changes else ""
-    lines = []
-    for line in TINY.read_text(encoding="utf-8").splitlines():
-        key = line.split("=")[0].strip()
-        lines.append(f"{key} = {json.dumps(changes.pop(key))}" if key in changes else line)
-    assert not changes, f"no such keys: {changes}"
+    """A folder with tiny's synth.toml and labels.toml, some lines changed; [seeds] if num_seeds is given."""
     preset.mkdir(parents=True, exist_ok=True)
-    (preset / "synth.toml").write_text("\n".join(lines) + "\n" + seeds, encoding="utf-8")
+    seeds = f"[seeds]\nnum_seeds = {changes.pop('num_seeds')}\n{SEEDS}" if "num_seeds" in changes else ""
+    used = set()
+    for name in ("synth.toml", "labels.toml"):
+        lines = []
+        for line in (TINY / name).read_text(encoding="utf-8").splitlines():
+            key = line.split("=")[0].strip()
+            lines.append(f"{key} = {json.dumps(changes[key])}" if key in changes else line)
+            used |= {key} & changes.keys()
+        (preset / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert used == changes.keys(), f"no such keys: {changes.keys() - used}"
+    with (preset / "synth.toml").open("a", encoding="utf-8") as stream:
+        stream.write(seeds)
     return preset
 
 
@@ -66,7 +71,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path, root: Path) -> Callable[..., Place]:
-    """Make a Place whose synth.toml is tiny's with some lines changed: place(num_problems=40)."""
+    """Make a Place whose preset is tiny's with some lines changed: place(num_problems=40)."""
 
     def make(output: str = "", **changes: object) -> Place:
         return Place(write_preset(tmp_path / "preset", **changes), str(root), output or str(root))

@@ -8,7 +8,7 @@ import pytest
 
 from configs import tables
 from configs.command import Place
-from configs.contract import DOMAINS, ContractError
+from configs.contract import DOMAINS, SCORES, ContractError
 from synth import label_documents
 from synth.label_documents import Labels, parse_labels
 
@@ -32,8 +32,9 @@ def labels_of(here: Place) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_the_domains_are_the_contract_s() -> None:
+def test_the_rubric_asks_for_the_contracts_domains_and_scores() -> None:
     assert get_args(Labels.model_fields["domain"].annotation) == DOMAINS
+    assert tuple(Labels.model_fields) == ("domain", *SCORES)
 
 
 @pytest.mark.parametrize(

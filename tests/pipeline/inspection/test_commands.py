@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from configs import tables
 from configs.contract import ContractError
 from pipeline.inspection import run_tables
 from pipeline.inspection.__main__ import main, printable
@@ -50,7 +51,7 @@ def test_sample_does_not_depend_on_parts(root: str, tmp_path: Path) -> None:
 
 def test_sample_finds_rows_of_later_batches(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_tables.sample(root, "filtered", 6)
-    monkeypatch.setattr(run_tables, "BATCH_ROWS", 2)
+    monkeypatch.setattr(tables, "SHORT_BATCH_ROWS", 2)
     assert run_tables.sample(root, "filtered", 6) == whole
 
 

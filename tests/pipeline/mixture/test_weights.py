@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from configs.contract import DOMAINS
 from configs.loader import ConfigError
-from configs.recipe import MixtureConfig, ScoreBand, StageMixture, Weight
+from configs.recipe import MixtureConfig, ScoreBand, StageMixture
 from pipeline.mixture.weights import Bucket, fill, plan_draws, split_buckets, weights
 
 STAGES = (
@@ -21,17 +21,13 @@ STAGES = (
 def mixture(max_natural_epochs: float = 4.0, **domain_weights: float) -> MixtureConfig:
     return MixtureConfig(
         seed=1,
-        domain_weights=tuple(Weight(name=name, weight=domain_weights.get(name, 1.0)) for name in DOMAINS),
-        score_weights=tuple(
-            Weight(name=name, weight=weight)
-            for name, weight in (("quality", 0.3), ("knowledge_density", 0.3), ("reasoning_depth", 0.4))
-        ),
+        domain_weights={name: domain_weights.get(name, 1.0) for name in DOMAINS},
+        score_weights={"quality": 0.3, "knowledge_density": 0.3, "reasoning_depth": 0.4},
         bands=(
             ScoreBand(name="low", min_score=0.0, weight=0.5),
             ScoreBand(name="high", min_score=0.5, weight=2.0),
         ),
         max_natural_epochs=max_natural_epochs,
-        max_shard_tokens=1_000,
         stages=STAGES,
     )
 
