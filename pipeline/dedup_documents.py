@@ -19,7 +19,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import DEDUPED, EXCERPT_CHARS, REJECTS, Manifest
-from configs.job import Job, finished, run_job
+from configs.job import Job, find_table, run_job
 from configs.loader import load
 from pipeline.dedup import any_parquet
 from pipeline.dedup.config import DedupConfig
@@ -49,7 +49,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         return write_rows(with_outcome(documents, outcome), place.output, job, num_parts, started)
 
     what = f"compare {filtered.manifest.rows_out} rows"
-    return run_job(place, "dedup", what, partial(finished, place, job), work)
+    return run_job(place, "dedup", what, partial(find_table, place, job), work)
 
 
 def with_outcome(documents: DataFrame, outcome: DataFrame) -> DataFrame:

@@ -17,7 +17,7 @@ from configs.bounds import Fraction, PositiveFloat
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, finished, run_job
+from configs.job import Job, find_table, run_job
 from configs.loader import Config, load
 from pipeline.extraction.extract_row import BATCH, extract_row, worker_guard
 from pipeline.spark.session import spark_session
@@ -60,7 +60,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         place,
         "extract",
         f"extract {raw.manifest.rows_out} rows in {len(shards)} shards",
-        partial(finished, place, job),
+        partial(find_table, place, job),
         lambda: map_shards(spark, place, job, shards, partial(transform, config=config), refusal),
     )
 

@@ -22,7 +22,7 @@ from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest, excerpt
-from configs.job import Job, finished, run_job
+from configs.job import Job, find_table, run_job
 from configs.loader import Config, ConfigError, load
 from filters.decontaminate import Index, contaminated_by, index_of_windows
 from filters.language import Language, identify, model_path
@@ -116,7 +116,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         return map_shards(spark, place, job, shards, transform_shard)
 
     what = f"filter {documents.manifest.rows_out} rows in {len(shards)} shards"
-    return run_job(place, "filter", what, partial(finished, place, job), work)
+    return run_job(place, "filter", what, partial(find_table, place, job), work)
 
 
 def transform(shard: PartShard, judge: Judge) -> Iterator[pa.Table]:

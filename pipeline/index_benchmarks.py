@@ -17,7 +17,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import BENCHMARK_INDEX, Manifest, Part
-from configs.job import Job, Record, commit, finished, run_job
+from configs.job import Job, Record, commit, find_table, run_job
 from configs.loader import Config, load
 from filters.decontaminate import Index, build_index
 from pipeline.reading.problems import BenchmarkConfig, read_problems
@@ -53,7 +53,7 @@ def run(place: Place) -> Manifest | None:
         return commit(place.output, job, [record], started, facts=facts)
 
     what = f"index {len(problems)} problems of {len(files)} files"
-    return run_job(place, "benchmarks", what, partial(finished, place, job), work)
+    return run_job(place, "benchmarks", what, partial(find_table, place, job), work)
 
 
 def write_windows(root: str, index: Index) -> Part:

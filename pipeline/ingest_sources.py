@@ -18,7 +18,7 @@ from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, finished, run_job
+from configs.job import Job, find_table, run_job
 from configs.loader import Config, ConfigError, load
 from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
 from pipeline.reading.list_inputs import FileShard, list_shards
@@ -89,7 +89,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         place,
         "ingest",
         f"read {num_files} files in {len(shards)} shards into {place.output}/raw",
-        partial(finished, place, job),
+        partial(find_table, place, job),
         lambda: map_shards(spark, place, job, shards, partial(transform, config=config), refusal),
     )
 

@@ -22,7 +22,7 @@ from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import MIXTURE, Manifest
-from configs.job import Job, Record, commit, finished, run_job
+from configs.job import Job, Record, commit, find_table, run_job
 from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, StageConfig
 from pipeline.mixture.buckets import open_inputs, train_documents
@@ -80,7 +80,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         ][-1]
 
     def find() -> Manifest | None:
-        found = [finished(place, job) for job in jobs]
+        found = [find_table(place, job) for job in jobs]
         return found[-1] if all(found) else None
 
     return run_job(place, "plan", f"plan {NUM_STAGES} stages of {config.stage_tokens} tokens", find, work)

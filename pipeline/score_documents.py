@@ -15,7 +15,7 @@ from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.encoding import encode
-from configs.job import Job, finished, run_job
+from configs.job import Job, find_table, run_job
 from configs.loader import Config, ConfigError, load
 from filters import taggers
 from pipeline.spark.session import spark_session
@@ -50,7 +50,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         place,
         "score",
         f"score {deduped.manifest.rows_out} rows in {len(shards)} shards",
-        partial(finished, place, job),
+        partial(find_table, place, job),
         lambda: map_shards(spark, place, job, shards, score_shard),
     )
 

@@ -22,9 +22,10 @@ from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, Record, commit, finished, finished_shards, matches, run_job, work_half
+from configs.job import Job, Record, commit, find_table, matches, run_job, work_half
 from configs.loader import Config, load
 from configs.recipe import MixtureConfig
+from configs.shards import find_records
 from pipeline.mixture.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import run_partitions, run_tasks
@@ -69,7 +70,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
             heldout_documents(spark, natural, synthetic, mixture.seed, "text")
         )
         works = count_buckets(documents, job.code, config, tokenizer)
-        pending = [work for work in works if place.overwrite or not finished(place, work.job)]
+        pending = [work for work in works if place.overwrite or not find_table(place, work.job)]
         logger.info("tokenize: %d of %d buckets to do", len(pending), len(works))
         for work in pending:
             tables.withdraw(place.output, work.job.table)
@@ -141,7 +142,7 @@ def _write(documents: DataFrame, place: Place, pending: list[BucketWork], tokeni
     spark = documents.sparkSession
     shards = []
     for work in pending:
-        whole = finished_shards(place, work.job, work.shards())
+        whole = find_records(place, work.job, work.shards())
         tokens = work.num_tokens // max(1, work.num_shards)
         shards += [(work.name, shard.number, tokens) for shard in work.shards() if shard.name not in whole]
     if not shards:
@@ -205,7 +206,7 @@ def _tokens_config(mixture: MixtureConfig, tokenize: TokenizeConfig) -> TokensCo
 
 def _finished(place: Place, job: Job) -> Manifest | None:
     """The index, if it is this job's and every bucket that it names is the one it names, and whole."""
-    index = finished(place, job)
+    index = find_table(place, job)
     if index is None:
         return None
     marks: dict[str, str] = index.facts["buckets"]  # type: ignore[assignment]

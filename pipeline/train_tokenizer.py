@@ -21,7 +21,7 @@ from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
 from configs.encoding import encode, text_encoder
-from configs.job import Job, commit, finished, run_job
+from configs.job import Job, commit, find_table, run_job
 from configs.loader import Config, ConfigError, load
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
@@ -74,7 +74,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         return commit(place.output, job, [], started, parts=[part], facts=facts)
 
     what = f"train {config.vocab_size} tokens" if config.path is None else f"take {config.path}"
-    return run_job(place, "tokenizer", what, partial(finished, place, job), work)
+    return run_job(place, "tokenizer", what, partial(find_table, place, job), work)
 
 
 def read_tokenizer(path: str) -> bytes:

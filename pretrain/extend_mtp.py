@@ -24,7 +24,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest, Part
-from configs.job import Job, commit, finished, run_job
+from configs.job import Job, commit, find_table, run_job
 from configs.loader import ConfigError, load
 from configs.recipe import Recipe, StageConfig, load_recipe
 from pretrain.decoding.acceptance import compare, decode_all
@@ -58,7 +58,7 @@ def run(place: Place) -> Manifest | None:
     state = TuningState(checkpoint.folder(place.output, stage).with_name("extended"), job.fingerprint())
 
     def find() -> Manifest | None:
-        found = finished(place, job)
+        found = find_table(place, job)
         if found is not None:
             state.discard()  # a run may be killed between its last two steps
         return found

@@ -23,8 +23,9 @@ from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.encoding import text_encoder
-from configs.job import Job, Record, commit, finished, finished_shards, run_job, write_shard
+from configs.job import Job, Record, commit, find_table, run_job
 from configs.loader import ConfigError, load
+from configs.shards import find_records, write_shard
 from filters.decontaminate import Index, index_of_windows
 from synth.analyse_seeds import analyse_shard
 from synth.checks.sandbox import has_bubblewrap, require_isolation
@@ -68,7 +69,7 @@ def run(place: Place) -> Manifest | None:
         place,
         "synth",
         f"make {len(shards)} shards of {TABLE} in {place.output}",
-        partial(finished, place, job),
+        partial(find_table, place, job),
         lambda: _make(place, config, job, shards),
     )
 
@@ -115,7 +116,7 @@ def _make(place: Place, config: SynthConfig, job: Job, shards: list[ProblemShard
     """Do the shards that are not done, in order: a repeated problem is one whose text came before."""
     started = time.monotonic()
     tokenizer = text_encoder(tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json"))
-    done = finished_shards(place, job, shards)
+    done = find_records(place, job, shards)
     records: list[Record] = []
     seen: dict[str, str] = {}
     with MathVerifier(config.problems.math_timeout_s) as verifier:

@@ -32,7 +32,7 @@ def bucket_name() -> Column:
     return F.regexp_replace(F.lower(F.concat_ws("-", "domain", "band", "source")), "[^a-z0-9_-]", "-")
 
 
-def score(mixture: MixtureConfig) -> Column:
+def weighted_score(mixture: MixtureConfig) -> Column:
     """The one score that bands cut, in [0, 1]."""
     terms = [F.col(name) * mixture.score_weights[name] for name in SCORES]
     return sum(terms[1:], terms[0])
@@ -40,7 +40,7 @@ def score(mixture: MixtureConfig) -> Column:
 
 def band(mixture: MixtureConfig) -> Column:
     """Name of the highest band whose min_score the score reaches (rounded: 0.1 + 0.2 reaches 0.3)."""
-    rounded = F.round(score(mixture), 9)
+    rounded = F.round(weighted_score(mixture), 9)
     name = F.lit(mixture.bands[0].name)
     for higher in mixture.bands[1:]:
         name = F.when(rounded >= higher.min_score, F.lit(higher.name)).otherwise(name)

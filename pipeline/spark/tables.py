@@ -20,17 +20,9 @@ from pyspark.sql import DataFrame, SparkSession
 from configs import tables
 from configs.command import Place
 from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
-from configs.job import (
-    Job,
-    Record,
-    Shard,
-    commit,
-    finished_shards,
-    record_of,
-    write_batches,
-    write_shard,
-)
+from configs.job import Job, Record, Shard, commit
 from configs.loader import ConfigError
+from configs.shards import find_records, record_of, write_batches, write_shard
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +82,7 @@ def map_shards(
     """
     started = time.monotonic()
     root = place.output
-    records = finished_shards(place, job, shards)
+    records = find_records(place, job, shards)
     pending = [shard for shard in shards if shard.name not in records]
     if pending:
         logger.info("%s: %d of %d shards to do", job.name, len(pending), len(shards))

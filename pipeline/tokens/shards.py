@@ -21,7 +21,8 @@ from configs import tables
 from configs.command import Place
 from configs.contract import SPANS, ContractError, Manifest, Part
 from configs.encoding import encode
-from configs.job import Job, Record, commit, finished_shards, write_record
+from configs.job import Job, Record, commit
+from configs.shards import find_records, write_record
 from pipeline.tokens.megatron_format import encode_bin, encode_idx
 from pipeline.tokens.tokenizer import TokenizerFacts, encoder
 
@@ -79,7 +80,7 @@ def join_shards(place: Place, work: BucketWork, tokenizer: TokenizerFacts) -> Ma
     """Join the shards' spans and commit the bucket. Raises ContractError if documents are missing."""
     started = time.monotonic()
     root = place.output
-    records = finished_shards(place, work.job, work.shards())
+    records = find_records(place, work.job, work.shards())
     num_documents = sum(record.rows_out for record in records.values())
     num_tokens = sum(record.counts["tokens"] for record in records.values())
     folder = tables.table_path(root, work.job.table)

@@ -10,19 +10,8 @@ import pytest
 from configs import tables
 from configs.command import Place
 from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
-from configs.job import (
-    Job,
-    Record,
-    code_half,
-    commit,
-    finished,
-    finished_shards,
-    mark,
-    matches,
-    run_job,
-    work_half,
-    write_shard,
-)
+from configs.job import Job, Record, code_half, commit, find_table, mark, matches, run_job, work_half
+from configs.shards import find_records, write_shard
 
 JOB = Job("score", "scored", "code1", {"a": 1}, {"deduped": "d1"})
 
@@ -64,7 +53,7 @@ def rows(*doc_ids: str, reason: str | None = None) -> pa.Table:
 
 def make(place: Place, job: Job = JOB, shards: tuple[OneShard, ...] = (OneShard("s1"),)) -> Manifest:
     """Write the shards that are not finished, one row each, and commit."""
-    done = finished_shards(place, job, shards)
+    done = find_records(place, job, shards)
     records = [
         done.get(shard.name) or write_shard(place.output, job, shard, [rows(shard.name)]) for shard in shards
     ]
@@ -79,7 +68,7 @@ def test_a_finished_table_is_not_made_again(place: Place, caplog: pytest.LogCapt
         calls.append(1)
         return make(place)
 
-    find = partial(finished, place, JOB)
+    find = partial(find_table, place, JOB)
     first = run_job(place, "score", "score", find, work)
     assert run_job(place, "score", "score", find, work) == first
     assert calls == [1]
@@ -108,25 +97,25 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
 )
 def test_a_table_counts_only_for_the_same_job_code_config_and_inputs(place: Place, changed: Job) -> None:
     made = make(place)
-    assert finished(place, JOB) == made
-    assert finished(place, changed) is None
+    assert find_table(place, JOB) == made
+    assert find_table(place, changed) is None
 
 
 def test_only_shards_of_the_same_input_are_kept(place: Place) -> None:
     make(place, shards=(OneShard("s1"), OneShard("s2")))
     shards = (OneShard("s1"), OneShard("s2", digest="y"), OneShard("s3"))
-    assert list(finished_shards(place, JOB, shards)) == ["s1"]
-    assert list(finished_shards(place, replace(JOB, inputs={"deduped": "d2"}), shards)) == ["s1"]
-    assert finished_shards(replace(place, overwrite=True), JOB, shards) == {}
-    assert finished_shards(place, replace(JOB, code="code2"), shards) == {}
+    assert list(find_records(place, JOB, shards)) == ["s1"]
+    assert list(find_records(place, replace(JOB, inputs={"deduped": "d2"}), shards)) == ["s1"]
+    assert find_records(replace(place, overwrite=True), JOB, shards) == {}
+    assert find_records(place, replace(JOB, code="code2"), shards) == {}
 
 
 def test_a_shard_config_leaves_out_what_shards_do_not_depend_on(place: Place) -> None:
     small = replace(JOB, config={"total": 1, "seed": 7}, shard_config={"seed": 7})
     make(place, small)
     larger = replace(small, config={"total": 2, "seed": 7})
-    assert finished(place, larger) is None
-    assert list(finished_shards(place, larger, [OneShard("s1")])) == ["s1"]
+    assert find_table(place, larger) is None
+    assert list(find_records(place, larger, [OneShard("s1")])) == ["s1"]
 
 
 def test_a_shard_whose_part_is_gone_or_cut_is_done_again(place: Place) -> None:
@@ -134,26 +123,26 @@ def test_a_shard_whose_part_is_gone_or_cut_is_done_again(place: Place) -> None:
     part = Path(place.output, "scored", manifest.parts[0].path)
     whole = part.read_bytes()
     part.write_bytes(whole[:-1])
-    assert finished_shards(place, JOB, [OneShard("s1")]) == {}
+    assert find_records(place, JOB, [OneShard("s1")]) == {}
     part.unlink()
-    assert finished_shards(place, JOB, [OneShard("s1")]) == {}
+    assert find_records(place, JOB, [OneShard("s1")]) == {}
     part.write_bytes(whole)
-    assert list(finished_shards(place, JOB, [OneShard("s1")])) == ["s1"]
+    assert list(find_records(place, JOB, [OneShard("s1")])) == ["s1"]
 
 
 def test_accepted_code_keeps_a_table_for_good_and_records_both_hashes(place: Place) -> None:
     made = make(place)
     changed = replace(JOB, code="code2")
-    kept = finished(replace(place, accept_code=True), changed)
+    kept = find_table(replace(place, accept_code=True), changed)
     assert kept is not None
     assert (kept.digest, kept.accepted_code, code_half(kept.fingerprint)) == (
         made.digest,
         ("code1",),
         "code2",
     )
-    assert finished(place, changed) == kept
+    assert find_table(place, changed) == kept
     other_input = replace(changed, inputs={"deduped": "d2"})
-    assert finished(replace(place, accept_code=True), other_input) is None
+    assert find_table(replace(place, accept_code=True), other_input) is None
 
 
 def test_accepted_shards_stand_beside_new_ones(place: Place) -> None:
@@ -166,8 +155,8 @@ def test_accepted_shards_stand_beside_new_ones(place: Place) -> None:
 def test_a_dry_run_accepts_without_writing(place: Place) -> None:
     make(place)
     changed = replace(JOB, code="code2")
-    assert finished(replace(place, accept_code=True, dry_run=True), changed) is not None
-    assert finished(place, changed) is None
+    assert find_table(replace(place, accept_code=True, dry_run=True), changed) is not None
+    assert find_table(place, changed) is None
 
 
 def test_rows_and_rejects_add_up_or_the_shard_is_refused(place: Place) -> None:
@@ -180,12 +169,12 @@ def test_rows_and_rejects_add_up_or_the_shard_is_refused(place: Place) -> None:
 
 def test_a_refused_table_is_withdrawn_but_its_shards_and_rejects_stay(place: Place) -> None:
     make(place)
-    record = finished_shards(place, JOB, [OneShard("s1")])["s1"]
+    record = find_records(place, JOB, [OneShard("s1")])["s1"]
     with pytest.raises(ContractError, match=r"scored: too bad; remedy: none \(rejected: none\)"):
         commit(place.output, JOB, [record], 0.0, refusal=lambda manifest: "too bad; remedy: none")
     assert tables.read_manifest(place.output, "scored") is None
     assert tables.read_manifest(place.output, "scored_rejects") is not None
-    assert list(finished_shards(place, JOB, [OneShard("s1")])) == ["s1"]
+    assert list(find_records(place, JOB, [OneShard("s1")])) == ["s1"]
 
 
 def test_a_fingerprint_has_two_halves() -> None:
@@ -207,6 +196,6 @@ def test_fingerprints_of_many_shards_hash_the_code_once() -> None:
 def test_counts_of_records_are_carried_to_disk(place: Place) -> None:
     shard = OneShard("s1")
     written = write_shard(place.output, JOB, shard, [rows("a")], {"tokens": 5}, {"problem": "a"})
-    [read] = finished_shards(place, JOB, [shard]).values()
+    [read] = find_records(place, JOB, [shard]).values()
     assert read == written
     assert isinstance(read, Record)

@@ -62,11 +62,11 @@ def main() -> None:
     ]
     everything = fit(pages)
     by_fold = [fit([page for page in pages if page.fold != fold]) for fold in range(NUM_FOLDS)]
-    print(f"rules alone: F1 {score(pages, [everything] * NUM_FOLDS, 0.0):.4f}")
+    print(f"rules alone: F1 {segment_f1(pages, [everything] * NUM_FOLDS, 0.0):.4f}")
     for threshold in (0.2, 0.3, 0.35, 0.4, 0.5):
         print(
-            f"threshold {threshold}: F1 {score(pages, by_fold, threshold):.4f} cross-validated by site, "
-            f"{score(pages, [everything] * NUM_FOLDS, threshold):.4f} on the pages fitted"
+            f"threshold {threshold}: F1 {segment_f1(pages, by_fold, threshold):.4f} cross-validated by site, "
+            f"{segment_f1(pages, [everything] * NUM_FOLDS, threshold):.4f} on the pages fitted"
         )
     print(f"BIAS = {everything[-1]:.3f}")
     for name, weight in zip(model.Features._fields, everything[:-1], strict=True):
@@ -127,7 +127,7 @@ def fit(pages: list[Page]) -> np.ndarray:
     return np.append(weights[:-1] / scale, weights[-1])
 
 
-def score(pages: list[Page], weights: list[np.ndarray], threshold: float) -> float:
+def segment_f1(pages: list[Page], weights: list[np.ndarray], threshold: float) -> float:
     """Segment F1 of the extractor, pages of fold k with weights k."""
     model.MIN_PROBABILITY = threshold
     texts = []
