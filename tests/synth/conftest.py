@@ -1,6 +1,8 @@
-"""A preset in a temporary folder, a root with a tokenizer, and an endpoint that the tests script."""
+"""A preset in a temporary folder, a root with a tokenizer, an endpoint that the tests script, the sandbox."""
 
+import functools
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,9 +16,23 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from configs import tables
 from configs.command import Place
 from configs.contract import SCHEMAS, Manifest
+from synth.checks.sandbox import has_bubblewrap
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny" / "synth.toml"
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+NO_BUBBLEWRAP = (
+    "bubblewrap is not installed or may not make namespaces; "
+    "remedy: apt-get install bubblewrap and allow user namespaces"
+)
+bubblewrap_works = functools.cache(has_bubblewrap)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `bubblewrap` are skipped where it does not work, but fail in continuous integration."""
+    if item.get_closest_marker("bubblewrap") and not bubblewrap_works():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI is true and {NO_BUBBLEWRAP}", pytrace=False)
+        pytest.skip(NO_BUBBLEWRAP)
 
 
 def commit_tokenizer(folder: Path) -> None:
