@@ -37,6 +37,8 @@ $(READY): requirements.lock
 	@$(HOST_PYTHON) -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock 2> >(grep -v "^WARNING" >&2)
 	@$(if $(HAS_JAVA),echo "Java $(HAS_JAVA) found",$(MAKE) --no-print-directory jre)
+	@command -v bwrap >/dev/null || echo "no bwrap on PATH: there is no sandbox, so code that a model wrote is refused and \
+	the tests of the sandbox are skipped; remedy: apt-get install bubblewrap"
 	@touch $(READY)
 
 .PHONY: jre

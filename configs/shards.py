@@ -1,8 +1,8 @@
 """Shards of a job: the units of work and of resume, each finished when its record is written.
 
 A shard writes its parts first and one record last, `<table>/shards/<name>.json`. A killed run finds the
-records of finished shards and does only the others. A record counts if it was made from the same input, config
-and code (configs.job.Job.shard_fingerprint) and its parts are there with their sizes.
+records of finished shards and does only the others. A record counts if it was made from the same input,
+config and code (configs.job.Job.shard_fingerprint) and its parts are there with their sizes.
 """
 
 import json

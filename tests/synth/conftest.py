@@ -1,6 +1,8 @@
-"""A preset in a temporary folder, a root with what synth reads, and an endpoint that the tests script."""
+"""A preset in a temporary folder, a root with what synth reads, a scripted endpoint, and the sandbox's mark."""
 
+import functools
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +17,24 @@ from configs import tables
 from configs.command import Place
 from configs.contract import SCHEMAS, Manifest
 from pipeline import index_benchmarks
+from synth.checks.sandbox import has_bubblewrap
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny"
 SEEDS = "min_reasoning_depth = 0.6\nmax_passage_chars = 6000\n"
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+NO_BUBBLEWRAP = (
+    "bubblewrap is not installed or may not make namespaces; "
+    "remedy: apt-get install bubblewrap and allow user namespaces"
+)
+bubblewrap_works = functools.cache(has_bubblewrap)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `bubblewrap` are skipped where it does not work, but fail in continuous integration."""
+    if item.get_closest_marker("bubblewrap") and not bubblewrap_works():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI is true and {NO_BUBBLEWRAP}", pytrace=False)
+        pytest.skip(NO_BUBBLEWRAP)
 
 
 def commit_tokenizer(folder: Path) -> None:

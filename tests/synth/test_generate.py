@@ -18,7 +18,6 @@ from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
 from synth import generate, solve_problems
-from synth.checks.sandbox import has_bubblewrap
 from synth.families.problem import Problem, boxed_answer
 from synth.families.symbolic import make_problem
 
@@ -234,15 +233,17 @@ def test_a_model_solves_the_same_problems(place: MakePlace, serve: Any, answer: 
     assert len(server.requests) == asked
 
 
-@pytest.mark.skipif(has_bubblewrap(), reason="bubblewrap is here, so code of models may run")
-def test_code_of_a_model_is_refused_before_it_is_asked_for(place: MakePlace, serve: Any, answer: Any) -> None:
+def test_code_of_a_model_is_refused_before_it_is_asked_for(
+    place: MakePlace, serve: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "has_bubblewrap", lambda: False)
     server = serve(lambda prompt, n: answer("x"))
     with pytest.raises(ConfigError, match="install bubblewrap"):
         generate.run(place(teacher="endpoint", base_url=server.base_url, code_fraction=0.5))
     assert server.requests == []
 
 
-@pytest.mark.skipif(not has_bubblewrap(), reason="bubblewrap is not installed or may not make namespaces")
+@pytest.mark.bubblewrap
 def test_code_of_a_model_runs_in_bubblewrap(place: MakePlace, serve: Any, answer: Any) -> None:
     codes = {make_problem(17, i, 1.0).statement: make_problem(17, i, 1.0).code for i in range(6)}
 

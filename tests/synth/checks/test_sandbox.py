@@ -7,16 +7,9 @@ from configs.loader import ConfigError
 from synth.checks.sandbox import Limits, Outcome, Program, has_bubblewrap, run_programs
 
 LIMITS = Limits(timeout_s=2)
-HAS_BUBBLEWRAP = has_bubblewrap()
 MODES = [
     pytest.param(False, id="rlimits"),
-    pytest.param(
-        True,
-        id="bubblewrap",
-        marks=pytest.mark.skipif(
-            not HAS_BUBBLEWRAP, reason="bubblewrap is not installed or may not make namespaces"
-        ),
-    ),
+    pytest.param(True, id="bubblewrap", marks=pytest.mark.bubblewrap),
 ]
 
 
@@ -81,7 +74,7 @@ def test_no_third_party_packages(isolated: bool) -> None:
     assert run_one("import numpy\ndef f(): return 1", isolated).values == (None,)
 
 
-@pytest.mark.skipif(not HAS_BUBBLEWRAP, reason="bubblewrap is not installed or may not make namespaces")
+@pytest.mark.bubblewrap
 @pytest.mark.parametrize(
     "body",
     [
