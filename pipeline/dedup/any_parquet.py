@@ -5,7 +5,6 @@ use of them (dedup_keys.RANK_COLUMNS) it uses. `source` (a column, or a folder s
 counts by. Files are told apart by path, size and time of change. Cost: a file is one task of the signatures.
 """
 
-import logging
 import time
 from collections import Counter
 from functools import partial
@@ -27,8 +26,6 @@ from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
 from pipeline.spark.tables import PartShard, write_partitions
-
-logger = logging.getLogger(__name__)
 
 ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
 

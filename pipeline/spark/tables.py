@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from configs import tables
 from configs.command import Place
-from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
+from configs.contract import SCHEMAS, ContractError, Manifest
 from configs.job import (
     Job,
     Record,
@@ -181,8 +181,3 @@ def write_partitions(
 
     records = [record_of(values) for values in run_partitions(placed, write_partition)]
     return commit(root, job, records, started)
-
-
-def rejects_of(rows: list[dict[str, object]]) -> pa.Table:
-    """Reject rows given as dictionaries, every column of REJECTS present (absent keys are null)."""
-    return pa.Table.from_pylist(rows, schema=REJECTS)

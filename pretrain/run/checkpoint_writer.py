@@ -5,7 +5,6 @@ waits for it. A killed run leaves a `writing-*` folder that nobody reads and the
 Cost for the training loop: the copy of the tensors to host memory; one small all-reduce a step while pending.
 """
 
-import logging
 import shutil
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,8 +19,6 @@ from megatron.core.optimizer import MegatronOptimizer
 from configs.recipe import NUM_STAGES
 from pretrain.run import checkpoint
 from pretrain.run.checkpoint import Position
-
-logger = logging.getLogger(__name__)
 
 UNSEALED = "writing-"
 
