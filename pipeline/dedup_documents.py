@@ -8,7 +8,6 @@ Where --input is a folder of any Parquet with doc_id, url and text, the same is 
 Cost: the texts are read three times, and shuffled three times.
 """
 
-import logging
 import time
 from functools import partial
 
@@ -26,8 +25,6 @@ from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import part_shards, read_table, write_rows
-
-logger = logging.getLogger(__name__)
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:

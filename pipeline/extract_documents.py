@@ -3,7 +3,6 @@
 One part of `raw` is one shard; every raw row becomes one document or one reject.
 """
 
-import logging
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
@@ -22,8 +21,6 @@ from configs.loader import Config, load
 from pipeline.extraction.extract_row import BATCH, extract_row, worker_guard
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
-
-logger = logging.getLogger(__name__)
 
 _FAULTS_OF_OURS = ("timeout", "out_of_memory", "extractor_crashed", "extractor_error")
 

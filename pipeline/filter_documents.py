@@ -6,7 +6,6 @@ Of a document whose owner opted out nothing is kept but its id and URL.
 """
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -36,8 +35,6 @@ from filters.url_lists import UrlList, listed_by
 from pipeline.reading.lists import read_url_lists, read_words
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
-
-logger = logging.getLogger(__name__)
 
 BATCH = pa.schema(
     [

@@ -3,7 +3,6 @@
 One input file, or one group of small files, is one shard. Whatever a file holds becomes a row or a reject.
 """
 
-import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Annotated, Literal
@@ -26,8 +25,6 @@ from pipeline.reading.raw_row import BATCH
 from pipeline.reading.warc import is_warc
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import map_shards, read_table
-
-logger = logging.getLogger(__name__)
 
 Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]
 

@@ -4,7 +4,6 @@ Every step skips work whose manifest matches, so a killed run continues and a se
 Ends with ten lines and the path of the report; writes summary.json.
 """
 
-import logging
 import subprocess
 import sys
 import time
@@ -27,8 +26,6 @@ from pipeline import (
 )
 from pipeline.inspection.summary import summarise, summary_lines
 from pipeline.spark.session import spark_session
-
-logger = logging.getLogger(__name__)
 
 SparkJob = Callable[[SparkSession, Place], object]
 

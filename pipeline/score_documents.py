@@ -3,7 +3,6 @@
 One deduped part is one task. Both splits are scored: the plan reads train, the evaluation held-out.
 """
 
-import logging
 from collections.abc import Iterator
 from functools import lru_cache, partial
 
@@ -21,8 +20,6 @@ from filters import taggers
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards
 from pipeline.tokens.tokenizer import TokenizerFacts, encoder, open_tokenizer
-
-logger = logging.getLogger(__name__)
 
 
 class ScoreConfig(Config):

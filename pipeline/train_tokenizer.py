@@ -5,7 +5,6 @@ trainer in doc_id order. Pre-tokenisation is Qwen2's: contractions, letters with
 digits, signs with their line breaks, white space. The driver holds the sample's distinct pre-tokens.
 """
 
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -27,8 +26,6 @@ from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import read_table
 from pipeline.tokens.tokenizer import FILE
-
-logger = logging.getLogger(__name__)
 
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"

@@ -6,7 +6,6 @@ source=<s>. A file counts as changed if its path, size or modification time diff
 file are one task.
 """
 
-import logging
 import time
 from collections import Counter
 from functools import partial
@@ -28,8 +27,6 @@ from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
 from pipeline.spark.tables import PartShard, write_partitions
-
-logger = logging.getLogger(__name__)
 
 ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
 

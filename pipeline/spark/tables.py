@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from configs import tables
 from configs.command import Place
-from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
+from configs.contract import SCHEMAS, ContractError, Manifest
 from configs.job import Job, Record, Shard, commit
 from configs.loader import ConfigError
 from configs.shards import find_records, record_of, write_batches, write_shard
@@ -173,8 +173,3 @@ def write_partitions(
 
     records = [record_of(values) for values in run_partitions(placed, write_partition)]
     return commit(root, job, records, started)
-
-
-def rejects_of(rows: list[dict[str, object]]) -> pa.Table:
-    """Reject rows given as dictionaries, every column of REJECTS present (absent keys are null)."""
-    return pa.Table.from_pylist(rows, schema=REJECTS)

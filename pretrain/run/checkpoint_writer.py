@@ -7,7 +7,6 @@ Cost for the training loop: per checkpoint one copy of the tensors to host memor
 pending, one small all-reduce per step.
 """
 
-import logging
 import shutil
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,8 +21,6 @@ from megatron.core.optimizer import MegatronOptimizer
 from configs.recipe import NUM_STAGES
 from pretrain.run import checkpoint
 from pretrain.run.checkpoint import Position
-
-logger = logging.getLogger(__name__)
 
 UNSEALED = "writing-"
 

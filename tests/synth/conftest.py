@@ -1,4 +1,4 @@
-"""A preset in a temporary folder, a root with what synth reads, a scripted endpoint, and the sandbox's mark."""
+"""A preset in a temporary folder, a root with what synth reads, a scripted endpoint, the sandbox's mark."""
 
 import functools
 import json
