@@ -4,21 +4,19 @@ import json
 import random
 from pathlib import Path
 
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from configs import tables
-from configs.contract import FILTERED, TEXT_STATS, Manifest
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.spark.tables import part_shards, read_table
+from tests.run_tables import write_table
 
 CONFIG = DedupConfig(
     bands=20, rows_per_band=7, minhash_seed=1, jaccard_threshold=0.8, max_bucket_leaders=64,
     max_round_documents=1_000, min_guarded_documents=1, bytes_per_part=10_000,
     heldout_fraction=0.3, split_seed=1,
 )  # fmt: skip
-ZERO_STATS = {field.name: False if field.type == pa.bool_() else 0 for field in TEXT_STATS}
 
 
 def words(seed: int, count: int = 200) -> list[str]:
@@ -28,14 +26,8 @@ def words(seed: int, count: int = 200) -> list[str]:
 
 
 def document(doc_id: str, text: str, **columns: object) -> dict[str, object]:
-    """A row of `filtered` with neutral values."""
-    row = dict.fromkeys(FILTERED.names) | ZERO_STATS
-    row |= {
-        "doc_id": doc_id, "source": "web", "text": text, "kind": "html", "engine": "test", "pii_masked": 0,
-        "code_seen": 0, "code_kept": 0, "math_seen": 0, "math_kept": 0, "num_chars": len(text),
-        "origin": {"file": "f", "offset": 0, "length": 1},
-    }  # fmt: skip
-    return row | columns
+    """What a row of `filtered` says."""
+    return {"doc_id": doc_id, "source": "web", "url": None, "text": text, "num_chars": len(text)} | columns
 
 
 def corpus() -> list[dict[str, object]]:
@@ -62,15 +54,7 @@ def corpus() -> list[dict[str, object]]:
 
 def write_filtered(root: Path, *parts: list[dict[str, object]]) -> tables.Table:
     """Commit the rows as `filtered`, one part for each list and source in it."""
-    written = []
-    for rows in parts:
-        for source in sorted({str(row["source"]) for row in rows}):
-            of_source = [row for row in rows if row["source"] == source]
-            columns = pa.Table.from_pylist(of_source, schema=FILTERED)
-            written.append(tables.write_part(f"{root}/filtered", columns, FILTERED, source))
-    total = sum(map(len, parts))
-    digest = tables.digest_of(written)
-    tables.commit(str(root), Manifest("filtered", "filter", "mark", digest, tuple(written), total, total))
+    write_table(root, "filtered", *parts)
     return tables.open_table(str(root), "filtered")
 
 

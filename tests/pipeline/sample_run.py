@@ -7,11 +7,9 @@ raw 10 in, 8 out; documents 8 in, 7 out; filtered 7 in, 6 out; deduped 6 in, 4 o
 import json
 from datetime import UTC, datetime
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from configs import tables
-from configs.contract import MIXTURE, REJECTS, SCHEMAS, SPANS, TEXT_STATS, Manifest, Part
+from configs.contract import MIXTURE, SPANS
+from tests.run_tables import Rows, deal, parquet, write_files, write_table
 
 EVIL_TEXT = (
     "# Attack <script>alert(1)</script>\n\n<img src=x onerror=alert(2)> & </div></section>\n"
@@ -47,7 +45,6 @@ def document_row(doc_id: str, text: str) -> dict[str, object]:
     """Columns of every table from documents on, by their schemas' types, with what is known filled in."""
     scores = SCORES.get(doc_id, (1.0, 0.5, 1.0))
     return {
-        **{field.name: False if pa.types.is_boolean(field.type) else 0 for field in TEXT_STATS},
         "doc_id": doc_id,
         "source": "web",
         "url": "javascript:alert(6)" if doc_id == "evil" else f"https://example.org/{doc_id}",
@@ -98,8 +95,7 @@ def synthetic_row(doc_id: str, text: str, verdict: str) -> dict[str, object]:
 
 def reject_row(doc_id: str, reason: str, **known: object) -> dict[str, object]:
     """A reject with whatever is known of it."""
-    empty = dict.fromkeys(REJECTS.names)
-    return empty | {
+    return {
         "doc_id": doc_id,
         "source": "web",
         "url": f"https://example.org/{doc_id}",
@@ -110,57 +106,33 @@ def reject_row(doc_id: str, reason: str, **known: object) -> dict[str, object]:
     }
 
 
-def write_table(
-    root: str,
-    table: str,
-    rows: list[dict],
-    rejects: list[dict],
-    num_parts: int = 1,
-    config: dict | None = None,
-) -> None:
-    """Commit `table` and `<table>_rejects` of one source, the rows dealt out over `num_parts` parts."""
-    reasons: dict[str, int] = {}
-    for row in rejects:
-        reasons[row["reject_reason"]] = reasons.get(row["reject_reason"], 0) + 1
-    for name, listed, rejected in ((f"{table}_rejects", rejects, {}), (table, rows, reasons)):
-        schema = SCHEMAS[name]
-        folder = tables.table_path(root, name)
-        dealt = [listed[part::num_parts] for part in range(num_parts)]
-        parts = tuple(
-            tables.write_part(folder, pa.Table.from_pylist(some, schema=schema), schema, some[0]["source"])
-            for some in dealt
-            if some
-        )
-        manifest = Manifest(
-            name, "test", "mark", tables.digest_of(parts), parts, len(listed) + len(rejected and rejects),
-            len(listed), rejected, config=config or {}, seconds=1.5, peak_memory_bytes=200 << 20,
-        )  # fmt: skip
-        tables.commit(root, manifest)
-
-
 def write_documents(root: str, num_parts: int = 1) -> None:
     """Tables raw to scored."""
+
+    def write(table: str, rows: Rows, *rejects: dict[str, object], **config: object) -> None:
+        dealt, rejected = deal(rows, num_parts), deal(rejects, num_parts)
+        write_table(root, table, *dealt, rejects=rejected, config=config)
+
     rows = {doc_id: document_row(doc_id, text) for doc_id, text in TEXTS.items()}
     raw = [row | {"content": TEXTS[key].encode(), "content_type": "text/html"} for key, row in rows.items()]
-    raw_rejects = [
+    cut, gone = (
         reject_row("cut", "warc_truncated_record"),
         reject_row("gone", "http_error_status", detail="404"),
-    ]
-    write_table(root, "raw", raw, raw_rejects, num_parts)
-    documents = [row for key, row in rows.items() if key != "empty"]
-    write_table(root, "documents", documents, [reject_row("empty", "empty_text")], num_parts)
-    filtered = [row for row in documents if row["doc_id"] != "stub"]
-    stub = reject_row(
-        "stub", "too_few_words", excerpt=TEXTS["stub"], measurements=json.dumps({"num_words": 3})
     )
-    write_table(root, "filtered", filtered, [stub], num_parts, {"rules": "gopher"})
+    write("raw", raw, cut, gone)
+    documents = [row for key, row in rows.items() if key != "empty"]
+    write("documents", documents, reject_row("empty", "empty_text"))
+    filtered = [row for row in documents if row["doc_id"] != "stub"]
+    measured = json.dumps({"num_words": 3})
+    stub = reject_row("stub", "too_few_words", excerpt=TEXTS["stub"], measurements=measured)
+    write("filtered", filtered, stub, rules="gopher")
     deduped = [row for row in filtered if row["doc_id"] in DOMAINS]
-    copies = [
+    near, exact = (
         reject_row("sorting-copy", "duplicate_near", duplicate_of="sorting", excerpt=TEXTS["sorting-copy"]),
         reject_row("sorting-mirror", "duplicate_exact", duplicate_of="sorting-copy", excerpt="the same"),
-    ]
-    write_table(root, "deduped", deduped, copies, num_parts)
-    write_table(root, "scored", deduped, [], num_parts)
+    )
+    write("deduped", deduped, near, exact)
+    write("scored", deduped)
 
 
 def write_synthetic(root: str) -> None:
@@ -169,7 +141,8 @@ def write_synthetic(root: str) -> None:
         synthetic_row("problem-1", "What is $6 \\cdot 7$?\n\n$6 \\cdot 7 = 42$.", "equal"),
         synthetic_row("problem-2", "Factor $x^2 - 1$.\n\n$(x-1)(x+1)$", "equal"),
     ]
-    write_table(root, "synthetic", rows, [reject_row("problem-3", "wrong_answer", excerpt="$1+1=3$")])
+    wrong = reject_row("problem-3", "wrong_answer", excerpt="$1+1=3$")
+    write_table(root, "synthetic", rows, rejects=[[wrong]])
 
 
 def write_plans(root: str) -> None:
@@ -191,11 +164,7 @@ def write_plans(root: str) -> None:
                     "document_end": stage, "tokens": round(1000 * weight),
                 }
             )  # fmt: skip
-        folder = f"{root}/mixtures/stage{stage}"
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=MIXTURE), sink)
-        part = tables.write_bytes(folder, "part-0.parquet", sink.getvalue().to_pybytes(), len(rows))
-        _commit_parts(root, f"mixtures/stage{stage}", (part,), len(rows), {})
+        write_files(root, f"mixtures/stage{stage}", {"part-0.parquet": parquet(rows, MIXTURE)}, len(rows))
 
 
 def write_tokens(root: str) -> None:
@@ -208,17 +177,10 @@ def write_tokens(root: str) -> None:
         for doc_id, tokens in documents.items():
             spans.append({"token_start": start, "token_end": start + tokens, "doc_id": doc_id})
             start += tokens
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(spans, schema=SPANS), sink)
-        folder = f"{root}/tokens/{bucket}"
-        part = tables.write_bytes(folder, "spans.parquet", sink.getvalue().to_pybytes(), len(spans))
-        facts = {"num_documents": len(spans), "num_tokens": start}
-        _commit_parts(root, f"tokens/{bucket}", (part,), len(spans), facts)
-
-
-def _commit_parts(root: str, table: str, parts: tuple[Part, ...], rows: int, facts: dict) -> None:
-    digest = tables.digest_of(parts)
-    tables.commit(root, Manifest(table, "test", "mark", digest, parts, rows, rows, facts=facts))
+        write_files(
+            root, f"tokens/{bucket}", {"spans.parquet": parquet(spans, SPANS)}, len(spans),
+            num_documents=len(spans), num_tokens=start,
+        )  # fmt: skip
 
 
 def write_training(root: str) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from configs import tables
-from configs.contract import SCHEMAS, Manifest
+from configs.contract import Manifest
+from tests.run_tables import write_table, write_tokenizer
 
 
 @dataclass(frozen=True)
@@ -28,34 +27,7 @@ class Doc:
 
 def write_documents(root: Path, table: str, docs: Sequence[Doc], inputs: dict[str, str]) -> Manifest:
     """Commit `docs` as a table, one part per source."""
-    schema = SCHEMAS[table]
-    parts = []
-    for source in sorted({doc.source for doc in docs}):
-        rows = [{**_neutral(schema), **vars(doc)} for doc in docs if doc.source == source]
-        columns = pa.Table.from_pylist(rows, schema=pa.schema([f.with_nullable(True) for f in schema]))
-        parts.append(tables.write_part(str(root / table), columns, schema, source))
-    manifest = Manifest(
-        table, "by hand", "", tables.digest_of(parts), tuple(parts), len(docs), len(docs), inputs=inputs
-    )
-    return tables.commit(str(root), manifest)
-
-
-def _neutral(schema: pa.Schema) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for field in schema:
-        if pa.types.is_integer(field.type):
-            values[field.name] = 0
-        elif pa.types.is_floating(field.type):
-            values[field.name] = 0.0
-        elif pa.types.is_boolean(field.type):
-            values[field.name] = False
-        elif pa.types.is_list(field.type):
-            values[field.name] = []
-        elif field.name == "origin":
-            values[field.name] = {"file": "hand", "offset": 0, "length": 1}
-        else:
-            values[field.name] = None if field.nullable else field.name
-    return values
+    return write_table(root, table, [vars(doc) for doc in docs], inputs=inputs)
 
 
 MIXTURE_TOML = """
@@ -114,7 +86,7 @@ def write_stages(preset: Path, tokens: tuple[int, int, int]) -> None:
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "x", "=", "+", "1", "2", "\n")
 
 
-def write_tokenizer(root: Path) -> str:
+def write_bpe(root: Path) -> str:
     """Commit a byte-level BPE of 280 tokens; returns the table's digest."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -126,14 +98,4 @@ def write_tokenizer(root: Path) -> str:
         show_progress=False,
     )
     tokenizer.train_from_iterator([" ".join(WORDS)] * 5, trainer)
-    data = tokenizer.to_str().encode()
-    part = tables.write_bytes(str(root / "tokenizer"), "tokenizer.json", data)
-    facts = {
-        "vocab_size": tokenizer.get_vocab_size(),
-        "eod": "<|endoftext|>",
-        "eod_id": 0,
-        "hash": tables.hash_bytes(data),
-    }
-    digest = tables.digest_of((part,))
-    tables.commit(str(root), Manifest("tokenizer", "by hand", "", digest, (part,), 0, 0, facts=facts))
-    return digest
+    return write_tokenizer(root, tokenizer, "<|endoftext|>")

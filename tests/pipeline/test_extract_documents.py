@@ -3,18 +3,18 @@
 import json
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.command import Place
-from configs.contract import RAW, ContractError, Manifest
+from configs.contract import RAW, ContractError
 from pipeline.extract_documents import ExtractConfig, run, transform
 from pipeline.extraction.extract_row import extract_row
 from pipeline.extraction.guard import Failure
 from pipeline.extraction.result import Extraction
 from pipeline.spark.tables import part_shards
+from tests.run_tables import write_table
 
 PAGE = b"<html><head><title>Sums</title></head><body><article><h1>Sums</h1><p>" + (
     b"The sum of two even numbers is even, and so is their product. " * 6
@@ -26,11 +26,6 @@ def raw_row(doc_id: str, content: bytes, kind: str = "html", **columns: object) 
     origin = {"file": "src/sums.py", "offset": 0, "length": len(content)}
     row = dict.fromkeys(RAW.names) | {"source": "web", "origin": origin}
     return row | {"doc_id": doc_id, "kind": kind, "content": content} | columns
-
-
-def write_raw(root: str, rows: list[dict[str, object]]) -> None:
-    part = tables.write_part(f"{root}/raw", pa.Table.from_pylist(rows, schema=RAW), RAW, "web")
-    tables.commit(root, Manifest("raw", "ingest", "mark", "digest", (part,), len(rows), len(rows)))
 
 
 class FakeGuard:
@@ -76,7 +71,7 @@ def test_transform_extracts_for_real(tmp_path: Path) -> None:
         raw_row("empty", b"<html></html>"),
         raw_row("code", b"x = 1\n", kind="code"),
     ]
-    write_raw(str(tmp_path), rows)
+    write_table(str(tmp_path), "raw", rows)
     [shard] = part_shards(tables.open_table(str(tmp_path), "raw"))
     config = ExtractConfig(timeout_s=20.0, max_memory_bytes=2_000_000_000, max_error_fraction=0.0)
     page, empty, code = (row for table in transform(shard, config) for row in table.to_pylist())
@@ -91,8 +86,9 @@ def test_transform_extracts_for_real(tmp_path: Path) -> None:
 def test_run_and_the_refusal_of_too_many_failures(spark: SparkSession, tmp_path: Path) -> None:
     root = str(tmp_path)
     wide = b"<html><p " + b"a=1 " * 3_000 + b">x</p>"
-    write_raw(
+    write_table(
         root,
+        "raw",
         [raw_row("page", PAGE), raw_row("wide", wide), raw_row("broken", b"%PDF-1.4 nothing", kind="pdf")],
     )
     preset = tmp_path / "p"

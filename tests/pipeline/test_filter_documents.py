@@ -4,13 +4,11 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from configs import tables
 from configs.command import Place
-from configs.contract import DOCUMENTS, TEXT_STATS, Manifest
+from configs.contract import DOCUMENTS, TEXT_STATS
 from configs.loader import ConfigError
 from configs.reject_reasons import REJECT_REASONS
 from filters.decontaminate import build_index
@@ -21,6 +19,7 @@ from filters.toxicity import SHIPPED_WORDS, build_word_list
 from filters.url_lists import build_url_list
 from pipeline import index_benchmarks
 from pipeline.filter_documents import FilterConfig, Judge, decide, language_reason, run
+from tests.run_tables import write_table
 
 CONFIG = FilterConfig(
     rules="reasonmill",
@@ -200,10 +199,7 @@ def test_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> None
     root = str(tmp_path)
     asked = document(PROSE.replace("fox", "badger")) | {"url": "https://asked.example/", "doc_id": "asked"}
     rows = [document(PROSE), document(GERMAN), document("Short."), document(PROSE + "\n" + PROBLEM), asked]
-    part = tables.write_part(
-        f"{root}/documents", pa.Table.from_pylist(rows, schema=DOCUMENTS), DOCUMENTS, "web"
-    )
-    tables.commit(root, Manifest("documents", "extract", "mark", "digest", (part,), 5, 5))
+    write_table(root, "documents", rows)
     (tmp_path / "opt-outs").write_text("# nobody yet\n")
     place = Place(tmp_path / "p", root, root)
     place.preset.mkdir()

@@ -14,7 +14,7 @@ from configs.loader import ConfigError
 from pipeline import plan_mixture
 from pipeline.mixture.ranges import count_chunks, find_boundaries
 from pipeline.plan_mixture import stage_order
-from tests.pipeline.scored_run import MIXTURE_TOML, Doc, write_documents, write_stages, write_tokenizer
+from tests.pipeline.scored_run import MIXTURE_TOML, Doc, write_bpe, write_documents, write_stages
 
 pytestmark = pytest.mark.spark
 
@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Place:
     preset.mkdir()
     (preset / "mixture.toml").write_text(MIXTURE_TOML)
     write_stages(preset, (4_000, 2_000, 2_000))
-    digest = write_tokenizer(root)
+    digest = write_bpe(root)
     write_documents(root, "scored", DOCS, {"tokenizer": digest})
     write_documents(root, "synthetic", SYNTHETIC, {"tokenizer": digest})
     return Place(preset, str(root), str(root))

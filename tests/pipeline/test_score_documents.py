@@ -12,7 +12,7 @@ from configs.loader import ConfigError
 from filters import taggers
 from pipeline import score_documents
 from pipeline.tokens.tokenizer import encoder, open_tokenizer
-from tests.pipeline.scored_run import Doc, write_documents, write_tokenizer
+from tests.pipeline.scored_run import Doc, write_bpe, write_documents
 
 pytestmark = pytest.mark.spark
 
@@ -29,7 +29,7 @@ def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
     (preset / "score.toml").touch()
-    write_tokenizer(root)
+    write_bpe(root)
     write_documents(root, "deduped", DOCS, {})
     return Place(preset, str(root), str(root))
 

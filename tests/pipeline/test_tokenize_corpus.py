@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -11,7 +10,7 @@ from pyspark.sql import functions as F
 
 from configs import tables
 from configs.command import Place
-from configs.contract import SYNTHETIC, ContractError, Manifest
+from configs.contract import ContractError
 from configs.encoding import encode, text_encoder
 from configs.job import Job
 from pipeline import plan_mixture, score_documents, tokenize_corpus
@@ -25,10 +24,11 @@ from tests.pipeline.scored_run import (
     MIXTURE_TOML,
     WORDS,
     Doc,
+    write_bpe,
     write_documents,
     write_stages,
-    write_tokenizer,
 )
+from tests.run_tables import write_table
 
 pytestmark = pytest.mark.spark
 
@@ -51,7 +51,7 @@ def place(tmp_path: Path) -> Place:
     preset.mkdir()
     (preset / "mixture.toml").write_text(MIXTURE_TOML)
     (preset / "tokenize.toml").write_text("max_shard_tokens = 200\n")
-    write_tokenizer(root)
+    write_bpe(root)
     write_tables(root, MATH)
     return Place(preset, str(root), str(root))
 
@@ -157,10 +157,11 @@ def test_the_text_of_a_special_token_is_ordinary_text_from_the_first_count_to_th
     made = "What is 1 + 1? <|endoftext|> It is 2."
     tokenizer = open_tokenizer(place.input)
     write_documents(Path(place.input), "deduped", [Doc(f"web-{n}", web) for n in range(12)], {})
-    (place.preset / "score.toml").write_text('taggers = "shipped"\nbatch_rows = 2\n')
+    (place.preset / "score.toml").write_text('taggers = "shipped"\n')
     score_documents.run(spark, place)
     data = tables.read_bytes(f"{place.input}/tokenizer", "tokenizer.json")
-    commit_synthetic(place.input, synthetic_rows([example(made)], text_encoder(data)), tokenizer.digest)
+    problems = synthetic_rows([example(made)], text_encoder(data)).to_pylist()
+    write_table(place.input, "synthetic", problems, inputs={"tokenizer": tokenizer.digest})
     write_stages(place.preset, (200, 200, 200))
     mixture = (place.preset / "mixture.toml").read_text()
     mixture = mixture.replace("math_and_code_fraction = 0.7, ", "").replace("= 0.1 }", "= 0.0 }")
@@ -190,13 +191,6 @@ def example(text: str) -> Example:
         domain="mathematics", reasoning_depth=0.4, split="train", problem_id="p", teacher="symbolic", seed=1,
         index=0, prompt_hash="h", verdict="equal", pass_rate=1.0,
     )  # fmt: skip
-
-
-def commit_synthetic(root: str, rows: pa.Table, tokenizer_digest: str) -> None:
-    part = tables.write_part(f"{root}/synthetic", rows, SYNTHETIC, "synthetic-symbolic")
-    inputs = {"tokenizer": tokenizer_digest}
-    digest = tables.digest_of([part])
-    tables.commit(root, Manifest("synthetic", "synth", "", digest, (part,), 1, 1, inputs=inputs))
 
 
 def modified(root: str) -> dict[str, int]:
@@ -247,7 +241,7 @@ def test_buckets_that_are_gone_are_deleted(spark: SparkSession, place: Place) ->
 
 
 def test_counts_that_differ_from_scoring_are_refused(tmp_path: Path) -> None:
-    write_tokenizer(tmp_path)
+    write_bpe(tmp_path)
     tokenizer = open_tokenizer(str(tmp_path))
     job = Job("tokenize", "tokens/b", "code", {}, {"documents": "2 99"})
     work = BucketWork("b", "science", "low", "web", 2, 99, 1, job)

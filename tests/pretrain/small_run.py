@@ -4,11 +4,9 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from configs import tables
-from configs.contract import MIXTURE, Manifest, Part
+from configs.contract import MIXTURE
+from tests.run_tables import parquet, write_files
 
 EOD = 0
 VOCAB = 96
@@ -91,7 +89,7 @@ def documents(seed: int, count: int) -> list[list[int]]:
 
 def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 2, **facts: object) -> int:
     """`tokens/<bucket>` as Megatron shards; returns its number of tokens."""
-    folder, parts, prefixes = f"{root}/tokens/{bucket}", [], []
+    files, prefixes = {}, []
     for number in range(shards):
         mine = texts[number * len(texts) // shards : (number + 1) * len(texts) // shards]
         name = f"{bucket}_{number:05d}"
@@ -101,10 +99,7 @@ def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 
         head = b"MMIDIDX\x00\x00" + struct.pack("<QBQQ", 1, 8, len(mine), len(mine) + 1)
         index = head + lengths.tobytes() + pointers.astype("<i8").tobytes()
         index += np.arange(len(mine) + 1, dtype="<i8").tobytes()
-        parts += [
-            tables.write_bytes(folder, f"{name}.bin", binary),
-            tables.write_bytes(folder, f"{name}.idx", index),
-        ]
+        files |= {f"{name}.bin": binary, f"{name}.idx": index}
         prefixes.append(name)
     total = sum(map(len, texts))
     facts = {
@@ -112,23 +107,16 @@ def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 
         "num_documents": len(texts),
         "num_tokens": total, "domain": "mathematics", "band": "high", "source": "web", **facts,
     }  # fmt: skip
-    tables.commit(str(root), manifest(f"tokens/{bucket}", tuple(parts), facts))
+    write_files(root, f"tokens/{bucket}", files, **facts)
     return total
 
 
-def manifest(table: str, parts: tuple[Part, ...], facts: dict[str, object]) -> Manifest:
-    return Manifest(table, "test", "mark", tables.digest_of(parts), parts, 0, 0, facts=facts)
-
-
-def write_plan(root: Path, stage: int, rows: list[dict[str, object]]) -> None:
+def write_plan(root: Path, stage: int, rows: list[dict[str, object]], **facts: object) -> None:
+    """`mixtures/stage<N>` of these rows."""
     columns = {"domain": "mathematics", "band": "high", "epochs": 1.0}
-    table = pa.Table.from_pylist([columns | row for row in rows], schema=MIXTURE)
-    folder = f"{root}/mixtures/stage{stage}"
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    part = tables.write_bytes(folder, "part-0.parquet", sink.getvalue().to_pybytes(), table.num_rows)
-    facts = {"budget_tokens": STAGE_TOKENS[stage - 1], "seed": 7, "tokenizer_hash": "t"}
-    tables.commit(str(root), manifest(f"mixtures/stage{stage}", (part,), facts))
+    data = parquet([columns | row for row in rows], MIXTURE)
+    known = {"budget_tokens": STAGE_TOKENS[stage - 1], "seed": 7, "tokenizer_hash": "t"} | facts
+    write_files(root, f"mixtures/stage{stage}", {"part-0.parquet": data}, len(rows), **known)
 
 
 def write_run(root: Path) -> Path:

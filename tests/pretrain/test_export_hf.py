@@ -7,7 +7,7 @@ import torch
 
 from configs import tables
 from configs.command import Place
-from configs.contract import ContractError, Manifest
+from configs.contract import ContractError
 from configs.recipe import StageConfig
 from pretrain import export_hf
 from pretrain.decoding.generate import one_document
@@ -16,6 +16,7 @@ from pretrain.hf.layout import hf_config, to_hf
 from pretrain.import_hf import load_folder, read_folder
 from pretrain.model.mtp import shift_within_documents
 from pretrain.run import checkpoint
+from tests import run_tables
 from tests.pretrain import small_run
 from tests.pretrain.model.test_mimo import SMALL, small_model
 
@@ -43,10 +44,7 @@ def write_tokenizer(root, words):
 
     tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, unk_token=words[0]))
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Whitespace(), decoders.Fuse()
-    part = tables.write_bytes(f"{root}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
-    facts = {"eod": words[0], "eod_id": 0, "vocab_size": len(words)}
-    digest = tables.digest_of([part])
-    tables.commit(root, Manifest("tokenizer", "train_tokenizer", "", digest, (part,), 0, 0, facts=facts))
+    run_tables.write_tokenizer(root, tokenizer, words[0])
 
 
 def fake_checkpoints(monkeypatch, digests, trained):

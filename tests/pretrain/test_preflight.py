@@ -8,17 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from configs import tables
 from configs.command import Place
-from configs.contract import MIXTURE, ContractError
+from configs.contract import ContractError
 from configs.loader import ConfigError
 from pretrain import preflight
 from pretrain.plan import checks
-from tests.pretrain.small_run import STAGE_TOKENS, documents, manifest, write_bucket, write_run
+from tests.pretrain.small_run import STAGE_TOKENS, documents, write_bucket, write_plan, write_run
 
 MATH, CODE = "mathematics-high-web", "code-high-web"
 Fault = Callable[[Path], None]
@@ -46,11 +44,7 @@ def edit_plan(stage: int, change: Callable[[list[dict]], object], **facts: objec
         table = tables.open_table(str(root), f"mixtures/stage{stage}")
         rows = tables.read(table).to_pylist()
         change(rows)
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=MIXTURE), sink)
-        part = tables.write_bytes(table.path, "part-0.parquet", sink.getvalue().to_pybytes(), len(rows))
-        known = table.manifest.facts | facts
-        tables.commit(str(root), manifest(f"mixtures/stage{stage}", (part,), known))
+        write_plan(root, stage, rows, **table.manifest.facts | facts)
 
     return apply
 

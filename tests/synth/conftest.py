@@ -9,15 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from configs import tables
 from configs.command import Place
-from configs.contract import SCHEMAS, Manifest
 from pipeline import index_benchmarks
 from synth.checks.sandbox import has_bubblewrap
+from tests.run_tables import write_table, write_tokenizer
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny"
 SEEDS = "min_reasoning_depth = 0.6\nmax_passage_chars = 6000\n"
@@ -43,9 +42,7 @@ def commit_tokenizer(folder: Path) -> None:
     tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.add_special_tokens(["<|endoftext|>"])
-    part = tables.write_bytes(f"{folder}/tokenizer", "tokenizer.json", tokenizer.to_str().encode())
-    digest = tables.digest_of([part])
-    tables.commit(str(folder), Manifest("tokenizer", "tokenizer", "", digest, (part,), 0, 0))
+    write_tokenizer(folder, tokenizer, "<|endoftext|>")
 
 
 def commit_benchmarks(folder: Path, *problems: str) -> None:
@@ -95,30 +92,10 @@ def place(tmp_path: Path, root: Path) -> Callable[..., Place]:
     return make
 
 
-def empty_value(field: pa.Field) -> object:
-    """A value that the contract allows where a test does not care."""
-    if field.nullable:
-        return None
-    if pa.types.is_list(field.type):
-        return []
-    if pa.types.is_struct(field.type):
-        return {"file": "f", "offset": 0, "length": 0}
-    if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-        return ""
-    return False if pa.types.is_boolean(field.type) else 0
-
-
 def commit_rows(root: Path, table: str, documents: dict[str, list[dict[str, Any]]]) -> tables.Table:
-    """Commit a table of rows by source, with the columns given and the others empty."""
-    schema = SCHEMAS[table]
-    parts = []
-    for source, rows in documents.items():
-        whole = [{**{field.name: empty_value(field) for field in schema}, **row} for row in rows]
-        data = pa.Table.from_pylist(whole, schema=schema)
-        parts.append(tables.write_part(f"{root}/{table}", data, schema, source))
-    count = sum(len(rows) for rows in documents.values())
-    digest = tables.digest_of(parts)
-    tables.commit(str(root), Manifest(table, table, "", digest, tuple(parts), count, count))
+    """Commit a table of rows by source, with the columns given and the others neutral."""
+    rows = [{"source": source, **row} for source, of_source in documents.items() for row in of_source]
+    write_table(root, table, rows)
     return tables.open_table(str(root), table)
 
 

@@ -11,6 +11,7 @@ from filters.url_lists import build_url_list
 from pipeline.inspection.__main__ import main
 from pipeline.inspection.forget import Affected, forget, read_urls
 from tests.pipeline import sample_run
+from tests.run_tables import write_table
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_of_a_whole_domain_nothing_stays(root: str) -> None:
 def test_synthetic_rows_follow_what_they_were_made_of(root: str, tmp_path: Path) -> None:
     sample_run.write_documents(str(tmp_path))
     made = sample_run.synthetic_row("made", "text", "equal") | {"source_doc_id": "calculus", "url": None}
-    sample_run.write_table(str(tmp_path), "synthetic", [made], [])
+    write_table(tmp_path, "synthetic", [made])
     assert found(str(tmp_path), "example.org/calculus")[-1] == ("synthetic", "made", "made from calculus")
     assert "synthetic" not in {table for table, _, _ in found(str(tmp_path), "example.org/council")}
 

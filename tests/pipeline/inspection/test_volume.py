@@ -5,7 +5,8 @@ import json
 import pytest
 
 from pipeline.inspection.volume import column_sum, volumes
-from tests.pipeline.sample_run import document_row, reject_row, write_table
+from tests.pipeline.sample_run import document_row, reject_row
+from tests.run_tables import deal, write_table
 
 NUM_PARTS = 3
 
@@ -17,7 +18,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     rows = [document_row(f"kept-{n}", "words") | {"num_words": 10} for n in range(7)]
     measured = json.dumps({"num_words": 4})
     rejects = [reject_row(f"gone-{n}", "too_few_words", measurements=measured) for n in range(5)]
-    write_table(folder, "filtered", rows, rejects, NUM_PARTS)
+    write_table(folder, "filtered", *deal(rows, NUM_PARTS), rejects=deal(rejects, NUM_PARTS))
     return folder
 
 

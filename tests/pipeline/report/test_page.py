@@ -21,6 +21,7 @@ from pipeline.report import charts
 from pipeline.report.__main__ import run
 from pipeline.report.render_document import escape, render_document, render_formula
 from tests.pipeline import sample_run
+from tests.run_tables import write_table
 
 TINY = Path("configs/tiny")
 VOID = {"meta", "br", "img", "link", "input", "hr", "base", "source", "embed"}
@@ -233,7 +234,7 @@ def test_half_a_run_says_what_is_missing(tmp_path: Path) -> None:
 def test_tables_without_rows(tmp_path: Path) -> None:
     root = str(tmp_path)
     for table in ("raw", "documents", "filtered", "deduped", "scored"):
-        sample_run.write_table(root, table, [], [])
+        write_table(root, table)
     page = Path(run(Place(TINY, root, root))).read_text(encoding="utf-8")
     assert Elements(page).unbalanced == []
 
@@ -242,8 +243,8 @@ def test_large_runs_keep_the_page_small(page: str, tmp_path: Path) -> None:
     root = str(tmp_path)
     rows = [sample_run.document_row(f"doc-{n}", "word " * 2_000) for n in range(300)]
     reasons = [sample_run.reject_row(f"no-{n}", "too_few_words", excerpt="x" * 2_000) for n in range(300)]
-    sample_run.write_table(root, "filtered", rows, reasons)
-    sample_run.write_table(root, "scored", rows, [])
+    write_table(root, "filtered", rows, rejects=[reasons])
+    write_table(root, "scored", rows)
     log = [{"step": n, "tokens_seen": n, "stage": 1, "train/loss_nats": 1.0} for n in range(1, 20_001)]
     tables.write_bytes(root, "train/metrics.jsonl", "\n".join(map(json.dumps, log)).encode())
     path = Path(run(Place(TINY, root, root)))
