@@ -8,15 +8,14 @@ tuning goes on to the same weights, digit for digit in the same layout (tuning_s
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated
 
 import torch
-from annotated_types import Gt
 from megatron.core import parallel_state
 from torch import Tensor
 
+from configs.bounds import NonNegative, Positive, PositiveFloat
 from configs.loader import Config
-from configs.recipe import NonNegative, Positive, Recipe, ScheduleConfig
+from configs.recipe import Recipe, ScheduleConfig
 from pretrain.model import compat
 from pretrain.model.loss import Batch, Head, chunked_cross_entropy
 from pretrain.model.mimo import MimoModel
@@ -38,7 +37,7 @@ class ExtendConfig(Config):
     """The copies are tuned on, in steps of the last stage's batch."""
     warmup_tokens: NonNegative
     """The learning rate rises linearly over these, then falls as a cosine to 0."""
-    learning_rate: Annotated[float, Gt(0.0)]
+    learning_rate: PositiveFloat
 
 
 def tune(
