@@ -9,10 +9,8 @@ killed continues (state.py) to the same weights, bit for bit in the same paralle
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated
 
 import torch
-from annotated_types import Gt
 from megatron.core import parallel_state
 from torch import Tensor
 
