@@ -65,6 +65,8 @@ def run(place: Place) -> None:
             step(spark, place)
         seconds[name] = round(time.monotonic() - before, 1)
         print(f"[{number:2}/{len(STEPS)}] {name}: {seconds[name]} s", flush=True)
+    if place.dry_run:
+        return
     summary = summarise(place.output) | {"seconds_of_this_run": seconds}
     path = f"{place.output}/summary.json"
     write_json(path, summary)
@@ -75,9 +77,13 @@ def run(place: Place) -> None:
 def _run_module(module: str, place: Place) -> None:
     """Run a job as its own process; its refusal (one line, exit code 2) ends this run the same way."""
     options = ["--preset", str(place.preset), "--input", place.input, "--output", place.output]
-    done = subprocess.run(
-        [sys.executable, "-m", module, *options, *(["--overwrite"] if place.overwrite else [])]
-    )
+    switches = {
+        "--overwrite": place.overwrite,
+        "--dry-run": place.dry_run,
+        "--accept-code": place.accept_code,
+    }
+    chosen = [switch for switch, is_on in switches.items() if is_on]
+    done = subprocess.run([sys.executable, "-m", module, *options, *chosen])
     if done.returncode == 2:
         raise SystemExit(2)
     if done.returncode:

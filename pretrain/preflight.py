@@ -10,14 +10,25 @@ Cost: a second for the plan, then one read of every index.
 
 import json
 import math
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from annotated_types import Gt
 
 from configs import tables
-from configs.command import Place, configure_logging, place_of, refusals_in_one_line, run_command
+from configs.command import (
+    AcceptCodeOption,
+    DryRunOption,
+    InputOption,
+    OutputOption,
+    OverwriteOption,
+    Place,
+    PresetOption,
+    configure_logging,
+    place_of,
+    refusals_in_one_line,
+    run_command,
+)
 from configs.contract import ContractError
 from configs.loader import Config, load
 from configs.recipe import Fraction, Positive, Recipe, load_recipe
@@ -172,19 +183,20 @@ def source_lines(sources: list[Source]) -> list[str]:
 
 
 def main(
-    preset: Annotated[Path, typer.Option(help="folder of TOML files, e.g. configs/tiny")],
-    input: Annotated[str | None, typer.Option(help="root of the tables read; default runs/<preset>")] = None,
-    output: Annotated[str | None, typer.Option(help="root of the run written; default the input")] = None,
+    preset: PresetOption,
+    input: InputOption = None,
+    output: OutputOption = None,
     plan_only: Annotated[
         bool, typer.Option("--plan-only", help="print the plan from the preset, read no token, write nothing")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="changes nothing in this job")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, write nothing")] = False,
+    overwrite: OverwriteOption = False,
+    dry_run: DryRunOption = False,
+    accept_code: AcceptCodeOption = False,
 ) -> None:
     """The gate before launch: print what will run, refuse what cannot."""
     configure_logging()
     with refusals_in_one_line():
-        run(place_of(preset, input, output, overwrite, dry_run), plan_only)
+        run(place_of(preset, input, output, overwrite, dry_run, accept_code), plan_only)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from re import _compiler, _constants, _parser
 
 SAMPLE = frozenset(map(chr, range(128))) | frozenset("é²½٣数ひ한。！…’«−≤€\u00a0\u2028\u3000\u0301")
-MAX_SHORT = 256  # Ours: a repetition bounded by this costs a constant at every place.
+MAX_SHORT = 256  # Our choice: a repetition bounded by this costs a constant at every place.
 REPETITIONS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 CHARACTERS = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
 ZERO_WIDTH = (_constants.AT, _constants.ASSERT, _constants.ASSERT_NOT)

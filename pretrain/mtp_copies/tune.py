@@ -9,14 +9,12 @@ killed continues (state.py) to the same weights, bit for bit in the same paralle
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated
 
 import torch
-from annotated_types import Gt
 from megatron.core import parallel_state
 from torch import Tensor
 
-from configs.bounds import NonNegative, Positive
+from configs.bounds import NonNegative, Positive, PositiveFloat
 from configs.loader import Config
 from configs.recipe import Recipe, ScheduleConfig
 from pretrain.model import compat
@@ -41,7 +39,7 @@ class ExtendConfig(Config):
     """Number of tokens on which the copies are tuned, with the last stage's batch size."""
     warmup_tokens: NonNegative
     """The learning rate rises linearly over this number of tokens, then falls as a cosine to 0."""
-    learning_rate: Annotated[float, Gt(0.0)]
+    learning_rate: PositiveFloat
     """Peak learning rate of the copies."""
 
 

@@ -17,7 +17,7 @@ from pretrain.plan.token_files import GROUPS, open_ranges, open_shard
 
 WEIGHT_SUM_TOLERANCE = 1e-6
 EPOCH_TOLERANCE = 0.05
-"""Ours: the tiny sample cuts ranges to within 3 % of what was asked."""
+"""Our choice: the tiny sample cuts ranges to within 3 % of what was asked."""
 MIN_CHECKPOINTS = NUM_STAGES + 1
 """Checkpoints on the disk at once: one per stage, and one that is being written."""
 CHECKPOINT_BYTES_PER_PARAMETER = 14

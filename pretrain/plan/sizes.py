@@ -14,7 +14,7 @@ PEAK_FLOPS = 989e12
 """One H100 or H200 SXM, dense bf16 (NVIDIA's data sheet)."""
 
 HEAD_CHUNK_TOKENS = 4096
-"""Positions whose logits exist at once. Ours: 4,096 x 151,680 words are 2.5 GB in fp32, and the matrix
+"""Positions whose logits exist at once. Our choice: 4,096 x 151,680 words are 2.5 GB in fp32, and the matrix
 products are long enough to run at full speed on an H200."""
 
 Convention = Literal["causal", "full"]

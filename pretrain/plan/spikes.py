@@ -11,7 +11,7 @@ from statistics import fmean, pstdev
 WINDOW = 128
 """Steps remembered. Source: OLMo-core, `rolling_interval_length`."""
 MIN_HISTORY = 64
-"""With fewer steps only finiteness is checked. Ours: half the window; early losses fall too fast to judge."""
+"""With fewer steps only finiteness is checked. Our choice: half the window, since early losses fall fast."""
 
 History = tuple[tuple[float, float], ...]
 """(main loss in nats, gradient norm) of the last accepted steps, oldest first."""

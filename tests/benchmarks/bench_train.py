@@ -37,7 +37,7 @@ from pretrain.run.samples import Rows
 from pretrain.train import Training, train_step
 
 MEAN_DOCUMENT_TOKENS = 700
-"""Ours: about the shipped corpus's; documents end inside the rows as they do in training."""
+"""Our choice: about the shipped corpus's; documents end inside the rows as they do in training."""
 
 
 def main() -> None:

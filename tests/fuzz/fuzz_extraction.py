@@ -27,7 +27,7 @@ from pipeline.extraction.extract_row import extract_row
 from pipeline.extraction.guard import Failure, Guard
 from pipeline.extraction.result import Extraction
 
-# Ours: a quarter of the presets' limit, so that a page near it shows.
+# Our choice: a quarter of the presets' limit, so that a page near it shows.
 TIMEOUT_S = 5.0
 MAX_MEMORY_BYTES = 2_000_000_000
 # What a loaded machine may add to the limit.

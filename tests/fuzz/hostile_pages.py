@@ -30,7 +30,7 @@ NESTED = (
     b"font",
     b"a",
 )
-# Ours: more are refused unread, and would test only the refusal.
+# Our choice: more are refused unread, and would test only the refusal.
 MAX_NESTED = 1_900
 
 

@@ -31,10 +31,10 @@ from pipeline.extraction.web.page import parse, take_out, title_of  # noqa: E402
 from tests.gates.plain_text import strip_markdown  # noqa: E402
 
 NUM_FOLDS = 10
-# Ours: swept .02 to 1, flat. The bias is not penalised.
+# Our choice: swept .02 to 1, flat. The bias is not penalised.
 RIDGE = 10.0
-# Ours: a block that the rules kept weighs more than one they dropped, for only those are asked about. Swept 1
-# to 4, flat.
+# Our choice: a block that the rules kept weighs more than a dropped one, as only kept ones are judged.
+# Swept 1 to 4, flat.
 KEPT_WEIGHT = 3.0
 
 

@@ -32,7 +32,7 @@ from pretrain.run.heldout import heldout_samples
 NUM_PROMPTS = 16
 LENGTH = 256
 NEW_TOKENS = 96
-"""Of a prompt's continuation. Ours: 16 x 96 tokens hold about 1,000 drafts, 3 points are two sigma at .5."""
+"""Tokens of a prompt's continuation. Our choice: 16 x 96 hold about 1,000 drafts; two sigma are .03."""
 
 SHAPES = {
     "shape-1": (1, 128, 192, 2, 1, 90),
