@@ -132,13 +132,17 @@ def test_megatron_core_reads_a_bucket(spark: SparkSession, place: Place) -> None
     assert read == documents_of(place.output, "mathematics-high-web")
 
 
+def draw_web_alone(preset: Path) -> None:
+    """Take the shares of math, code and synthetic documents out of the stages."""
+    mixture = (preset / "mixture.toml").read_text().replace("math_and_code_fraction = 0.7\n", "")
+    (preset / "mixture.toml").write_text(
+        mixture.replace("synthetic_fraction = 0.1", "synthetic_fraction = 0.0")
+    )
+
+
 def test_planned_ranges_are_the_same_documents_in_the_token_files(spark: SparkSession, place: Place) -> None:
     write_stages(place.preset, (300, 100, 100))
-    mixture = (place.preset / "mixture.toml").read_text()
-    mixture = mixture.replace("math_and_code_fraction = 0.7\n", "").replace(
-        "synthetic_fraction = 0.1", "synthetic_fraction = 0.0"
-    )
-    (place.preset / "mixture.toml").write_text(mixture)
+    draw_web_alone(place.preset)
     plan_mixture.run(spark, place)
     tokenize_corpus.run(spark, place)
     [row] = tables.open_table(place.output, "mixtures/stage1").manifest.parts
@@ -157,15 +161,13 @@ def test_the_text_of_a_special_token_is_ordinary_text_from_the_first_count_to_th
     made = "What is 1 + 1? <|endoftext|> It is 2."
     tokenizer = open_tokenizer(place.input)
     write_documents(Path(place.input), "deduped", [Doc(f"web-{n}", web) for n in range(12)], {})
-    (place.preset / "score.toml").write_text('taggers = "shipped"\n')
+    (place.preset / "score.toml").touch()
     score_documents.run(spark, place)
     data = tables.read_bytes(f"{place.input}/tokenizer", "tokenizer.json")
     problems = synthetic_rows([example(made)], text_encoder(data)).to_pylist()
     write_table(place.input, "synthetic", problems, inputs={"tokenizer": tokenizer.digest})
     write_stages(place.preset, (200, 200, 200))
-    mixture = (place.preset / "mixture.toml").read_text()
-    mixture = mixture.replace("math_and_code_fraction = 0.7, ", "").replace("= 0.1 }", "= 0.0 }")
-    (place.preset / "mixture.toml").write_text(mixture)
+    draw_web_alone(place.preset)
     plan_mixture.run(spark, place)
     tokenize_corpus.run(spark, place)
     counts = {
