@@ -22,11 +22,12 @@ EXTRAS = {
 }
 """What is installed where a room runs, beside the base dependencies."""
 BROUGHT_BY_USERS = {
+    "configs": {"tokenizers"},  # of the rooms that count tokens, each of which declares it
     "pretrain": {
         "lm_eval",  # the harness's own environment
         "transformers",  # files of the export, which run where transformers loads them
         "wandb",  # only where wandb_project is set
-    }
+    },
 }
 DISTRIBUTIONS = importlib.metadata.packages_distributions()
 
