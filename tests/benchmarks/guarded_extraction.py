@@ -10,17 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pyarrow as pa
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from process_tree import tree
 
-from configs import tables
 from configs.command import Place
-from configs.contract import RAW, Manifest
 from pipeline.extract_documents import run
 from pipeline.spark.session import spark_session
+from tests.run_tables import write_table
 
 FEW, MANY = 1, 6
 PRESET = "timeout_s = 20.0\nmax_memory_bytes = 2000000000\nmax_error_fraction = 0.02\n"
@@ -45,11 +42,9 @@ def main() -> None:
 
 def cpu_seconds_of_job(spark: object, preset: Path, root: str, pages: list[bytes], copies: int) -> float:
     """CPU seconds of every process of ours while the job reads `copies` parts of the pages."""
-    parts = []
-    for copy in range(copies):
-        rows = [
-            dict.fromkeys(RAW.names)
-            | {
+    parts = [
+        [
+            {
                 "doc_id": f"{copy}-{number}",
                 "source": "web",
                 "kind": "html",
@@ -58,13 +53,13 @@ def cpu_seconds_of_job(spark: object, preset: Path, root: str, pages: list[bytes
             }
             for number, page in enumerate(pages)
         ]
-        parts.append(tables.write_part(f"{root}/raw", pa.Table.from_pylist(rows, schema=RAW), RAW, "web"))
-    num_rows = copies * len(pages)
-    tables.commit(root, Manifest("raw", "ingest", "mark", "digest", tuple(parts), num_rows, num_rows))
+        for copy in range(copies)
+    ]
+    write_table(root, "raw", *parts)
     before = cpu_seconds_of_tree(os.getpid())
     manifest = run(spark, Place(preset, root, root))
     assert manifest is not None
-    assert manifest.rows_out + sum(manifest.rejected.values()) == num_rows
+    assert manifest.rows_out + sum(manifest.rejected.values()) == copies * len(pages)
     return cpu_seconds_of_tree(os.getpid()) - before
 
 

@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from configs import tables
@@ -21,6 +19,7 @@ from pretrain.run.checkpoint import Position
 from pretrain.run.lineage import documents_of_samples
 from pretrain.run.samples import open_stage
 from tests.pretrain.small_run import documents, write_run
+from tests.run_tables import parquet
 
 pytestmark = [pytest.mark.usefixtures("single_process"), pytest.mark.slow]
 
@@ -35,9 +34,7 @@ def write_spans(root: Path) -> None:
         for number, text in enumerate(texts):
             rows.append({"token_start": start, "token_end": start + len(text), "doc_id": f"{letter}{number}"})
             start += len(text)
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=SPANS), sink)
-        tables.write_bytes(f"{root}/tokens/{bucket}", "spans.parquet", sink.getvalue().to_pybytes())
+        tables.write_bytes(f"{root}/tokens/{bucket}", "spans.parquet", parquet(rows, SPANS))
 
 
 @pytest.fixture
