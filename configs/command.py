@@ -18,7 +18,11 @@ from typing import Annotated
 import typer
 
 from configs.contract import ContractError
+from configs.lease import LeaseHeldError
 from configs.loader import ConfigError
+
+EXIT_REFUSED = 2
+EXIT_HELD = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed later
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,12 @@ def _as_imported(job: Callable[[Place], object]) -> Callable[[Place], object]:
 
 @contextmanager
 def refusals_in_one_line() -> Iterator[None]:
-    """Turn a ConfigError or ContractError into one line on stderr and exit code 2."""
+    """Turn a ConfigError or ContractError into one line on stderr and exit code 2; 75 for a held lease."""
     try:
         yield
     except (ConfigError, ContractError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        raise typer.Exit(EXIT_HELD if isinstance(error, LeaseHeldError) else EXIT_REFUSED) from None
 
 
 def configure_logging() -> None:

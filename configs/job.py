@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 from configs import tables
 from configs.command import Place
 from configs.contract import CONTRACT_VERSION, SCHEMAS, ContractError, Manifest, Part
+from configs.lease import lease
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,8 @@ def run_job(
 ) -> T | None:
     """Do the work, unless `find` finds it done, or this is a dry run (then None). One line says which.
 
-    `would` completes "filter: would ..."; --overwrite does not look for finished work.
+    `would` completes "filter: would ..."; --overwrite does not look for finished work. A lease keeps a second
+    process from doing the same work on the same root: it raises LeaseHeldError.
     """
     found = None if place.overwrite else find()
     if found is not None:
@@ -122,7 +124,9 @@ def run_job(
     if place.dry_run:
         print(f"{name}: would {would}")
         return None
-    return work()
+    with lease(place.output, name):
+        found = None if place.overwrite else find()  # another process may have done it meanwhile
+        return work() if found is None else found
 
 
 def find_table(place: Place, job: Job) -> Manifest | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
-from configs.command import Place, main
+from configs.command import EXIT_HELD, EXIT_REFUSED, Place, main
 from configs.loader import ConfigError
 from configs.text_files import write_json
 from pipeline import (
@@ -75,7 +75,7 @@ def run(place: Place) -> None:
 
 
 def _run_module(module: str, place: Place) -> None:
-    """Run a job as its own process; its refusal (one line, exit code 2) ends this run the same way."""
+    """Run a job as its own process; its refusal, one line, ends this run with the same exit code."""
     options = ["--preset", str(place.preset), "--input", place.input, "--output", place.output]
     switches = {
         "--overwrite": place.overwrite,
@@ -84,8 +84,8 @@ def _run_module(module: str, place: Place) -> None:
     }
     chosen = [switch for switch, is_on in switches.items() if is_on]
     done = subprocess.run([sys.executable, "-m", module, *options, *chosen])
-    if done.returncode == 2:
-        raise SystemExit(2)
+    if done.returncode in (EXIT_REFUSED, EXIT_HELD):
+        raise SystemExit(done.returncode)
     if done.returncode:
         raise ConfigError(f"{module}: ended with exit code {done.returncode}; remedy: see its output above")
 

@@ -26,12 +26,12 @@ def run(place: Place) -> str | None:
     Returns the path of the page, None on a dry run. Raises ContractError if the run has no table.
     """
     where = f"{place.output.rstrip('/')}/report.html"
+    if not place.dry_run and not counts(place.input):
+        raise ContractError(f"{place.input}: no table there; remedy: run make demo, or name a run folder")
     return run_job(place, "report", f"write {where}", lambda: None, lambda: _write(place, where))
 
 
 def _write(place: Place, where: str) -> str:
-    if not counts(place.input):
-        raise ContractError(f"{place.input}: no table there; remedy: run make demo, or name a run folder")
     summary = write_summary(place.input, place.output)
     data = page(place.input, summary).encode()
     tables.write_bytes(place.output, "report.html", data)
