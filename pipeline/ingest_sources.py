@@ -22,9 +22,11 @@ from configs.loader import Config, ConfigError, load
 from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
 from pipeline.reading.list_inputs import FileShard, list_shards
 from pipeline.reading.raw_row import BATCH
-from pipeline.reading.warc import is_warc
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import map_shards, read_table
+
+DAMAGE = ("warc_unreadable", "file_unreadable", "warc_malformed_record", "warc_truncated_record")
+"""Reject reasons of damaged or foreign files."""
 
 Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]
 
@@ -68,8 +70,8 @@ class IngestConfig(Config):
 def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Read every source into `raw`; None on a dry run.
 
-    Raises ConfigError if a source has no file or a WARC source holds something else, before anything is
-    written, and ContractError if nothing is kept or the same record lies in two files.
+    Raises ConfigError if a source has no file, before anything is written, and ContractError if nothing is
+    kept, if a WARC source keeps nothing or if the same record lies in two files.
     """
     config = load(place.preset, "ingest", IngestConfig)
     shards = plan(config)
@@ -78,6 +80,9 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     num_files = sum(len(shard.files) for shard in shards)
 
     def refusal(manifest: Manifest) -> str | None:
+        empty = _empty_warc_source(place.output, manifest, config)
+        if empty:
+            return empty
         if not manifest.rows_out:
             return f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
         return _repeated_record(spark, place.output, manifest, config, shards)
@@ -92,17 +97,14 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
 
 
 def plan(config: IngestConfig) -> list[FileShard]:
-    """The shards of all sources. Raises ConfigError where there is nothing to read or no WARC in a WARC."""
+    """The shards of all sources; opens no file. Raises ConfigError where there is nothing to read."""
     names = [source.name for source in config.sources]
     if len(set(names)) < len(names):
         raise ConfigError(f"ingest.toml: sources: two are named alike ({names}); remedy: rename one")
     shards = []
     for source in config.sources:
         files_per_shard = config.files_per_shard if source.format in WHOLE_FILE_KINDS else 1
-        of_source = list_shards(source.name, source.path, source.exclude, files_per_shard)
-        if source.format == "warc":
-            _check_warcs(source.name, of_source)
-        shards += of_source
+        shards += list_shards(source.name, source.path, source.exclude, files_per_shard)
     return shards
 
 
@@ -137,16 +139,35 @@ def _without_repeats(rows: Iterable[dict[str, object]]) -> Iterator[dict[str, ob
         seen.add(values["doc_id"])
 
 
-def _check_warcs(source: str, shards: list[FileShard]) -> None:
-    for shard in shards:
-        for file in shard.files:
-            try:
-                fault = None if is_warc(file.path) else "does not start as a WARC or gzipped WARC does"
-            except OSError as error:
-                fault = f"cannot be read ({error})"
-            if fault:
-                remedy = f"repair or remove it, or correct source {source!r} in ingest.toml"
-                raise ConfigError(f"{file.path}: {fault}; remedy: {remedy}")
+def _empty_warc_source(root: str, manifest: Manifest, config: IngestConfig) -> str | None:
+    """Return the fault if a WARC source keeps no row: its path or format is probably wrong."""
+    kept = {tables.source_of(part.path) for part in manifest.parts}
+    for source in config.sources:
+        if source.format == "warc" and source.name not in kept:
+            num_records, first = _first_fault(root, source.name)
+            return (
+                f"source {source.name!r}: no document among {num_records} records, the first fault: {first}; "
+                "remedy: correct its path or format in ingest.toml, or repair its files"
+            )
+    return None
+
+
+def _first_fault(root: str, source: str) -> tuple[int, str]:
+    """Return the number of the source's rejects and the first of them, damage before other reasons."""
+    rejects = tables.open_table(root, "raw_rejects")
+    columns = ["origin", "reject_reason", "detail"]
+    num_rejects = 0
+    found: list[tuple[bool, str, int, str]] = []
+    for path in rejects.files():
+        if tables.source_of(path) != source:
+            continue
+        for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
+            num_rejects += batch.num_rows
+            for row in batch.to_pylist():
+                file, offset, reason = row["origin"]["file"], row["origin"]["offset"], row["reject_reason"]
+                fault = f"{reason} at byte {offset} of {file} ({row['detail'] or 'no detail'})"
+                found = [min([*found, (reason not in DAMAGE, file, offset, fault)])]
+    return num_rejects, found[0][3]
 
 
 def _repeated_record(
