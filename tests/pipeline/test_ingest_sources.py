@@ -103,6 +103,12 @@ def test_the_same_record_twice_is_kept_once(tmp_path: Path) -> None:
     assert second["duplicate_of"] == first["doc_id"] == second["doc_id"]
 
 
+def test_a_reject_does_not_stand_in_the_way_of_a_whole_copy(tmp_path: Path) -> None:
+    lost, whole = rows_of(web(tmp_path / "x.warc.gz", response("a", status="500 Oh"), response("a")))
+    assert (lost["reject_reason"], whole["reject_reason"]) == ("http_error_status", None)
+    assert lost["doc_id"] == whole["doc_id"]
+
+
 def test_doc_ids_do_not_depend_on_where_the_corpus_lies(tmp_path: Path) -> None:
     ids = []
     for folder in (tmp_path / "here", tmp_path / "there"):
@@ -323,20 +329,10 @@ def test_a_warc_source_without_any_row_is_refused(spark: SparkSession, tmp_path:
         stream.write(f'[[sources]]\nname = "code"\npath = "{tmp_path / "x.py"}"\nformat = "code"\n')
     place = Place(folder, "", str(tmp_path / "run"))
     expected = (
-        r"source 'web': no document among 3 records, the first fault: warc_unreadable at byte 0 of \S+/b\.warc "
-        r"\(the file does not start as a WARC does\); remedy: correct its path"
+        r"source 'web': no document among 3 records, the first fault: warc_unreadable at byte 0 "
+        r"of \S+/b\.warc \(the file does not start as a WARC does\); remedy: correct its path"
     )
     with pytest.raises(ContractError, match=expected):
-        run(spark, place)
-    assert tables.read_manifest(place.output, "raw") is None
-
-
-@pytest.mark.spark
-def test_the_same_record_in_two_files_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.warc.gz").write_bytes(compressed(response("a"), response(name)))
-    place = Place(preset(tmp_path / "p", "web", tmp_path / "*.warc.gz"), "", str(tmp_path / "run"))
-    with pytest.raises(ContractError, match=r"byte 0 of .*one\.warc\.gz lies in a second file too; remedy"):
         run(spark, place)
     assert tables.read_manifest(place.output, "raw") is None
 
