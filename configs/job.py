@@ -153,12 +153,14 @@ def commit(
     facts: Mapping[str, object] | None = None,
     digest: str = "",
     refusal: Callable[[Manifest], str | None] | None = None,
+    spare: Sequence[Part] = (),
 ) -> Manifest:
     """Commit the table of these records, after its rejects: a reader who sees the table can read both.
 
     `parts` belong to no shard, `facts` join the job's, `digest` replaces the parts' (for a table without
     parts), `started` is time.monotonic() at the start. `refusal` says why the table may not be used, if so:
-    then its rejects and shards stay, the table is withdrawn, and ContractError is raised.
+    then its rejects and shards stay, the table is withdrawn, and ContractError is raised. `spare` stays on
+    disk beside the table's parts, because the records of shards name it.
     """
     rejected: Counter[str] = Counter()
     for record in records:
@@ -197,7 +199,7 @@ def commit(
         *(job.name, job.table, f"{rows_out:,}", f"{manifest.rows_in:,}"),
         *(f", rejected {manifest.rejected}" if manifest.rejected else "", manifest.seconds),
     )
-    return tables.commit(root, manifest)
+    return tables.commit(root, manifest, spare)
 
 
 def _commit_rejects(root: str, manifest: Manifest, parts: tuple[Part, ...]) -> None:

@@ -94,8 +94,8 @@ def conform(rows: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
     return table
 
 
-def commit(root: str, manifest: Manifest) -> Manifest:
-    """Write the manifest of `root/<manifest.table>` and delete strays (shard records stay).
+def commit(root: str, manifest: Manifest, spare: Iterable[Part] = ()) -> Manifest:
+    """Write the manifest of `root/<manifest.table>` and delete strays (shard records and `spare` stay).
 
     Raises ContractError if rows in, out and rejected do not add up.
     """
@@ -111,7 +111,7 @@ def commit(root: str, manifest: Manifest) -> Manifest:
     data = json.dumps(asdict(manifest), indent=1, sort_keys=True, default=str).encode()
     with fs.open_output_stream(f"{base}/manifest.json", compression=None) as stream:
         stream.write(data)
-    named = {part.path for part in manifest.parts} | {"manifest.json"}
+    named = {part.path for part in (*manifest.parts, *spare)} | {"manifest.json"}
     for info in fs.get_file_info(pafs.FileSelector(base, recursive=True)):
         relative = info.path.removeprefix(base).lstrip("/")
         is_stray = relative not in named and not relative.startswith("shards/")

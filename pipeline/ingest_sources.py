@@ -3,6 +3,8 @@
 One input file, or one group of small files, is one shard. Whatever a file holds becomes a row or a reject.
 """
 
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Annotated, Literal
@@ -17,14 +19,17 @@ from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, find_table, run_job
+from configs.job import Job, commit, find_table, run_job
 from configs.loader import Config, ConfigError, load
 from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
 from pipeline.reading.list_inputs import FileShard, list_shards
 from pipeline.reading.raw_row import BATCH
-from pipeline.reading.warc import is_warc
+from pipeline.spark.repeated_records import reject_repeats
 from pipeline.spark.session import spark_session
-from pipeline.spark.tables import map_shards, read_table
+from pipeline.spark.tables import run_shards
+
+DAMAGE = ("warc_unreadable", "file_unreadable", "warc_malformed_record", "warc_truncated_record")
+"""Reject reasons of damaged or foreign files."""
 
 Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]
 
@@ -68,8 +73,8 @@ class IngestConfig(Config):
 def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Read every source into `raw`; None on a dry run.
 
-    Raises ConfigError if a source has no file or a WARC source holds something else, before anything is
-    written, and ContractError if nothing is kept or the same record lies in two files.
+    Raises ConfigError if a source has no file, before anything is written, and ContractError if nothing is
+    kept or if a WARC source keeps nothing.
     """
     config = load(place.preset, "ingest", IngestConfig)
     shards = plan(config)
@@ -78,31 +83,38 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     num_files = sum(len(shard.files) for shard in shards)
 
     def refusal(manifest: Manifest) -> str | None:
+        empty = _empty_warc_source(place.output, manifest, config)
+        if empty:
+            return empty
         if not manifest.rows_out:
             return f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
-        return _repeated_record(spark, place.output, manifest, config, shards)
+        return None
+
+    def read_all() -> Manifest:
+        started = time.monotonic()
+        records = run_shards(spark, place, job, shards, partial(transform, config=config))
+        spare = [part for record in records for part in record.parts]
+        records = reject_repeats(spark, place.output, "raw", records, _may_repeat(config, shards))
+        return commit(place.output, job, records, started, refusal=refusal, spare=spare)
 
     return run_job(
         place,
         "ingest",
         f"read {num_files} files in {len(shards)} shards into {place.output}/raw",
         partial(find_table, place, job),
-        lambda: map_shards(spark, place, job, shards, partial(transform, config=config), refusal),
+        read_all,
     )
 
 
 def plan(config: IngestConfig) -> list[FileShard]:
-    """The shards of all sources. Raises ConfigError where there is nothing to read or no WARC in a WARC."""
+    """The shards of all sources; opens no file. Raises ConfigError where there is nothing to read."""
     names = [source.name for source in config.sources]
     if len(set(names)) < len(names):
         raise ConfigError(f"ingest.toml: sources: two are named alike ({names}); remedy: rename one")
     shards = []
     for source in config.sources:
         files_per_shard = config.files_per_shard if source.format in WHOLE_FILE_KINDS else 1
-        of_source = list_shards(source.name, source.path, source.exclude, files_per_shard)
-        if source.format == "warc":
-            _check_warcs(source.name, of_source)
-        shards += of_source
+        shards += list_shards(source.name, source.path, source.exclude, files_per_shard)
     return shards
 
 
@@ -123,7 +135,7 @@ def transform(shard: FileShard, config: IngestConfig) -> Iterator[pa.Table]:
 
 
 def _without_repeats(rows: Iterable[dict[str, object]]) -> Iterator[dict[str, object]]:
-    """Rows of a shard; the second of one doc_id becomes a reject."""
+    """Rows of a shard; one whose doc_id an earlier row has becomes a reject."""
     seen = set()
     for values in rows:
         if values["doc_id"] in seen and values["reject_reason"] is None:
@@ -134,38 +146,47 @@ def _without_repeats(rows: Iterable[dict[str, object]]) -> Iterator[dict[str, ob
             }
         else:
             yield values
-        seen.add(values["doc_id"])
+            if values["reject_reason"] is None:
+                seen.add(values["doc_id"])
 
 
-def _check_warcs(source: str, shards: list[FileShard]) -> None:
-    for shard in shards:
-        for file in shard.files:
-            try:
-                fault = None if is_warc(file.path) else "does not start as a WARC or gzipped WARC does"
-            except OSError as error:
-                fault = f"cannot be read ({error})"
-            if fault:
-                remedy = f"repair or remove it, or correct source {source!r} in ingest.toml"
-                raise ConfigError(f"{file.path}: {fault}; remedy: {remedy}")
+def _may_repeat(config: IngestConfig, shards: list[FileShard]) -> set[str]:
+    """Return the sources where a doc_id may recur in another shard: a WARC's record ids name no file."""
+    num_shards = Counter(shard.source for shard in shards)
+    return {
+        source.name for source in config.sources if source.format == "warc" and num_shards[source.name] > 1
+    }
 
 
-def _repeated_record(
-    spark: SparkSession, root: str, manifest: Manifest, config: IngestConfig, shards: list[FileShard]
-) -> str | None:
-    """The fault if a doc_id is not unique. Only a WARC's record ids can recur in another file."""
-    warc_sources = {source.name for source in config.sources if source.format == "warc"}
-    num_files = {name: sum(shard.source == name for shard in shards) for name in warc_sources}
-    if all(count < 2 for count in num_files.values()):
-        return None
-    raw = read_table(spark, tables.Table(tables.table_path(root, "raw"), manifest))
-    repeated = raw.groupBy("doc_id").agg({"*": "count", "origin": "min"}).where("`count(1)` > 1").take(1)
-    if repeated:
-        origin = repeated[0]["min(origin)"]
-        return (
-            f"the record at byte {origin['offset']} of {origin['file']} lies in a second file too; "
-            "remedy: remove one of the files from the source"
-        )
+def _empty_warc_source(root: str, manifest: Manifest, config: IngestConfig) -> str | None:
+    """Return the fault if a WARC source keeps no row: its path or format is probably wrong."""
+    kept = {tables.source_of(part.path) for part in manifest.parts}
+    for source in config.sources:
+        if source.format == "warc" and source.name not in kept:
+            num_records, first = _first_fault(root, source.name)
+            return (
+                f"source {source.name!r}: no document among {num_records} records, the first fault: {first}; "
+                "remedy: correct its path or format in ingest.toml, or repair its files"
+            )
     return None
+
+
+def _first_fault(root: str, source: str) -> tuple[int, str]:
+    """Return the number of the source's rejects and the first of them, damage before other reasons."""
+    rejects = tables.open_table(root, "raw_rejects")
+    columns = ["origin", "reject_reason", "detail"]
+    num_rejects = 0
+    found: list[tuple[bool, str, int, str]] = []
+    for path in rejects.files():
+        if tables.source_of(path) != source:
+            continue
+        for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
+            num_rejects += batch.num_rows
+            for row in batch.to_pylist():
+                file, offset, reason = row["origin"]["file"], row["origin"]["offset"], row["reject_reason"]
+                fault = f"{reason} at byte {offset} of {file} ({row['detail'] or 'no detail'})"
+                found = [min([*found, (reason not in DAMAGE, file, offset, fault)])]
+    return num_rejects, found[0][3]
 
 
 def job(place: Place) -> None:

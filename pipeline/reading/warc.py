@@ -4,7 +4,8 @@
    returned only after the member's checksum was verified. An uncompressed file is passed to fastwarc
    directly.
 2. A record whose content is shorter than its Content-Length is truncated (fastwarc does not report this).
-3. After a fault, reading continues at the next position where a record really starts.
+3. After a fault, also one at the start of the file, reading continues at the next position where a record
+   really starts.
 
 Cost: one record in memory. A record above the size limit is skipped and never held.
 """
@@ -24,6 +25,7 @@ from configs.tables import filesystem
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _RECORD_START = b"WARC/"
+_FIRST_RECORD = b"WARC/1."
 _NEXT_RECORD = b"\r\n\r\nWARC/1."
 # Our choice: one request to an object store; seeks to the next member stay inside it.
 _BUFFER_BYTES = 1 << 20
@@ -52,33 +54,34 @@ class WarcRecord:
     detail: str | None = None
 
 
-def is_warc(path: str) -> bool:
-    """Whether the file starts like a WARC file; later damage does not matter. Raises OSError."""
-    fs, local = filesystem(path)
-    with fs.open_input_file(local) as file:
-        start = file.read(_CHUNK_BYTES)
-    if not start.startswith(GZIP_MAGIC[:2]):
-        return bool(start.startswith(_RECORD_START))
-    try:
-        inflated = zlib.decompressobj(31).decompress(start, len(_RECORD_START))
-    except zlib.error:
-        return True  # a gzip file with a damaged first member; the rest can be read
-    return inflated in (_RECORD_START, b"")
-
-
 def read_warc(path: str, max_record_bytes: int) -> Iterator[WarcRecord]:
     """Yield every record in file order. Records longer than `max_record_bytes` are faults without content.
 
-    Raises OSError if the file cannot be read at all.
+    A file without any record gives one fault, warc_unreadable. Raises OSError if it cannot be read at all.
     """
     fs, local = filesystem(path)
     with fs.open_input_file(local) as stored:
         size = stored.size()
-        file = io.BufferedReader(stored, _BUFFER_BYTES)
-        read_some = _read_member if file.read(2) == GZIP_MAGIC[:2] else _read_plain
-        offset = 0
-        while offset < size:
-            offset = yield from read_some(file, offset, size, max_record_bytes)
+        records = _read_records(io.BufferedReader(stored, _BUFFER_BYTES), size, max_record_bytes)
+        first = next(records, None)
+        yield first or WarcRecord(0, size, fault="warc_unreadable", detail="the file holds no record")
+        yield from records
+
+
+def _read_records(file: BinaryIO, size: int, max_record_bytes: int) -> Iterator[WarcRecord]:
+    """Yield records from the start of the file, or from the first one after a damaged or foreign start."""
+    start = file.read(len(_RECORD_START))
+    is_gzip, offset = start.startswith(GZIP_MAGIC[:2]), 0
+    if size and not is_gzip and start != _RECORD_START:
+        # Unlike later in the file, no blank line need come before the first record.
+        plain = _find(file, _FIRST_RECORD, 0, size)
+        offset = _next_member(file, 0, plain)
+        is_gzip = offset < plain
+        fault = "warc_malformed_record" if offset < size else "warc_unreadable"
+        yield WarcRecord(0, offset, fault=fault, detail="the file does not start as a WARC does")
+    read_some = _read_member if is_gzip else _read_plain
+    while offset < size:
+        offset = yield from read_some(file, offset, size, max_record_bytes)
 
 
 class _Member:
@@ -144,7 +147,9 @@ def _read_member(
         if held:
             yield replace(held, length=length)
         if detail:
-            yield WarcRecord(offset, length, fault="warc_malformed_record", detail=detail)
+            is_lost = not held and member.end == size
+            fault = "warc_unreadable" if is_lost else "warc_malformed_record"
+            yield WarcRecord(offset, length, fault=fault, detail=detail)
         return member.end
     resumed = _next_member(file, offset + 1, size)
     fault = "warc_malformed_record" if member.damage else "warc_truncated_record"

@@ -77,10 +77,21 @@ def map_shards(
 ) -> Manifest:
     """Run `transform` once per shard in Spark tasks and commit the job's table and its rejects.
 
-    Shards that an earlier run finished are kept as they are. `refusal`: see configs.job.commit.
-    Raises ContractError if a shard loses rows or gives a reason outside the closed list.
+    `refusal`: see configs.job.commit. Raises ContractError as `run_shards` does.
     """
     started = time.monotonic()
+    records = run_shards(spark, place, job, shards, transform)
+    return commit(place.output, job, records, started, refusal=refusal)
+
+
+def run_shards(
+    spark: SparkSession, place: Place, job: Job, shards: Sequence[Shard], transform: ShardTransform
+) -> list[Record]:
+    """Run `transform` once per shard in Spark tasks; the records of all shards, in their order.
+
+    Shards that an earlier run finished are kept as they are.
+    Raises ContractError if a shard loses rows or gives a reason outside the closed list.
+    """
     root = place.output
     records = find_records(place, job, shards)
     pending = [shard for shard in shards if shard.name not in records]
@@ -92,7 +103,7 @@ def map_shards(
 
         made = run_tasks(spark, pending, len(pending), run_shard)
         records |= {shard.name: record for shard, record in zip(pending, made, strict=True)}
-    return commit(root, job, [records[shard.name] for shard in shards], started, refusal=refusal)
+    return [records[shard.name] for shard in shards]
 
 
 def run_tasks(spark: SparkSession, items: Sequence[S], num_tasks: int, function: Callable[[S], T]) -> list[T]:

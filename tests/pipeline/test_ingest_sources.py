@@ -18,37 +18,10 @@ from configs import tables
 from configs.command import Place
 from configs.contract import KINDS, ContractError
 from configs.loader import ConfigError
-from pipeline.ingest_sources import IngestConfig, SourceConfig, plan, run, transform
+from pipeline.ingest_sources import SourceConfig, plan, run, transform
 from pipeline.reading.content_kinds import KIND_OF_TYPE, kind_of
+from tests.pipeline.ingest_presets import config_of, preset, rows_of, web
 from tests.pipeline.warc_files import compressed, record, response
-
-PRESET = """
-rows_per_part = 3
-bytes_per_part = 1000000
-files_per_shard = 2
-max_content_bytes = 100000
-max_expansion = 200
-"""
-
-
-def config_of(*sources: SourceConfig, rows_per_part: int = 3) -> IngestConfig:
-    return IngestConfig(
-        rows_per_part=rows_per_part,
-        bytes_per_part=1_000_000,
-        files_per_shard=2,
-        max_content_bytes=100_000,
-        max_expansion=200,
-        sources=sources,
-    )
-
-
-def rows_of(config: IngestConfig) -> list[dict[str, object]]:
-    return [row for shard in plan(config) for table in transform(shard, config) for row in table.to_pylist()]
-
-
-def web(path: Path, *records: bytes, packed: bool = True) -> IngestConfig:
-    path.write_bytes(compressed(*records) if packed else b"".join(records))
-    return config_of(SourceConfig(name="web", path=str(path), format="warc"))
 
 
 def reason_of(tmp_path: Path, one: bytes) -> str | None:
@@ -101,6 +74,12 @@ def test_the_same_record_twice_is_kept_once(tmp_path: Path) -> None:
     first, second = rows_of(web(tmp_path / "x.warc", response("a"), response("a"), packed=False))
     assert (first["reject_reason"], second["reject_reason"]) == (None, "duplicate_doc_id")
     assert second["duplicate_of"] == first["doc_id"] == second["doc_id"]
+
+
+def test_a_reject_does_not_stand_in_the_way_of_a_whole_copy(tmp_path: Path) -> None:
+    lost, whole = rows_of(web(tmp_path / "x.warc.gz", response("a", status="500 Oh"), response("a")))
+    assert (lost["reject_reason"], whole["reject_reason"]) == ("http_error_status", None)
+    assert lost["doc_id"] == whole["doc_id"]
 
 
 def test_doc_ids_do_not_depend_on_where_the_corpus_lies(tmp_path: Path) -> None:
@@ -162,17 +141,6 @@ def test_parquet(tmp_path: Path) -> None:
     ]
 
 
-def test_unreadable_files_cost_only_themselves(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(b"not parquet")
-    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "kept"}\n' + b"x" * 9999)[:-40])
-    sources = [
-        SourceConfig(name="a", path=str(tmp_path / "a.parquet"), format="parquet"),
-        SourceConfig(name="b", path=str(tmp_path / "b.jsonl.gz"), format="jsonl"),
-    ]
-    reasons = [row["reject_reason"] for row in rows_of(config_of(*sources))]
-    assert reasons.count("file_unreadable") == 2
-
-
 def test_one_file_is_one_document(tmp_path: Path) -> None:
     for name, content in (("a.py", b"x = 1"), ("b.py", b""), ("c.py", b"x" * 100_001)):
         (tmp_path / name).write_bytes(content)
@@ -212,13 +180,6 @@ def test_kind_of(content_type: str | None, url: str | None, content: bytes, kind
     assert set(KIND_OF_TYPE.values()) <= set(KINDS)
 
 
-def preset(folder: Path, name: str, path: Path, file_format: str = "warc") -> Path:
-    folder.mkdir(exist_ok=True)
-    source = f'[[sources]]\nname = "{name}"\npath = "{path}"\nformat = "{file_format}"\n'
-    (folder / "ingest.toml").write_text(PRESET + source)
-    return folder
-
-
 @pytest.mark.spark
 def test_run_writes_counts_and_skips_finished_work(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "x.warc.gz").write_bytes(
@@ -240,27 +201,13 @@ def test_run_writes_counts_and_skips_finished_work(spark: SparkSession, tmp_path
 
 @pytest.mark.spark
 def test_bad_inputs_stop_with_nothing_half_written(spark: SparkSession, tmp_path: Path) -> None:
-    (tmp_path / "x.warc").write_bytes(b"<html>this is no WARC</html>" * 9)
-    place = Place(preset(tmp_path / "p", "web", tmp_path / "x.warc"), "", str(tmp_path / "run"))
-    with pytest.raises(ConfigError, match=r"x\.warc: does not start as a WARC.*remedy"):
-        run(spark, place)
-    preset(tmp_path / "p", "web", tmp_path / "none" / "*.warc")
+    place = Place(preset(tmp_path / "p", "web", tmp_path / "none" / "*.warc"), "", str(tmp_path / "run"))
     with pytest.raises(ConfigError, match=r"no file matches.*remedy"):
         run(spark, place)
     assert not (tmp_path / "run").exists()
     (tmp_path / "x.warc").write_bytes(response("a", status="500 Oh"))
     preset(tmp_path / "p", "web", tmp_path / "x.warc")
     with pytest.raises(ContractError, match=r"no document among 1 records.*remedy.*http_error_status"):
-        run(spark, place)
-    assert tables.read_manifest(place.output, "raw") is None
-
-
-@pytest.mark.spark
-def test_the_same_record_in_two_files_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.warc.gz").write_bytes(compressed(response("a"), response(name)))
-    place = Place(preset(tmp_path / "p", "web", tmp_path / "*.warc.gz"), "", str(tmp_path / "run"))
-    with pytest.raises(ContractError, match=r"byte 0 of .*one\.warc\.gz lies in a second file too; remedy"):
         run(spark, place)
     assert tables.read_manifest(place.output, "raw") is None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.reading.warc import WarcRecord, is_warc, read_warc
+from pipeline.reading.warc import WarcRecord, read_warc
 from tests.pipeline.warc_files import compressed, record, response
 
 RECORDS = [response(name) for name in ("a", "b", "c")]
@@ -117,6 +117,8 @@ def test_a_file_that_stops_being_a_warc(tmp_path: Path) -> None:
     plain = read(tmp_path / "plain", RECORDS[0] + b"junk" * 100)
     assert outcome(plain) == expected
     assert (plain[1].offset, plain[1].length) == (len(RECORDS[0]), 400)
+    zipped_junk = compressed(RECORDS[0]) + gzip.compress(b"junk" * 100)
+    assert outcome(read(tmp_path / "zipped_junk", zipped_junk)) == expected
     assert outcome(read(tmp_path / "zipped", compressed(RECORDS[0]) + b"junk" * 100)) == expected
 
 
@@ -144,18 +146,41 @@ def test_every_bit_flip_leaves_a_trace(tmp_path: Path) -> None:
         assert sum(r.length for r in records) == len(data)
 
 
-def test_is_warc_looks_at_the_first_bytes_only(tmp_path: Path) -> None:
-    cases = {
-        "plain": (RECORDS[0], True),
-        "zipped": (compressed(RECORDS[0]), True),
-        "html": (b"<html>", False),
-        "zipped_html": (gzip.compress(b"<html>" * 99), False),
-        "empty": (b"", False),
-        "damaged_later": (compressed(RECORDS[0]) + b"junk", True),
-    }
-    for name, (data, expected) in cases.items():
-        (tmp_path / name).write_bytes(data)
-        assert is_warc(str(tmp_path / name)) is expected, name
+@pytest.mark.parametrize("head", [bytes(500), b"<html>a page</html>", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("pack", [b"".join, lambda rs: compressed(*rs)])
+def test_records_after_a_foreign_start_come_out(tmp_path: Path, head: bytes, pack) -> None:
+    data = pack(RECORDS)
+    records = read(tmp_path / "x", head + data)
+    assert outcome(records) == [(None, "warc_malformed_record"), *WHOLE]
+    assert (records[0].offset, records[0].length) == (0, len(head))
+    assert records[0].detail == "the file does not start as a WARC does"
+    assert [r.offset for r in records[1:]] == [len(head) + n * len(data) // 3 for n in range(3)]
+
+
+@pytest.mark.parametrize("pack", [b"".join, lambda rs: compressed(*rs)])
+@pytest.mark.parametrize("zeroed_fraction", [0.3, 1.0])
+def test_a_zeroed_start_costs_the_first_record_only(tmp_path: Path, pack, zeroed_fraction: float) -> None:
+    data = pack(RECORDS)
+    zeroed = int(zeroed_fraction * len(data) / 3)
+    records = read(tmp_path / "x", bytes(zeroed) + data[zeroed:])
+    assert outcome(records) == [(None, "warc_malformed_record"), ("b", None), ("c", None)]
+    assert (records[0].offset, records[0].length) == (0, len(data) // 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b"", "the file holds no record"),
+        (gzip.compress(b"", mtime=0), "the file holds no record"),
+        (b"a text\nof two lines\n", "the file does not start as a WARC does"),
+        (bytes(5_000), "the file does not start as a WARC does"),
+        (b"WA", "the file does not start as a WARC does"),
+        (gzip.compress(b"<html>" * 99, mtime=0), "Invalid WARC header"),
+    ],
+)
+def test_a_file_that_is_no_warc_is_one_fault(tmp_path: Path, data: bytes, detail: str) -> None:
+    [fault] = read(tmp_path / "x", data)
+    assert fault == WarcRecord(0, len(data), fault="warc_unreadable", detail=detail)
 
 
 def test_damage_in_a_plain_file_keeps_every_byte_in_some_row(tmp_path: Path) -> None:
