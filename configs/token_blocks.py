@@ -17,6 +17,7 @@ from configs import tables
 from configs.contract import BLOCKS, ContractError, Part
 
 BLOCKS_FILE = "blocks.parquet"
+SPANS_FILE = "spans.parquet"
 
 BLOCK_BYTES = 1 << 20
 """Our choice: half a million tokens of two bytes, hashed in 0.1 ms. A multiple of a token's bytes."""

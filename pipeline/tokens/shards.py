@@ -23,11 +23,17 @@ from configs.contract import SPANS, ContractError, Manifest, Part
 from configs.encoding import encode
 from configs.job import Job, Record, commit
 from configs.shards import find_records, write_record
-from configs.token_blocks import BLOCKS_FILE, REMEDY, FileDigests, decode_digests, digests_of, encode_digests
+from configs.token_blocks import (
+    BLOCKS_FILE,
+    REMEDY,
+    SPANS_FILE,
+    FileDigests,
+    decode_digests,
+    digests_of,
+    encode_digests,
+)
 from pipeline.tokens.megatron_format import encode_bin, encode_idx
 from pipeline.tokens.tokenizer import TokenizerFacts, encoder
-
-SPANS_FILE = "spans.parquet"
 
 Row = tuple[str, int, str, str]
 """bucket, shard, doc_id, text"""

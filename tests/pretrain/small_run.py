@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs import tables
-from configs.contract import MIXTURE, Manifest, Part
+from configs.contract import MIXTURE, SPANS, Manifest, Part
+from configs.token_blocks import digests_of, encode_digests
 
 EOD = 0
 VOCAB = 96
@@ -90,8 +91,12 @@ def documents(seed: int, count: int) -> list[list[int]]:
 
 
 def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 2, **facts: object) -> int:
-    """`tokens/<bucket>` as Megatron shards; returns its number of tokens."""
-    folder, parts, prefixes = f"{root}/tokens/{bucket}", [], []
+    """`tokens/<bucket>` as Megatron shards with spans and digests; returns its number of tokens.
+
+    The documents' ids are the bucket's first letter and a number.
+    """
+    folder, prefixes = f"{root}/tokens/{bucket}", []
+    files: dict[str, bytes] = {}
     for number in range(shards):
         mine = texts[number * len(texts) // shards : (number + 1) * len(texts) // shards]
         name = f"{bucket}_{number:05d}"
@@ -101,19 +106,38 @@ def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 
         head = b"MMIDIDX\x00\x00" + struct.pack("<QBQQ", 1, 8, len(mine), len(mine) + 1)
         index = head + lengths.tobytes() + pointers.astype("<i8").tobytes()
         index += np.arange(len(mine) + 1, dtype="<i8").tobytes()
-        parts += [
-            tables.write_bytes(folder, f"{name}.bin", binary),
-            tables.write_bytes(folder, f"{name}.idx", index),
-        ]
+        files |= {f"{name}.bin": binary, f"{name}.idx": index}
         prefixes.append(name)
+    files["spans.parquet"] = encode_spans(bucket[0], texts)
+    add_digests(files)
+    parts = tuple(tables.write_bytes(folder, name, data) for name, data in files.items())
     total = sum(map(len, texts))
     facts = {
         "prefixes": prefixes, "vocab_size": VOCAB, "eod_id": EOD, "tokenizer_hash": "t",
         "num_documents": len(texts),
         "num_tokens": total, "domain": "mathematics", "band": "high", "source": "web", **facts,
     }  # fmt: skip
-    tables.commit(str(root), manifest(f"tokens/{bucket}", tuple(parts), facts))
+    tables.commit(str(root), manifest(f"tokens/{bucket}", parts, facts))
     return total
+
+
+def encode_spans(letter: str, texts: list[list[int]]) -> bytes:
+    ends = np.cumsum([len(text) for text in texts]).tolist()
+    columns = {
+        "token_start": [0, *ends][: len(ends)],
+        "token_end": ends,
+        "doc_id": [f"{letter}{number}" for number in range(len(texts))],
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pydict(columns, schema=SPANS), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def add_digests(files: dict[str, bytes]) -> None:
+    """Add blocks.parquet with the digests of these files."""
+    files["blocks.parquet"], _ = encode_digests(
+        {name: digests_of(data, name.endswith(".bin")) for name, data in files.items()}
+    )
 
 
 def manifest(table: str, parts: tuple[Part, ...], facts: dict[str, object]) -> Manifest:

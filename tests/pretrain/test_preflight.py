@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +20,15 @@ from configs.contract import MIXTURE, ContractError
 from configs.loader import ConfigError
 from pretrain import preflight
 from pretrain.plan import checks
-from tests.pretrain.small_run import STAGE_TOKENS, documents, manifest, write_bucket, write_run
+from tests.pretrain.small_run import (
+    STAGE_TOKENS,
+    add_digests,
+    documents,
+    encode_spans,
+    manifest,
+    write_bucket,
+    write_run,
+)
 
 MATH, CODE = "mathematics-high-web", "code-high-web"
 Fault = Callable[[Path], None]
@@ -67,33 +77,71 @@ def edit_manifest(table: str, **changes: object) -> Fault:
 
 
 def edit_facts(bucket: str, **changes: object) -> Fault:
-    """Change facts of a token table."""
+    """Commit a token table again with other facts."""
 
     def change(root: Path) -> None:
-        path = root / "tokens" / bucket / "manifest.json"
-        values = json.loads(path.read_text())
-        values["facts"] |= changes
-        path.write_text(json.dumps(values))
+        known = tables.read_manifest(str(root), f"tokens/{bucket}")
+        tables.commit(str(root), replace(known, facts=known.facts | changes))
 
     return change
 
 
 def damage_file(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
-    """Change a token file and let the manifest know its new size (size alone would be noticed at once)."""
+    """Change a token file and commit its new size (size alone would be noticed at once), not its digest."""
 
     def apply(root: Path) -> None:
         path = min((root / "tokens" / bucket).glob(f"*{ending}"))
         data = bytearray(path.read_bytes())
         change(data)
         path.write_bytes(data)
-        manifest_path = path.with_name("manifest.json")
-        values = json.loads(manifest_path.read_text())
-        for part in values["parts"]:
-            if part["path"] == path.name:
-                part["num_bytes"] = len(data)
-        manifest_path.write_text(json.dumps(values))
+        known = tables.read_manifest(str(root), f"tokens/{bucket}")
+        parts = tuple(
+            replace(part, num_bytes=len(data)) if part.path == path.name else part for part in known.parts
+        )
+        tables.commit(str(root), replace(known, parts=parts))
 
     return apply
+
+
+def remake(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
+    """Change a token file as if tokenize had written it so: its digests and the manifest agree with it."""
+
+    def apply(root: Path) -> None:
+        known = tables.read_manifest(str(root), f"tokens/{bucket}")
+        folder = root / "tokens" / bucket
+        names = [part.path for part in known.parts if part.path != "blocks.parquet"]
+        files = {name: (folder / name).read_bytes() for name in names}
+        victim = min(name for name in names if name.endswith(ending))
+        data = bytearray(files[victim])
+        change(data)
+        files[victim] = bytes(data)
+        add_digests(files)
+        parts = tuple(tables.write_bytes(str(folder), name, data) for name, data in files.items())
+        tables.commit(str(root), replace(known, parts=parts))
+
+    return apply
+
+
+def remake_spans(bucket: str, texts: list[list[int]]) -> Fault:
+    return remake(bucket, "spans.parquet", lambda d: d.__setitem__(slice(None), encode_spans("m", texts)))
+
+
+def flip(bucket: str, name: str, place: int) -> Fault:
+    """Flip one bit of a file; its size and everything else stay."""
+
+    def change(root: Path) -> None:
+        path = min((root / "tokens" / bucket).glob(name))
+        data = bytearray(path.read_bytes())
+        data[place] ^= 1
+        path.write_bytes(data)
+
+    return change
+
+
+def without_digests(root: Path) -> None:
+    known = tables.read_manifest(str(root), f"tokens/{MATH}")
+    parts = tuple(part for part in known.parts if part.path != "blocks.parquet")
+    tables.commit(str(root), replace(known, parts=parts))
 
 
 def remove(path: str) -> Fault:
@@ -102,6 +150,14 @@ def remove(path: str) -> Fault:
         shutil.rmtree(target) if target.is_dir() else target.unlink()
 
     return change
+
+
+def move_all_tokens_to_the_next_document(index: bytearray) -> None:
+    """Of 30 documents the first gets no token; offsets fit."""
+    lengths = np.frombuffer(index, "<i4", 30, 34).copy()
+    lengths[:2] = 0, lengths[0] + lengths[1]
+    index[34 : 34 + 120] = lengths.tobytes()
+    index[34 + 120 + 8 : 34 + 120 + 16] = bytes(8)
 
 
 def update(number: int, **values: object) -> Callable[[list[dict]], object]:
@@ -193,6 +249,48 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "tokens cut": (damage_file(CODE, ".bin", lambda d: d.__delitem__(slice(-2, None))), "its index names"),
     "token file gone": (remove(f"tokens/{CODE}/*.bin"), "the manifest names"),
     "tokens of another contract": (edit_manifest(f"tokens/{MATH}", contract_version=0), "contract version 0"),
+    "tokens changed": (
+        flip(CODE, "*.bin", 77),
+        "code-high-web_00000.bin: block 0 (from byte 0) is not what tokenize wrote",
+    ),
+    "index changed": (flip(MATH, "*_00001.idx", 400), "web_00001.idx: not what tokenize wrote"),
+    "spans changed": (flip(MATH, "spans.parquet", 99), "web/spans.parquet: not what tokenize wrote"),
+    "digests changed": (flip(CODE, "blocks.parquet", 99), "blocks.parquet: not the file that the manifest"),
+    "digests gone": (without_digests, "blocks.parquet: the manifest names no digests"),
+    "manifest changed": (flip(CODE, "manifest.json", -30), "manifest.json: "),
+    "token outside the vocabulary": (
+        remake(CODE, ".bin", lambda d: d.__setitem__(slice(20, 22), b"\x60\0")),
+        "code-high-web_00000.bin: token 10 is 96, the vocabulary has 96 ids",
+    ),
+    "document without EOD": (
+        remake(CODE, ".bin", lambda d: d.__setitem__(slice(-2, None), b"\5\0")),
+        "is 5, but a document ends there",
+    ),
+    "EOD inside a document": (
+        remake(CODE, ".bin", lambda d: d.__setitem__(slice(0, 2), b"\0\0")),
+        "code-high-web_00000.bin: token 0 is 0, but no document ends there",
+    ),
+    "index with other offsets": (
+        remake(CODE, ".idx", lambda d: d.__setitem__(34 + 4 * 30 + 8, 2)),
+        "code-high-web_00000.idx: lengths, offsets and document numbers contradict",
+    ),
+    "index with an empty document": (
+        remake(CODE, ".idx", move_all_tokens_to_the_next_document),
+        "code-high-web_00000.idx: lengths, offsets and document numbers contradict",
+    ),
+    "spans of other documents": (
+        remake_spans(MATH, documents(3, 60)),
+        "60 spans that are not the documents of the .idx",
+    ),
+    "spans too few": (
+        remake_spans(MATH, documents(1, 59)),
+        "59 spans that are not the documents of the .idx",
+    ),
+    "spans that are no Parquet": (
+        remake(MATH, "spans.parquet", lambda d: d.__delitem__(slice(9, None))),
+        "spans.parquet: not readable",
+    ),
+    "tokens not counted": (edit_facts(MATH, num_tokens=7), "the manifest 7; remedy"),
     "held-out text gone": (
         edit("train", "kept_checkpoints", "heldout_every_steps = 5\nkept_checkpoints"),
         "heldout/math: no",
@@ -211,8 +309,8 @@ def test_every_fault_is_caught_with_one_line(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "preflight.json").exists()
 
 
-def test_there_are_thirty_faults() -> None:
-    assert len(FAULTS) >= 30
+def test_there_are_forty_five_faults() -> None:
+    assert len(FAULTS) >= 45
 
 
 def test_a_disk_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,3 +393,15 @@ def test_a_bucket_that_no_plan_names_does_not_matter(tmp_path: Path) -> None:
     write_run(tmp_path)
     write_bucket(tmp_path, "news-low-web", documents(9, 3), eod_id=50)
     preflight.run(place(tmp_path))
+
+
+def test_damaged_tokens_end_in_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    flip(MATH, "*_00001.bin", 10)(tmp_path)
+    command = [sys.executable, "-m", "pretrain.preflight", "--preset", str(tmp_path / "preset")]
+    done = subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {tmp_path}/tokens/{MATH}/{MATH}_00001.bin: block 0 (from byte 0) is not what tokenize wrote"
+        "; remedy: run make tokenize again with --overwrite\n"
+    )
