@@ -219,7 +219,7 @@ def _verify_spans(unit: Unit) -> None:
     try:
         spans = pq.read_table(pa.BufferReader(data), columns=["token_start", "token_end"])
         found = [spans[name].to_numpy() for name in ("token_start", "token_end")]
-    except (KeyError, ValueError) as error:  # ArrowInvalid is a ValueError
+    except (KeyError, OSError, ValueError) as error:  # ArrowInvalid is a ValueError
         raise ContractError(f"{path}: not readable ({error}); {REMEDY}") from None
     if not (np.array_equal(found[0], starts[:-1]) and np.array_equal(found[1], starts[1:])):
         raise ContractError(f"{path}: {len(spans)} spans that are not the documents of the .idx; {REMEDY}")

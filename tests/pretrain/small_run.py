@@ -155,15 +155,15 @@ def write_plan(root: Path, stage: int, rows: list[dict[str, object]]) -> None:
     tables.commit(str(root), manifest(f"mixtures/stage{stage}", (part,), facts))
 
 
-def write_run(root: Path) -> Path:
-    """Everything under `root`; returns the preset's folder."""
+def write_run(root: Path, texts: tuple[list[list[int]], list[list[int]]] | None = None) -> Path:
+    """Everything under `root`; returns the preset's folder. `texts`: the documents of both buckets."""
     preset = root / "preset"
     preset.mkdir(parents=True)
     for name, text in PRESET.items():
         (preset / f"{name}.toml").write_text(text)
     mixture = Path(__file__).parents[2] / "configs" / "tiny" / "mixture.toml"
     (preset / "mixture.toml").write_bytes(mixture.read_bytes())
-    a, b = documents(1, 60), documents(2, 30)
+    a, b = texts or (documents(1, 60), documents(2, 30))
     write_bucket(root, "mathematics-high-web", a)
     write_bucket(root, "code-high-web", b, shards=1)
     for stage in (1, 2, 3):
