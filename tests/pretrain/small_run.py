@@ -99,7 +99,7 @@ def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 
     files: dict[str, bytes] = {}
     for number in range(shards):
         mine = texts[number * len(texts) // shards : (number + 1) * len(texts) // shards]
-        name = f"{bucket}_{number:05d}"
+        name = f"{bucket.split('/')[-1]}_{number:05d}"
         binary = np.array([token for text in mine for token in text], "<u2").tobytes()
         lengths = np.array([len(text) for text in mine], "<i4")
         pointers = np.concatenate([[0], np.cumsum(lengths[:-1], dtype=np.int64)]) * 2

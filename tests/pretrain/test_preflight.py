@@ -1,170 +1,46 @@
 """Preflight passes what can run, and catches every seeded fault with one line."""
 
-import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from configs import tables
 from configs.command import Place
-from configs.contract import MIXTURE, ContractError
+from configs.contract import ContractError
 from configs.loader import ConfigError
 from pretrain import preflight
 from pretrain.plan import checks
-from tests.pretrain.small_run import (
-    STAGE_TOKENS,
-    add_digests,
-    documents,
-    encode_spans,
-    manifest,
-    write_bucket,
-    write_run,
+from tests.pretrain.faults import (
+    CODE,
+    FIRST_STAGE,
+    MATH,
+    Fault,
+    damage_file,
+    damaged_heldout,
+    edit,
+    edit_facts,
+    edit_manifest,
+    edit_plan,
+    flip,
+    move_all_tokens_to_the_next_document,
+    redigest,
+    remake,
+    remake_spans,
+    remove,
+    replace_digests,
+    spans_of_other_ends,
+    update,
+    without_digests,
 )
-
-MATH, CODE = "mathematics-high-web", "code-high-web"
-Fault = Callable[[Path], None]
+from tests.pretrain.small_run import STAGE_TOKENS, documents, write_bucket, write_run
 
 
 def place(root: Path, **options: bool) -> Place:
     return Place(root / "preset", str(root), str(root), **options)
 
-
-def edit(name: str, old: str, new: str) -> Fault:
-    """Replace text of a preset file, which must hold it."""
-
-    def change(root: Path) -> None:
-        path = root / "preset" / f"{name}.toml"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
-
-    return change
-
-
-def edit_plan(stage: int, change: Callable[[list[dict]], object], **facts: object) -> Fault:
-    """Rewrite the rows of a stage's plan."""
-
-    def apply(root: Path) -> None:
-        table = tables.open_table(str(root), f"mixtures/stage{stage}")
-        rows = tables.read(table).to_pylist()
-        change(rows)
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=MIXTURE), sink)
-        part = tables.write_bytes(table.path, "part-0.parquet", sink.getvalue().to_pybytes(), len(rows))
-        known = table.manifest.facts | facts
-        tables.commit(str(root), manifest(f"mixtures/stage{stage}", (part,), known))
-
-    return apply
-
-
-def edit_manifest(table: str, **changes: object) -> Fault:
-    """Change top-level values of a manifest."""
-
-    def change(root: Path) -> None:
-        path = root / table / "manifest.json"
-        values = json.loads(path.read_text())
-        path.write_text(json.dumps(values | changes))
-
-    return change
-
-
-def edit_facts(bucket: str, **changes: object) -> Fault:
-    """Commit a token table again with other facts."""
-
-    def change(root: Path) -> None:
-        known = tables.read_manifest(str(root), f"tokens/{bucket}")
-        tables.commit(str(root), replace(known, facts=known.facts | changes))
-
-    return change
-
-
-def damage_file(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
-    """Change a token file and commit its new size (size alone would be noticed at once), not its digest."""
-
-    def apply(root: Path) -> None:
-        path = min((root / "tokens" / bucket).glob(f"*{ending}"))
-        data = bytearray(path.read_bytes())
-        change(data)
-        path.write_bytes(data)
-        known = tables.read_manifest(str(root), f"tokens/{bucket}")
-        parts = tuple(
-            replace(part, num_bytes=len(data)) if part.path == path.name else part for part in known.parts
-        )
-        tables.commit(str(root), replace(known, parts=parts))
-
-    return apply
-
-
-def remake(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
-    """Change a token file as if tokenize had written it so: its digests and the manifest agree with it."""
-
-    def apply(root: Path) -> None:
-        known = tables.read_manifest(str(root), f"tokens/{bucket}")
-        folder = root / "tokens" / bucket
-        names = [part.path for part in known.parts if part.path != "blocks.parquet"]
-        files = {name: (folder / name).read_bytes() for name in names}
-        victim = min(name for name in names if name.endswith(ending))
-        data = bytearray(files[victim])
-        change(data)
-        files[victim] = bytes(data)
-        add_digests(files)
-        parts = tuple(tables.write_bytes(str(folder), name, data) for name, data in files.items())
-        tables.commit(str(root), replace(known, parts=parts))
-
-    return apply
-
-
-def remake_spans(bucket: str, texts: list[list[int]]) -> Fault:
-    return remake(bucket, "spans.parquet", lambda d: d.__setitem__(slice(None), encode_spans("m", texts)))
-
-
-def flip(bucket: str, name: str, place: int) -> Fault:
-    """Flip one bit of a file; its size and everything else stay."""
-
-    def change(root: Path) -> None:
-        path = min((root / "tokens" / bucket).glob(name))
-        data = bytearray(path.read_bytes())
-        data[place] ^= 1
-        path.write_bytes(data)
-
-    return change
-
-
-def without_digests(root: Path) -> None:
-    known = tables.read_manifest(str(root), f"tokens/{MATH}")
-    parts = tuple(part for part in known.parts if part.path != "blocks.parquet")
-    tables.commit(str(root), replace(known, parts=parts))
-
-
-def remove(path: str) -> Fault:
-    def change(root: Path) -> None:
-        target = next(root.glob(path))
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
-
-    return change
-
-
-def move_all_tokens_to_the_next_document(index: bytearray) -> None:
-    """Of 30 documents the first gets no token; offsets fit."""
-    lengths = np.frombuffer(index, "<i4", 30, 34).copy()
-    lengths[:2] = 0, lengths[0] + lengths[1]
-    index[34 : 34 + 120] = lengths.tobytes()
-    index[34 + 120 + 8 : 34 + 120 + 16] = bytes(8)
-
-
-def update(number: int, **values: object) -> Callable[[list[dict]], object]:
-    return lambda rows: rows[number].update(values)
-
-
-FIRST_STAGE = {"document_start": 0, "document_end": 20, "tokens": sum(map(len, documents(1, 60)[:20]))}
 
 FAULTS: dict[str, tuple[Fault, str]] = {
     "preset file gone": (remove("preset/model.toml"), "model.toml: missing"),
@@ -278,18 +154,29 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         remake(CODE, ".idx", move_all_tokens_to_the_next_document),
         "code-high-web_00000.idx: lengths, offsets and document numbers contradict",
     ),
-    "spans of other documents": (
-        remake_spans(MATH, documents(3, 60)),
-        "60 spans that are not the documents of the .idx",
-    ),
-    "spans too few": (
-        remake_spans(MATH, documents(1, 59)),
-        "59 spans that are not the documents of the .idx",
-    ),
+    "spans of other documents": (remake_spans(MATH, documents(3, 60)), "60 spans that are not the documents"),
+    "spans too few": (remake_spans(MATH, documents(1, 59)), "59 spans that are not the documents"),
     "spans that are no Parquet": (
         remake(MATH, "spans.parquet", lambda d: d.__delitem__(slice(9, None))),
         "spans.parquet: not readable",
     ),
+    "spans that end elsewhere": (
+        remake(MATH, "spans.parquet", lambda d: d.__setitem__(slice(None), spans_of_other_ends())),
+        "60 spans that are not the documents of the .idx",
+    ),
+    "digests of too few blocks": (
+        redigest(CODE, replace_digests("code-high-web_00000.bin", blocks=())),
+        "code-high-web_00000.bin: 1898 bytes, but 0 digests of blocks",
+    ),
+    "digest of the whole file differs": (
+        redigest(CODE, replace_digests("code-high-web_00000.bin", whole=bytes(16))),
+        "code-high-web_00000.bin: not what tokenize wrote",
+    ),
+    "spans without digest": (
+        redigest(CODE, lambda digests: digests.pop("spans.parquet")),
+        "blocks.parquet has no digest of spans.parquet",
+    ),
+    "held-out text changed": (damaged_heldout, "heldout/code/code_00000.bin: block 0"),
     "tokens not counted": (edit_facts(MATH, num_tokens=7), "the manifest 7; remedy"),
     "held-out text gone": (
         edit("train", "kept_checkpoints", "heldout_every_steps = 5\nkept_checkpoints"),

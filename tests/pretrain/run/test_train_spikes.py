@@ -113,3 +113,16 @@ def test_documents_by_hand(tmp_path: Path) -> None:
                 expected.append(f"{letter}{number}")
             end += len(text)
         assert names == expected
+
+
+def test_damaged_spans_name_no_document(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "tokens/code-high-web/spans.parquet"
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+    data = open_stage(str(tmp_path), 1, 7)
+    with pytest.raises(
+        ContractError, match=r"code-high-web/spans.parquet: not what tokenize wrote; remedy: "
+    ):
+        documents_of_samples(str(tmp_path), data, 0, 4, data.drawn(0), 64)
