@@ -142,10 +142,11 @@ security: setup ## sandbox escapes, gamed checks, evil files, failing endpoints,
 	@$(PYTHON) -W ignore tests/security/check_security.py --count $(COUNT) --seed $(SEED) --json runs/security.json
 
 N ?= 20
-chaos: demo ## kill the demo, the trainer and extend-mtp N times each, damage 50 N checkpoints
+chaos: demo ## kill the demo, the trainer and extend-mtp N times each, damage 50 N checkpoints and 50 N token files
 	@$(PYTHON) tests/chaos/chaos_demo.py --kills $(N)
 	@$(PYTHON) -W ignore tests/chaos/chaos_training.py --kills $(N) --damages $$((50 * $(N)))
 	@$(PYTHON) -W ignore tests/chaos/chaos_extend_mtp.py --kills $(N)
+	@$(PYTHON) -W ignore tests/chaos/chaos_tokens.py --damages $$((50 * $(N)))
 
 $(PEERS)/.ready: tests/benchmarks/peers.lock
 $(SERVE)/.ready: tests/serving/serve.lock

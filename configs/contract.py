@@ -224,6 +224,15 @@ SPANS = pa.schema(
 )
 """`tokens/<bucket>/spans.parquet`: counted over the bucket's shards in order."""
 
+BLOCKS = pa.schema(
+    [
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("block", pa.int64()),  # null: the digest is of the whole file
+        pa.field("digest", pa.binary(16), nullable=False),  # xxh3-128
+    ]
+)
+"""`tokens/<bucket>/blocks.parquet`: digests of the bucket's other files (configs.token_blocks)."""
+
 SCHEMAS: dict[str, pa.Schema] = {
     "raw": RAW,
     "documents": DOCUMENTS,

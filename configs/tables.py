@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -108,7 +109,9 @@ def commit(root: str, manifest: Manifest, spare: Iterable[Part] = ()) -> Manifes
     folder = table_path(root, manifest.table)
     fs, base = filesystem(folder)
     fs.create_dir(base, recursive=True)
-    data = json.dumps(asdict(manifest), indent=1, sort_keys=True, default=str).encode()
+    values = json.loads(json.dumps(asdict(manifest), default=str))
+    values |= {"self_digest": hash_json(values)}
+    data = json.dumps(values, indent=1, sort_keys=True).encode()
     with fs.open_output_stream(f"{base}/manifest.json", compression=None) as stream:
         stream.write(data)
     named = {part.path for part in (*manifest.parts, *spare)} | {"manifest.json"}
@@ -144,7 +147,7 @@ def table_path(root: str, table: str) -> str:
 def read_manifest(root: str, table: str) -> Manifest | None:
     """The committed manifest, or None where there is none (or a killed writer left half of one).
 
-    Raises ContractError if it is of another contract version.
+    Raises ContractError if it is of another contract version, or was changed after its commit.
     """
     fs, base = filesystem(table_path(root, table))
     if fs.get_file_info(f"{base}/manifest.json").type != pafs.FileType.File:
@@ -159,6 +162,20 @@ def read_manifest(root: str, table: str) -> Manifest | None:
             f"{table_path(root, table)}/manifest.json: contract version {version}, this code reads "
             f"{CONTRACT_VERSION}; remedy: delete the table and run its job again"
         )
+    try:
+        return _manifest_of(values)
+    except (KeyError, TypeError, ValueError):
+        raise ContractError(
+            f"{table_path(root, table)}/manifest.json: changed after it was committed; "
+            "remedy: delete this file and run the job of its table again"
+        ) from None
+
+
+def _manifest_of(values: dict[str, Any]) -> Manifest:
+    """The manifest of a JSON object. Raises KeyError, TypeError or ValueError if no commit wrote it so."""
+    # Tables written by code from before this digest have none.
+    if values.pop("self_digest", None) not in (None, hash_json(values)):
+        raise ValueError
     values["parts"] = tuple(Part(**part) for part in values["parts"])
     values["accepted_code"] = tuple(values.get("accepted_code", ()))
     return Manifest(**values)

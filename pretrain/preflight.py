@@ -3,9 +3,10 @@
     python -m pretrain.preflight --preset DIR [--plan-only]
 
 Prints the plan from the preset alone: schedule, model, memory, work, tokens and disk. Then it reads mixtures,
-token manifests and every .idx, and writes preflight.json last. With --plan-only it ends after the plan.
+token manifests and every .idx, verifies every token file that the plan draws from (plan/verify_tokens.py),
+and writes preflight.json last. With --plan-only it ends after the plan.
 No GPU and no model: neither torch nor megatron is imported.
-Cost: a second for the plan, then one read of every index.
+Cost: a second for the plan, then one read of all tokens; a second run reads only the files that changed.
 """
 
 import json
@@ -36,6 +37,8 @@ from pretrain.plan import schedule
 from pretrain.plan.checks import Source, check_data, check_disk, check_heldout, checkpoint_bytes
 from pretrain.plan.layout import TrainConfig, check_layout, layout_of
 from pretrain.plan.sizes import PEAK_FLOPS, Convention, flops_per_token, memory_per_gpu, parameters
+from pretrain.plan.token_files import GROUPS, planned_buckets
+from pretrain.plan.verify_tokens import verify_tokens
 
 REPORTED_TOKENS = 25_000_000_000_000  # [2.3] "about 25T"; its published pieces sum to 23.784T
 
@@ -66,8 +69,11 @@ def run(place: Place, plan_only: bool = False) -> None:
     if not has_mixtures:
         raise ContractError(missing)
     sources = check_data(place.input, recipe)
+    names = [f"tokens/{bucket}" for bucket in planned_buckets(place.input)]
     if config.heldout_every_steps:
         check_heldout(place.input)
+        names += [f"tokens/heldout/{group}" for group in GROUPS]
+    verify_tokens(place.input, names, place.output, writes_memory=not place.dry_run)
     check_disk(place.output, recipe.model)
     drawn = source_lines(sources)
     print("\n".join(drawn))

@@ -96,8 +96,14 @@ def _train_stages(
     for number in range(position.stage, todo[-1] + 1):
         if position.stage < number:
             position = Position(marks[number], number, position.step, position.tokens_seen, 0)
-        data = open_stage(place.input, number, recipe.schedule.seed)
-        position, stopped = train_stage(training, place.input, data, position)
+        try:
+            data = open_stage(place.input, number, recipe.schedule.seed)
+            position, stopped = train_stage(training, place.input, data, position)
+        except ContractError:
+            # Another rank may not have met the fault: only a run of one process waits for its checkpoint.
+            if torch.distributed.get_world_size() == 1:
+                training.writer.finish()
+            raise
         if stopped:
             training.writer.finish()
             logger.info("stopped by SIGTERM after step %d; run the same command to go on", position.step)

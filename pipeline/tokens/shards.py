@@ -1,8 +1,8 @@
 """Write the shards of buckets inside Spark tasks, and join them to the tables `tokens/<bucket>`.
 
 A shard is an interval of positions of one bucket: `<bucket>_<shard>.bin`, its .idx, and in `shards/` its
-spans and a record; one without documents has no files. The record is written last and states the fingerprint,
-so a killed run keeps whole shards.
+spans, the digests of both files and a record; one without documents has no files. The record is written last
+and states the fingerprint, so a killed run keeps whole shards.
 Cost: one shard's tokens in memory, 2 or 4 bytes each.
 """
 
@@ -23,10 +23,17 @@ from configs.contract import SPANS, ContractError, Manifest, Part
 from configs.encoding import encode
 from configs.job import Job, Record, commit
 from configs.shards import find_records, write_record
+from configs.token_blocks import (
+    BLOCKS_FILE,
+    REMEDY,
+    SPANS_FILE,
+    FileDigests,
+    decode_digests,
+    digests_of,
+    encode_digests,
+)
 from pipeline.tokens.megatron_format import encode_bin, encode_idx
 from pipeline.tokens.tokenizer import TokenizerFacts, encoder
-
-SPANS_FILE = "spans.parquet"
 
 Row = tuple[str, int, str, str]
 """bucket, shard, doc_id, text"""
@@ -100,8 +107,11 @@ def join_shards(place: Place, work: BucketWork, tokenizer: TokenizerFacts) -> Ma
         "band": work.band,
         "source": work.source,
     }
-    spans = _join_spans(folder, records)
-    manifest = commit(root, work.job, list(records.values()), started, parts=[spans], facts=facts)
+    digests = _shard_digests(folder, records)
+    spans = _join_spans(folder, records, digests)
+    data, num_rows = encode_digests(digests)
+    blocks = tables.write_bytes(folder, BLOCKS_FILE, data, num_rows)
+    manifest = commit(root, work.job, list(records.values()), started, parts=[spans, blocks], facts=facts)
     fs, base = tables.filesystem(f"{folder}/shards")
     if fs.get_file_info(base).type == pafs.FileType.Directory:
         fs.delete_dir(base)
@@ -116,9 +126,9 @@ def _write_shard(
     doc_ids: list[str] = []
     for batch in _batched(documents, tables.BATCH_ROWS):
         encoded = encode(encoder(tokenizer), [row[3] for row in batch])
-        tokens = [[*ids, tokenizer.eod_id] for ids in encoded]
-        chunks.append(encode_bin(tokens, tokenizer.vocab_size))
-        lengths += [len(document) for document in tokens]
+        ended = [[*ids, tokenizer.eod_id] for ids in encoded]
+        chunks.append(encode_bin(ended, tokenizer.vocab_size))
+        lengths += [len(document) for document in ended]
         doc_ids += [row[2] for row in batch]
     folder = tables.table_path(root, work.job.table)
     ends = list(accumulate(lengths))
@@ -126,11 +136,15 @@ def _write_shard(
     spans = pa.Table.from_pydict({"token_start": starts, "token_end": ends, "doc_id": doc_ids}, schema=SPANS)
     sink = io.BytesIO()
     pq.write_table(spans, sink, compression="zstd")
+    tokens, index = b"".join(chunks), encode_idx(lengths, tokenizer.vocab_size)
+    names = f"{work.prefix(shard)}.bin", f"{work.prefix(shard)}.idx"
     parts = (
-        tables.write_bytes(folder, f"{work.prefix(shard)}.bin", b"".join(chunks), ends[-1]),
-        tables.write_bytes(folder, f"{work.prefix(shard)}.idx", encode_idx(lengths, tokenizer.vocab_size)),
+        tables.write_bytes(folder, names[0], tokens, ends[-1]),
+        tables.write_bytes(folder, names[1], index),
     )
+    digests = {names[0]: digests_of(tokens, has_blocks=True), names[1]: digests_of(index, has_blocks=False)}
     tables.write_bytes(folder, f"shards/{shard:05d}.parquet", sink.getvalue())
+    tables.write_bytes(folder, f"shards/{shard:05d}_{BLOCKS_FILE}", encode_digests(digests)[0])
     token_shard = work.shards()[shard]
     record = Record(
         work.job.shard_fingerprint(token_shard), parts, rows_out=len(lengths), counts={"tokens": ends[-1]}
@@ -149,8 +163,20 @@ def _batched(documents: Iterator[Row], size: int) -> Iterator[Sequence[Row]]:
         yield batch
 
 
-def _join_spans(folder: str, records: dict[str, Record]) -> Part:
-    """The shards' spans in one file, counted over the bucket."""
+def _shard_digests(folder: str, records: dict[str, Record]) -> dict[str, FileDigests]:
+    """The digests of all shards' files. Raises ContractError if a shard has none."""
+    digests: dict[str, FileDigests] = {}
+    for shard in records:
+        name = f"shards/{shard}_{BLOCKS_FILE}"
+        try:
+            digests |= decode_digests(tables.read_bytes(folder, name))
+        except FileNotFoundError:
+            raise ContractError(f"{folder}/{name}: missing, other code wrote this shard; {REMEDY}") from None
+    return digests
+
+
+def _join_spans(folder: str, records: dict[str, Record], digests: dict[str, FileDigests]) -> Part:
+    """The shards' spans in one file, counted over the bucket; its digest goes to `digests`."""
     sink = io.BytesIO()
     num_rows = 0
     with pq.ParquetWriter(sink, SPANS, compression="zstd") as writer:
@@ -163,4 +189,5 @@ def _join_spans(folder: str, records: dict[str, Record]) -> Part:
             writer.write_table(pa.Table.from_pydict(columns, schema=SPANS))
             offset += record.counts["tokens"]
             num_rows += record.rows_out
+    digests[SPANS_FILE] = digests_of(sink.getvalue(), has_blocks=False)
     return tables.write_bytes(folder, SPANS_FILE, sink.getvalue(), num_rows)

@@ -2,9 +2,12 @@
 
 A plan row names a bucket and a range of its documents. The documents of a range are one run of tokens in the
 bucket's concatenated shards, every document ended by EOD.
+Whatever is read is compared with the digests that tokenize wrote (configs.token_blocks): an index when it is
+opened, a block of a .bin when this process first reads it (a block of 1 MiB takes 0.1 ms).
 Memory: .bin files are mapped; lists are per document of the plan's buckets. No torch.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +16,18 @@ import numpy.typing as npt
 
 from configs import tables
 from configs.contract import ContractError
+from configs.recipe import NUM_STAGES
+from configs.token_blocks import (
+    BLOCK_BYTES,
+    BLOCKS_FILE,
+    REMEDY,
+    FileDigests,
+    is_as_written,
+    read_digests,
+)
 
 IDX_MAGIC = b"MMIDIDX\x00\x00"
+IDX_HEAD = 34  # bytes: magic, version, type code, two counts
 IDX_DTYPES = {4: np.dtype("<i4"), 8: np.dtype("<u2")}  # the two that tokenize_corpus writes
 
 GROUPS = ("math", "code", "prose")
@@ -25,40 +38,79 @@ GROUPS = ("math", "code", "prose")
 class Shard:
     """One .bin/.idx pair."""
 
+    path: str
+    """Of the .bin."""
     tokens: npt.NDArray[np.integer]
     """All tokens, memory-mapped."""
     starts: npt.NDArray[np.int64]
     """Offset of each document, and the end: [documents + 1]."""
+    blocks: tuple[bytes, ...]
+    """Digest of each block of the .bin."""
+    is_checked: npt.NDArray[np.bool_]
+    """[blocks]: which ones this process has compared with their digests. `read` changes it."""
+
+    def read(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
+        """Tokens at these offsets. A block is compared with its digest before its first token is returned.
+
+        Raises ContractError if a block is not as tokenize wrote it.
+        """
+        numbers = places // (BLOCK_BYTES // self.tokens.itemsize)
+        if not self.is_checked[numbers].all():
+            for number in np.unique(numbers).tolist():
+                if not self.is_checked[number]:
+                    self._check(number)
+        return self.tokens[places]
+
+    def _check(self, number: int) -> None:
+        block = self.tokens.view(np.uint8)[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES]
+        if not is_as_written(block.data, self.blocks[number]):
+            raise damaged_block(self.path, number)
+        self.is_checked[number] = True
 
 
-def open_shard(prefix: str) -> Shard:
+def damaged_block(path: str | Path, number: int) -> ContractError:
+    """The error for a block of a .bin that does not have its digest."""
+    return ContractError(
+        f"{path}: block {number} (from byte {number * BLOCK_BYTES:,}) is not what tokenize wrote; {REMEDY}"
+    )
+
+
+def open_shards(table: tables.Table) -> tuple[Shard, ...]:
+    """All shards of a bucket, in order. Raises ContractError if a digest or an index is not whole."""
+    digests = read_digests(table)
+    return tuple(open_shard(f"{table.path}/{name}", digests) for name in table.manifest.facts["prefixes"])
+
+
+def open_shard(prefix: str, digests: Mapping[str, FileDigests]) -> Shard:
     """Map `<prefix>.bin` through `<prefix>.idx` (Megatron's MMIDIDX, version 1).
 
-    Raises ContractError if the index is not whole or does not fit the .bin.
+    Raises ContractError if the index is not whole, does not fit the .bin or does not have its digest.
     """
     idx, binary = Path(f"{prefix}.idx"), Path(f"{prefix}.bin")
     if not idx.is_file() or not binary.is_file():
         raise ContractError(f"{prefix}: .bin or .idx is missing; remedy: run make tokenize again")
-    with idx.open("rb") as file:
-        head = file.read(34)
-    broken = ContractError(
-        f"{idx}: not a whole Megatron index; remedy: run make tokenize again with --overwrite"
-    )
-    if len(head) < 34 or head[:9] != IDX_MAGIC or head[17] not in IDX_DTYPES:
+    data = idx.read_bytes()
+    broken = ContractError(f"{idx}: not a whole Megatron index; {REMEDY}")
+    if len(data) < IDX_HEAD or data[:9] != IDX_MAGIC or data[17] not in IDX_DTYPES:
         raise broken
-    num_sequences = int.from_bytes(head[18:26], "little")
-    if idx.stat().st_size != 34 + num_sequences * 12 + int.from_bytes(head[26:34], "little") * 8:
+    num_sequences, num_boundaries = (int.from_bytes(data[at : at + 8], "little") for at in (18, 26))
+    if len(data) != IDX_HEAD + num_sequences * 12 + num_boundaries * 8:
         raise broken
-    lengths = np.fromfile(idx, dtype="<i4", count=num_sequences, offset=34)
+    lengths = np.frombuffer(data, "<i4", num_sequences, IDX_HEAD)
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    dtype = IDX_DTYPES[head[17]]
-    if binary.stat().st_size != int(starts[-1]) * dtype.itemsize:
-        raise ContractError(
-            f"{binary}: {binary.stat().st_size} bytes, its index names {int(starts[-1]) * dtype.itemsize}; "
-            "remedy: run make tokenize again with --overwrite"
-        )
-    mapped = np.memmap(binary, dtype=dtype, mode="r") if starts[-1] else np.empty(0, dtype)
-    return Shard(mapped, starts)
+    dtype = IDX_DTYPES[data[17]]
+    num_bytes = int(starts[-1]) * dtype.itemsize
+    if binary.stat().st_size != num_bytes:
+        raise ContractError(f"{binary}: {binary.stat().st_size} bytes, its index names {num_bytes}; {REMEDY}")
+    if not {idx.name, binary.name} <= digests.keys():
+        raise ContractError(f"{prefix}: {BLOCKS_FILE} has no digest of its .bin or .idx; {REMEDY}")
+    blocks = digests[binary.name].blocks
+    if len(blocks) != -(-num_bytes // BLOCK_BYTES):
+        raise ContractError(f"{binary}: {num_bytes} bytes, but {len(blocks)} digests of blocks; {REMEDY}")
+    if not is_as_written(data, digests[idx.name].whole):
+        raise ContractError(f"{idx}: not what tokenize wrote; {REMEDY}")
+    mapped = np.memmap(binary, dtype=dtype, mode="r") if num_bytes else np.empty(0, dtype)
+    return Shard(str(binary), mapped, starts, blocks, np.zeros(len(blocks), bool))
 
 
 @dataclass(frozen=True)
@@ -92,10 +144,17 @@ def open_ranges(root: str, stage: int) -> list[TokenRange]:
     return [_open_range(root, row) for row in rows.sort_by("bucket").to_pylist()]
 
 
+def planned_buckets(root: str) -> set[str]:
+    """Names of the buckets that any stage's plan draws from."""
+    opened = (tables.open_table(root, f"mixtures/stage{number}") for number in range(1, NUM_STAGES + 1))
+    plans = [tables.read(plan, ["bucket"]) for plan in opened]
+    return {bucket for rows in plans if rows is not None for bucket in rows["bucket"].to_pylist()}
+
+
 def _open_range(root: str, row: dict) -> TokenRange:
     table = tables.open_table(root, f"tokens/{row['bucket']}")
     facts = table.manifest.facts
-    shards = tuple(open_shard(f"{table.path}/{name}") for name in facts["prefixes"])
+    shards = open_shards(table)
     starts = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(shard.starts) for shard in shards]))])
     if not 0 <= row["document_start"] < row["document_end"] < len(starts):
         raise ContractError(

@@ -18,9 +18,10 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
+import numpy as np
 import torch
-from megatron.core.datasets.indexed_dataset import IndexedDataset
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -34,7 +35,7 @@ from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
 from pretrain.plan.layout import TrainConfig, check_heldout_layout
 from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
-from pretrain.plan.token_files import GROUPS
+from pretrain.plan.token_files import GROUPS, open_shards
 
 logger = logging.getLogger(__name__)
 
@@ -131,12 +132,14 @@ def read_tokenizer(root: str) -> Tokenizer:
 
 
 def _documents(table: tables.Table, limit: int) -> Iterator[list[int]]:
-    """Yield documents' tokens without end markers, until `limit` tokens can be predicted."""
+    """Yield documents' tokens without end markers, until `limit` tokens can be predicted.
+
+    Raises ContractError if they are not what tokenize wrote.
+    """
     total = 0
-    for prefix in table.manifest.facts["prefixes"]:
-        dataset = IndexedDataset(f"{table.path}/{prefix}")
-        for tokens in (dataset[number] for number in range(len(dataset))):
-            text = tokens[:-1].tolist()[: limit - total + 1]
+    for shard in open_shards(table):
+        for start, end in pairwise(shard.starts.tolist()):
+            text = shard.read(np.arange(start, end - 1)).tolist()[: limit - total + 1]
             if total >= limit:
                 return
             if len(text) > 1:

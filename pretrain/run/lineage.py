@@ -5,9 +5,12 @@ Training uses this only when it reports a bad step. Cost: one read of the bucket
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from configs import tables
 from configs.contract import ContractError
+from configs.token_blocks import REMEDY, SPANS_FILE, is_as_written, read_digests
 from pretrain.run.samples import StageData
 
 
@@ -36,13 +39,12 @@ def documents_of_samples(
 def _doc_ids(root: str, bucket: str, places: npt.NDArray[np.int64]) -> list[str]:
     """Return the ids of the documents that hold these token offsets of a bucket.
 
-    Raises ContractError if the bucket has no readable spans.parquet.
+    Raises ContractError if the bucket's spans.parquet is not what tokenize wrote.
     """
-    path = tables.table_path(root, f"tokens/{bucket}")
-    try:
-        [batch] = list(tables.read_part(f"{path}/spans.parquet", batch_rows=1 << 31))
-    except (FileNotFoundError, ValueError) as error:
-        raise ContractError(f"{path}/spans.parquet: {error}; remedy: run make tokenize again") from None
-    spans = batch.to_pydict()
+    table = tables.open_table(root, f"tokens/{bucket}")
+    data, digests = tables.read_bytes(table.path, SPANS_FILE), read_digests(table)
+    if SPANS_FILE not in digests or not is_as_written(data, digests[SPANS_FILE].whole):
+        raise ContractError(f"{table.path}/{SPANS_FILE}: not what tokenize wrote; {REMEDY}")
+    spans = pq.read_table(pa.BufferReader(data)).to_pydict()
     numbers = np.unique(np.searchsorted(np.asarray(spans["token_end"]), places, side="right"))
     return [spans["doc_id"][number] for number in numbers.tolist()]

@@ -51,12 +51,12 @@ class Stream:
         return self.taken.first + (start + np.arange(sequence_length + 1)) % length
 
     def _read(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Tokens at places of the concatenated shards."""
+        """Tokens at places of the concatenated shards. Raises ContractError if their blocks are damaged."""
         out = np.empty(len(places), np.int64)
         before = 0
         for shard in self.taken.shards:
             inside = (places >= before) & (places < before + len(shard.tokens))
-            out[inside] = shard.tokens[places[inside] - before]
+            out[inside] = shard.read(places[inside] - before)
             before += len(shard.tokens)
         return out
 

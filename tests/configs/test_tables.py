@@ -112,6 +112,30 @@ def test_another_contract_version_is_refused(tmp_path: Path) -> None:
         tables.open_table(str(tmp_path), "t")
 
 
+def test_a_manifest_with_one_flipped_bit_is_no_table(tmp_path: Path) -> None:
+    committed(tmp_path)
+    path = tmp_path / "t/manifest.json"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with pytest.raises(ContractError, match="remedy: "):
+            tables.open_table(str(tmp_path), "t")
+    path.write_text(whole.decode().replace('"rows_in": 2', '"rows_in": 3'))
+    with pytest.raises(
+        ContractError, match=r"t/manifest.json: changed after it was committed; remedy: delete"
+    ):
+        tables.open_table(str(tmp_path), "t")
+
+
+def test_a_manifest_of_before_its_own_digest_is_read(tmp_path: Path) -> None:
+    manifest = committed(tmp_path)
+    path = tmp_path / "t/manifest.json"
+    values = json.loads(path.read_text())
+    del values["self_digest"]
+    path.write_text(json.dumps(values))
+    assert tables.read_manifest(str(tmp_path), "t") == manifest
+
+
 def test_a_cut_part_is_noticed(tmp_path: Path) -> None:
     manifest = committed(tmp_path)
     path = tmp_path / "t" / manifest.parts[0].path

@@ -13,6 +13,7 @@ from configs.command import Place
 from configs.contract import ContractError
 from configs.encoding import encode, text_encoder
 from configs.job import Job
+from configs.token_blocks import digests_of, read_digests
 from pipeline import plan_mixture, score_documents, tokenize_corpus
 from pipeline.mixture.buckets import order_position
 from pipeline.tokenize_corpus import pack
@@ -121,6 +122,38 @@ def test_files_hold_every_document_in_bucket_order(spark: SparkSession, place: P
     assert (empty.facts["prefixes"], empty.facts["num_tokens"]) == ([], 0)
 
 
+def test_every_file_has_its_digests(
+    spark: SparkSession, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was killed before the join gives the same, since the digests lie beside the shards."""
+    with monkeypatch.context() as patched:
+        patched.setattr(tokenize_corpus, "_join", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tokenize_corpus.run(spark, place)
+    tokenize_corpus.run(spark, place)
+    for bucket in tables.open_table(place.output, "tokens_index").manifest.facts["buckets"]:
+        table = tables.open_table(place.output, f"tokens/{bucket}")
+        files = {path.name: path for path in Path(table.path).iterdir() if path.is_file()}
+        named = files.keys() - {"manifest.json", "blocks.parquet"}
+        digests = read_digests(table)
+        assert digests == {
+            name: digests_of(files[name].read_bytes(), name.endswith(".bin")) for name in named
+        }
+        assert {part.path for part in table.manifest.parts} == {*named, "blocks.parquet"}
+
+
+def test_a_shard_without_digests_is_refused(tmp_path: Path) -> None:
+    write_bpe(tmp_path)
+    tokenizer = open_tokenizer(str(tmp_path))
+    work = BucketWork("b", "science", "low", "web", 1, 2, 1, Job("tokenize", "tokens/b", "code", {}, {}))
+    assert list(shards.write_shards(iter([("b", 0, "one", "?")]), str(tmp_path), {"b": work}, tokenizer))
+    (tmp_path / "tokens/b/shards/00000_blocks.parquet").unlink()
+    with pytest.raises(
+        ContractError, match=r"00000_blocks.parquet: missing, other code wrote this shard; rem"
+    ):
+        shards.join_shards(Place(tmp_path, str(tmp_path), str(tmp_path)), work, tokenizer)
+
+
 def test_megatron_core_reads_a_bucket(spark: SparkSession, place: Place) -> None:
     indexed_dataset = pytest.importorskip("megatron.core.datasets.indexed_dataset")
     tokenize_corpus.run(spark, place)
@@ -195,6 +228,10 @@ def example(text: str) -> Example:
     )  # fmt: skip
 
 
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def modified(root: str) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in Path(root, "tokens").rglob("*") if p.is_file()}
 
@@ -219,9 +256,6 @@ def test_a_second_run_writes_nothing_and_a_new_document_only_its_bucket(
 def test_a_killed_run_keeps_its_whole_shards(
     spark: SparkSession, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
         patched.setattr(tokenize_corpus, "_join", killed)
         with pytest.raises(KeyboardInterrupt):

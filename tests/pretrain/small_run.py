@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.contract import MIXTURE
+from configs.contract import MIXTURE, SPANS
+from configs.token_blocks import digests_of, encode_digests
 from tests.run_tables import parquet, write_files
 
 EOD = 0
@@ -88,11 +89,15 @@ def documents(seed: int, count: int) -> list[list[int]]:
 
 
 def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 2, **facts: object) -> int:
-    """`tokens/<bucket>` as Megatron shards; returns its number of tokens."""
-    files, prefixes = {}, []
+    """`tokens/<bucket>` as Megatron shards with spans and digests; returns its number of tokens.
+
+    The documents' ids are the bucket's first letter and a number.
+    """
+    files: dict[str, bytes] = {}
+    prefixes = []
     for number in range(shards):
         mine = texts[number * len(texts) // shards : (number + 1) * len(texts) // shards]
-        name = f"{bucket}_{number:05d}"
+        name = f"{bucket.split('/')[-1]}_{number:05d}"
         binary = np.array([token for text in mine for token in text], "<u2").tobytes()
         lengths = np.array([len(text) for text in mine], "<i4")
         pointers = np.concatenate([[0], np.cumsum(lengths[:-1], dtype=np.int64)]) * 2
@@ -101,6 +106,8 @@ def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 
         index += np.arange(len(mine) + 1, dtype="<i8").tobytes()
         files |= {f"{name}.bin": binary, f"{name}.idx": index}
         prefixes.append(name)
+    files["spans.parquet"] = encode_spans(bucket[0], texts)
+    add_digests(files)
     total = sum(map(len, texts))
     facts = {
         "prefixes": prefixes, "vocab_size": VOCAB, "eod_id": EOD, "tokenizer_hash": "t",
@@ -111,6 +118,23 @@ def write_bucket(root: Path, bucket: str, texts: list[list[int]], shards: int = 
     return total
 
 
+def encode_spans(letter: str, texts: list[list[int]]) -> bytes:
+    ends = np.cumsum([len(text) for text in texts]).tolist()
+    spans = zip([0, *ends], ends, strict=False)
+    rows = [
+        {"token_start": start, "token_end": end, "doc_id": f"{letter}{number}"}
+        for number, (start, end) in enumerate(spans)
+    ]
+    return parquet(rows, SPANS)
+
+
+def add_digests(files: dict[str, bytes]) -> None:
+    """Add blocks.parquet with the digests of these files."""
+    files["blocks.parquet"], _ = encode_digests(
+        {name: digests_of(data, name.endswith(".bin")) for name, data in files.items()}
+    )
+
+
 def write_plan(root: Path, stage: int, rows: list[dict[str, object]], **facts: object) -> None:
     """`mixtures/stage<N>` of these rows."""
     columns = {"domain": "mathematics", "band": "high", "epochs": 1.0}
@@ -119,15 +143,15 @@ def write_plan(root: Path, stage: int, rows: list[dict[str, object]], **facts: o
     write_files(root, f"mixtures/stage{stage}", {"part-0.parquet": data}, len(rows), **known)
 
 
-def write_run(root: Path) -> Path:
-    """Everything under `root`; returns the preset's folder."""
+def write_run(root: Path, texts: tuple[list[list[int]], list[list[int]]] | None = None) -> Path:
+    """Everything under `root`; returns the preset's folder. `texts`: the documents of both buckets."""
     preset = root / "preset"
     preset.mkdir(parents=True)
     for name, text in PRESET.items():
         (preset / f"{name}.toml").write_text(text)
     mixture = Path(__file__).parents[2] / "configs" / "tiny" / "mixture.toml"
     (preset / "mixture.toml").write_bytes(mixture.read_bytes())
-    a, b = documents(1, 60), documents(2, 30)
+    a, b = texts or (documents(1, 60), documents(2, 30))
     write_bucket(root, "mathematics-high-web", a)
     write_bucket(root, "code-high-web", b, shards=1)
     for stage in (1, 2, 3):

@@ -1,6 +1,7 @@
 """Every finished stage measured once on every held-out group."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,4 +79,16 @@ def test_a_missing_group_is_named(place, tmp_path):
     place, _, _ = place
     (tmp_path / "run" / "tokens" / "heldout" / "code" / "manifest.json").unlink()
     with pytest.raises(ContractError, match="tokens/heldout/code: no such table"):
+        evaluate.run(place)
+
+
+def test_damaged_text_is_not_measured(place):
+    place, _, _ = place
+    path = Path(place.input, "tokens/heldout/code/code_00000.bin")
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        ContractError, match=r"code_00000.bin: block 0 .* is not what tokenize wrote; remedy: "
+    ):
         evaluate.run(place)

@@ -1,108 +1,46 @@
 """Preflight passes what can run, and catches every seeded fault with one line."""
 
-import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
 from pretrain import preflight
 from pretrain.plan import checks
-from tests.pretrain.small_run import STAGE_TOKENS, documents, write_bucket, write_plan, write_run
-
-MATH, CODE = "mathematics-high-web", "code-high-web"
-Fault = Callable[[Path], None]
+from tests.pretrain.faults import (
+    CODE,
+    FIRST_STAGE,
+    MATH,
+    Fault,
+    damage_file,
+    damaged_heldout,
+    edit,
+    edit_facts,
+    edit_manifest,
+    edit_plan,
+    flip,
+    move_all_tokens_to_the_next_document,
+    redigest,
+    remake,
+    remake_spans,
+    remove,
+    replace_digests,
+    spans_of_other_ends,
+    update,
+    without_digests,
+)
+from tests.pretrain.small_run import STAGE_TOKENS, documents, write_bucket, write_run
 
 
 def place(root: Path, **options: bool) -> Place:
     return Place(root / "preset", str(root), str(root), **options)
 
-
-def edit(name: str, old: str, new: str) -> Fault:
-    """Replace text of a preset file, which must hold it."""
-
-    def change(root: Path) -> None:
-        path = root / "preset" / f"{name}.toml"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
-
-    return change
-
-
-def edit_plan(stage: int, change: Callable[[list[dict]], object], **facts: object) -> Fault:
-    """Rewrite the rows of a stage's plan."""
-
-    def apply(root: Path) -> None:
-        table = tables.open_table(str(root), f"mixtures/stage{stage}")
-        rows = tables.read(table).to_pylist()
-        change(rows)
-        write_plan(root, stage, rows, **table.manifest.facts | facts)
-
-    return apply
-
-
-def edit_manifest(table: str, **changes: object) -> Fault:
-    """Change top-level values of a manifest."""
-
-    def change(root: Path) -> None:
-        path = root / table / "manifest.json"
-        values = json.loads(path.read_text())
-        path.write_text(json.dumps(values | changes))
-
-    return change
-
-
-def edit_facts(bucket: str, **changes: object) -> Fault:
-    """Change facts of a token table."""
-
-    def change(root: Path) -> None:
-        path = root / "tokens" / bucket / "manifest.json"
-        values = json.loads(path.read_text())
-        values["facts"] |= changes
-        path.write_text(json.dumps(values))
-
-    return change
-
-
-def damage_file(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
-    """Change a token file and let the manifest know its new size (size alone would be noticed at once)."""
-
-    def apply(root: Path) -> None:
-        path = min((root / "tokens" / bucket).glob(f"*{ending}"))
-        data = bytearray(path.read_bytes())
-        change(data)
-        path.write_bytes(data)
-        manifest_path = path.with_name("manifest.json")
-        values = json.loads(manifest_path.read_text())
-        for part in values["parts"]:
-            if part["path"] == path.name:
-                part["num_bytes"] = len(data)
-        manifest_path.write_text(json.dumps(values))
-
-    return apply
-
-
-def remove(path: str) -> Fault:
-    def change(root: Path) -> None:
-        target = next(root.glob(path))
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
-
-    return change
-
-
-def update(number: int, **values: object) -> Callable[[list[dict]], object]:
-    return lambda rows: rows[number].update(values)
-
-
-FIRST_STAGE = {"document_start": 0, "document_end": 20, "tokens": sum(map(len, documents(1, 60)[:20]))}
 
 FAULTS: dict[str, tuple[Fault, str]] = {
     "preset file gone": (remove("preset/model.toml"), "model.toml: missing"),
@@ -187,6 +125,59 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "tokens cut": (damage_file(CODE, ".bin", lambda d: d.__delitem__(slice(-2, None))), "its index names"),
     "token file gone": (remove(f"tokens/{CODE}/*.bin"), "the manifest names"),
     "tokens of another contract": (edit_manifest(f"tokens/{MATH}", contract_version=0), "contract version 0"),
+    "tokens changed": (
+        flip(CODE, "*.bin", 77),
+        "code-high-web_00000.bin: block 0 (from byte 0) is not what tokenize wrote",
+    ),
+    "index changed": (flip(MATH, "*_00001.idx", 400), "web_00001.idx: not what tokenize wrote"),
+    "spans changed": (flip(MATH, "spans.parquet", 99), "web/spans.parquet: not what tokenize wrote"),
+    "digests changed": (flip(CODE, "blocks.parquet", 99), "blocks.parquet: not the file that the manifest"),
+    "digests gone": (without_digests, "blocks.parquet: the manifest names no digests"),
+    "manifest changed": (flip(CODE, "manifest.json", -30), "manifest.json: "),
+    "token outside the vocabulary": (
+        remake(CODE, ".bin", lambda d: d.__setitem__(slice(20, 22), b"\x60\0")),
+        "code-high-web_00000.bin: token 10 is 96, the vocabulary has 96 ids",
+    ),
+    "document without EOD": (
+        remake(CODE, ".bin", lambda d: d.__setitem__(slice(-2, None), b"\5\0")),
+        "is 5, but a document ends there",
+    ),
+    "EOD inside a document": (
+        remake(CODE, ".bin", lambda d: d.__setitem__(slice(0, 2), b"\0\0")),
+        "code-high-web_00000.bin: token 0 is 0, but no document ends there",
+    ),
+    "index with other offsets": (
+        remake(CODE, ".idx", lambda d: d.__setitem__(34 + 4 * 30 + 8, 2)),
+        "code-high-web_00000.idx: lengths, offsets and document numbers contradict",
+    ),
+    "index with an empty document": (
+        remake(CODE, ".idx", move_all_tokens_to_the_next_document),
+        "code-high-web_00000.idx: lengths, offsets and document numbers contradict",
+    ),
+    "spans of other documents": (remake_spans(MATH, documents(3, 60)), "60 spans that are not the documents"),
+    "spans too few": (remake_spans(MATH, documents(1, 59)), "59 spans that are not the documents"),
+    "spans that are no Parquet": (
+        remake(MATH, "spans.parquet", lambda d: d.__delitem__(slice(9, None))),
+        "spans.parquet: not readable",
+    ),
+    "spans that end elsewhere": (
+        remake(MATH, "spans.parquet", lambda d: d.__setitem__(slice(None), spans_of_other_ends())),
+        "60 spans that are not the documents of the .idx",
+    ),
+    "digests of too few blocks": (
+        redigest(CODE, replace_digests("code-high-web_00000.bin", blocks=())),
+        "code-high-web_00000.bin: 1898 bytes, but 0 digests of blocks",
+    ),
+    "digest of the whole file differs": (
+        redigest(CODE, replace_digests("code-high-web_00000.bin", whole=bytes(16))),
+        "code-high-web_00000.bin: not what tokenize wrote",
+    ),
+    "spans without digest": (
+        redigest(CODE, lambda digests: digests.pop("spans.parquet")),
+        "blocks.parquet has no digest of spans.parquet",
+    ),
+    "held-out text changed": (damaged_heldout, "heldout/code/code_00000.bin: block 0"),
+    "tokens not counted": (edit_facts(MATH, num_tokens=7), "the manifest 7; remedy"),
     "held-out text gone": (
         edit("train", "kept_checkpoints", "heldout_every_steps = 5\nkept_checkpoints"),
         "heldout/math: no",
@@ -205,8 +196,8 @@ def test_every_fault_is_caught_with_one_line(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "preflight.json").exists()
 
 
-def test_there_are_thirty_faults() -> None:
-    assert len(FAULTS) >= 30
+def test_there_are_forty_five_faults() -> None:
+    assert len(FAULTS) >= 45
 
 
 def test_a_disk_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,3 +280,15 @@ def test_a_bucket_that_no_plan_names_does_not_matter(tmp_path: Path) -> None:
     write_run(tmp_path)
     write_bucket(tmp_path, "news-low-web", documents(9, 3), eod_id=50)
     preflight.run(place(tmp_path))
+
+
+def test_damaged_tokens_end_in_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    flip(MATH, "*_00001.bin", 10)(tmp_path)
+    command = [sys.executable, "-m", "pretrain.preflight", "--preset", str(tmp_path / "preset")]
+    done = subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {tmp_path}/tokens/{MATH}/{MATH}_00001.bin: block 0 (from byte 0) is not what tokenize wrote"
+        "; remedy: run make tokenize again with --overwrite\n"
+    )

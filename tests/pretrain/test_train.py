@@ -112,3 +112,29 @@ def test_a_plan_that_does_not_fit_its_tokens_is_refused(tmp_path: Path) -> None:
     done = train(tmp_path)
     assert done.returncode == 2
     assert "the plan asks for documents 0 to 10 of 1; remedy: run make plan" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "num_steps"),
+    [
+        ("code-high-web/code-high-web_00000.bin", 1),  # the bucket gives the fourth sample, steps take two
+        ("mathematics-high-web/mathematics-high-web_00001.bin", 12),  # stage 2 reaches it in its third step
+    ],
+)
+def test_a_damaged_block_ends_the_run_before_its_tokens_reach_the_loss(
+    straight: Path, tmp_path: Path, file: str, num_steps: int
+) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "tokens" / file
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    done = train(tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {path}: block 0 (from byte 0) is not what tokenize wrote; "
+        "remedy: run make tokenize again with --overwrite"
+    )
+    assert trace(tmp_path) == trace(straight)[:num_steps]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs.token_blocks import digests_of
 from pretrain.plan.schedule import Step
 from pretrain.plan.token_files import Shard, TokenRange
 from pretrain.run.samples import Rows, StageData, Stream, micro_batches, open_stage
@@ -18,7 +19,10 @@ def stream(length: int, first: int = 0, seed: int = 5, source: str = "web") -> S
     """`length` tokens that are their own places in a bucket of two shards."""
     tokens = np.arange(first + length)
     cut = len(tokens) // 3
-    shards = (Shard(tokens[:cut], np.array([0, cut])), Shard(tokens[cut:], np.array([0, len(tokens) - cut])))
+    shards = tuple(
+        Shard("", part, np.array([0, len(part)]), digests_of(part.tobytes(), True).blocks, np.zeros(1, bool))
+        for part in (tokens[:cut], tokens[cut:])
+    )
     return Stream(TokenRange("bucket", source, 1.0, shards, first, length, EOD), seed)
 
 

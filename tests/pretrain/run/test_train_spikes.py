@@ -10,38 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from configs import tables
 from configs.command import Place
-from configs.contract import SPANS, ContractError
+from configs.contract import ContractError
 from pretrain import train
 from pretrain.run import launch
 from pretrain.run.checkpoint import Position
 from pretrain.run.lineage import documents_of_samples
 from pretrain.run.samples import open_stage
 from tests.pretrain.small_run import documents, write_run
-from tests.run_tables import parquet
 
 pytestmark = [pytest.mark.usefixtures("single_process"), pytest.mark.slow]
-
-
-def write_spans(root: Path) -> None:
-    """spans.parquet of both buckets: documents are named m0, m1, ... and c0, c1, ..."""
-    for bucket, letter, texts in (
-        ("mathematics-high-web", "m", documents(1, 60)),
-        ("code-high-web", "c", documents(2, 30)),
-    ):
-        rows, start = [], 0
-        for number, text in enumerate(texts):
-            rows.append({"token_start": start, "token_end": start + len(text), "doc_id": f"{letter}{number}"})
-            start += len(text)
-        tables.write_bytes(f"{root}/tokens/{bucket}", "spans.parquet", parquet(rows, SPANS))
 
 
 @pytest.fixture
 def run_with_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], list[dict]]:
     """Train in this process; the steps of the given numbers have a loss of NaN. Returns the log."""
     write_run(tmp_path)
-    write_spans(tmp_path)
     monkeypatch.setattr(launch, "start", lambda config: None)
 
     def run(faulty: set[int]) -> list[dict]:
@@ -117,7 +101,6 @@ def test_without_a_checkpoint_there_is_no_way_back(
 
 def test_documents_by_hand(tmp_path: Path) -> None:
     write_run(tmp_path)
-    write_spans(tmp_path)
     data = open_stage(str(tmp_path), 1, 7)
     found = documents_of_samples(str(tmp_path), data, 0, 4, data.drawn(0), 64)
     texts = {"m": documents(1, 60), "c": documents(2, 30)}
@@ -130,3 +113,16 @@ def test_documents_by_hand(tmp_path: Path) -> None:
                 expected.append(f"{letter}{number}")
             end += len(text)
         assert names == expected
+
+
+def test_damaged_spans_name_no_document(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "tokens/code-high-web/spans.parquet"
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+    data = open_stage(str(tmp_path), 1, 7)
+    with pytest.raises(
+        ContractError, match=r"code-high-web/spans.parquet: not what tokenize wrote; remedy: "
+    ):
+        documents_of_samples(str(tmp_path), data, 0, 4, data.drawn(0), 64)
