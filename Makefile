@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR)
 # Expanded when a recipe runs: set-up may only just have provided the JRE.
 PYTHON = $(shell test -d $(VENV)/jre && echo JAVA_HOME=$(CURDIR)/$(VENV)/jre) $(CURDIR)/$(VENV)/bin/python
-JOB = $(PYTHON) -m $(1) --preset $(PRESET) --output $(ROOT)
+JOB = $(PYTHON) -m $(1) --preset $(PRESET) --output $(ROOT) $(ARGS)
 
 # ---- set-up -------------------------------------------------------------------------------------------
 
@@ -165,5 +165,5 @@ zip: setup ## dist/reasonmill.zip, for spark-submit --py-files
 
 .PHONY: help
 help: ## this list
-	@echo "make TARGET [PRESET=configs/tiny] [ROOT=runs/tiny]"
+	@echo "make TARGET [PRESET=configs/tiny] [ROOT=runs/tiny] [ARGS=--dry-run|--overwrite|--accept-code]"
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  %-17s %s\n", names[i], $$2}' $(MAKEFILE_LIST)
