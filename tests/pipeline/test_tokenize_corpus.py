@@ -22,14 +22,8 @@ from pipeline.tokens import shards
 from pipeline.tokens.shards import BucketWork
 from pipeline.tokens.tokenizer import encoder, open_tokenizer
 from synth.rows import Example, synthetic_rows
-from tests.pipeline.scored_run import (
-    MIXTURE_TOML,
-    WORDS,
-    Doc,
-    write_documents,
-    write_stages,
-    write_tokenizer,
-)
+from tests.pipeline import scored_run
+from tests.pipeline.scored_run import WORDS, Doc, write_documents, write_stages, write_tokenizer
 
 pytestmark = pytest.mark.spark
 
@@ -50,7 +44,7 @@ HELD_MADE = texts("held-made", 1)
 def place(tmp_path: Path) -> Place:
     preset, root = tmp_path / "preset", tmp_path / "run"
     preset.mkdir()
-    (preset / "mixture.toml").write_text(MIXTURE_TOML)
+    (preset / "mixture.toml").write_text(scored_run.MIXTURE_TOML)
     (preset / "tokenize.toml").write_text("max_shard_tokens = 200\n")
     write_tokenizer(root)
     write_tables(root, MATH)
