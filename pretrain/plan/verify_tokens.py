@@ -5,7 +5,7 @@
    named the same digests, and this code was the same.
 3. Each other unit is read once: digests, then the content. Token ids lie inside the vocabulary, EOD stands at
    the end of each document and nowhere else, an index agrees with itself, spans agree with the indexes.
-Cost: about 1 GB/s per process from memory; a block of 1 MiB in memory, and 40 bytes per document. No torch.
+Cost: 1.8 GB/s per process from memory; a process holds 1 MiB of tokens and 60 bytes per document. No torch.
 """
 
 import logging
@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 MEMORY_FILE = "preflight_verified.json"
 MAX_PROCESSES = 8
-BYTES_PER_PROCESS = 1 << 28
-"""Our choice: starting a process takes about as long as verifying 256 MiB."""
+BYTES_PER_PROCESS = 1 << 30
+"""Our choice: a process starts in about the time in which one verifies 1 GiB from memory (half a second)."""
 
 
 @dataclass(frozen=True)
