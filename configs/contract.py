@@ -231,7 +231,7 @@ BLOCKS = pa.schema(
         pa.field("digest", pa.binary(16), nullable=False),  # xxh3-128
     ]
 )
-"""`tokens/<bucket>/blocks.parquet`: digests of the bucket's other files (configs.token_blocks)."""
+"""`tokens/<bucket>/blocks.parquet`: digests of the bucket's other files (configs.tokens.blocks)."""
 
 SCHEMAS: dict[str, pa.Schema] = {
     "raw": RAW,

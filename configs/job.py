@@ -194,11 +194,9 @@ def commit(
         raise ContractError(
             f"{tables.table_path(root, job.table)}: {why} (rejected: {manifest.rejected or 'none'})"
         )
-    logger.info(
-        "%s: %s: %s of %s rows kept%s, %.1f s",
-        *(job.name, job.table, f"{rows_out:,}", f"{manifest.rows_in:,}"),
-        *(f", rejected {manifest.rejected}" if manifest.rejected else "", manifest.seconds),
-    )
+    kept = f"{rows_out:,} of {manifest.rows_in:,} rows kept, " if manifest.rows_in else ""
+    lost = f"rejected {manifest.rejected}, " if manifest.rejected else ""
+    logger.info("%s: %s committed, %s%s%.1f s", job.name, job.table, kept, lost, manifest.seconds)
     return tables.commit(root, manifest, spare)
 
 

@@ -13,9 +13,9 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.encoding import encode
 from configs.job import Job, find_table, run_job
 from configs.loader import Config, ConfigError, load
+from configs.tokens.encoding import encode
 from filters import taggers
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import PartShard, map_shards, part_shards

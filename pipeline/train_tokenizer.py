@@ -19,9 +19,9 @@ from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
-from configs.encoding import encode, text_encoder
 from configs.job import Job, commit, find_table, run_job
 from configs.loader import Config, ConfigError, load
+from configs.tokens.encoding import encode, text_encoder
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import read_table

@@ -22,10 +22,10 @@ from configs.benchmark_windows import read_windows
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.encoding import text_encoder
 from configs.job import Job, Record, commit, find_table, run_job
 from configs.loader import ConfigError, load
 from configs.shards import find_records, write_shard
+from configs.tokens.encoding import text_encoder
 from filters.decontaminate import Index, index_of_windows
 from synth.analyse_seeds import analyse_shard
 from synth.checks.sandbox import has_bubblewrap, require_isolation

@@ -12,8 +12,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from configs.contract import REJECTS, SYNTHETIC, excerpt
-from configs.encoding import encode
 from configs.tables import hash_json
+from configs.tokens.encoding import encode
 from filters.decontaminate import Index, contaminated_by
 from filters.measure.stats import measure
 

@@ -20,10 +20,9 @@ import pyarrow.parquet as pq
 from configs import tables
 from configs.command import Place
 from configs.contract import SPANS, ContractError, Manifest, Part
-from configs.encoding import encode
 from configs.job import Job, Record, commit
 from configs.shards import find_records, write_record
-from configs.token_blocks import (
+from configs.tokens.blocks import (
     BLOCKS_FILE,
     REMEDY,
     SPANS_FILE,
@@ -32,6 +31,7 @@ from configs.token_blocks import (
     digests_of,
     encode_digests,
 )
+from configs.tokens.encoding import encode
 from pipeline.tokens.megatron_format import encode_bin, encode_idx
 from pipeline.tokens.tokenizer import TokenizerFacts, encoder
 

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from configs import tables
 from configs.contract import ContractError
-from configs.encoding import text_encoder
+from configs.tokens.encoding import text_encoder
 
 FILE = "tokenizer.json"
 

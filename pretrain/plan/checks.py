@@ -13,7 +13,7 @@ from configs.loader import ConfigError
 from configs.recipe import NUM_STAGES, SYNTHETIC_BAND, ModelConfig, Recipe
 from pretrain.plan.layout import run_folder
 from pretrain.plan.sizes import parameters
-from pretrain.plan.token_files import GROUPS, open_ranges, open_shards
+from pretrain.plan.token_files import GROUPS, open_ranges, open_token_files
 
 WEIGHT_SUM_TOLERANCE = 1e-6
 EPOCH_TOLERANCE = 0.05
@@ -105,7 +105,7 @@ def _check_epochs(root: str, epochs: dict[str, float], recipe: Recipe) -> None:
 def check_heldout(root: str) -> None:
     """Refuse a run that wants to measure on held-out text that is not there. Raises ContractError."""
     for group in GROUPS:
-        open_shards(tables.open_table(root, f"tokens/heldout/{group}"))
+        open_token_files(tables.open_table(root, f"tokens/heldout/{group}"))
 
 
 def _check_bucket(root: str, row: dict, model: ModelConfig) -> dict:
@@ -121,7 +121,7 @@ def _check_bucket(root: str, row: dict, model: ModelConfig) -> dict:
         raise ContractError(
             f"{table.path}: EOD {facts['eod_id']} is no token; remedy: run make tokenizer tokenize again"
         )
-    documents = sum(len(shard.starts) - 1 for shard in open_shards(table))
+    documents = sum(len(shard.starts) - 1 for shard in open_token_files(table))
     if documents != facts["num_documents"] or row["document_end"] > documents:
         raise ContractError(
             f"{table.path}: {documents} documents in its shards, {facts['num_documents']} in its manifest, "

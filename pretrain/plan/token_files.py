@@ -2,7 +2,7 @@
 
 A plan row names a bucket and a range of its documents. The documents of a range are one run of tokens in the
 bucket's concatenated shards, every document ended by EOD.
-Whatever is read is compared with the digests that tokenize wrote (configs.token_blocks): an index when it is
+Whatever is read is compared with the digests that tokenize wrote (configs.tokens.blocks): an index when it is
 opened, a block of a .bin when this process first reads it (a block of 1 MiB takes 0.1 ms).
 Memory: .bin files are mapped; lists are per document of the plan's buckets. No torch.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from configs import tables
 from configs.contract import ContractError
 from configs.recipe import NUM_STAGES
-from configs.token_blocks import (
+from configs.tokens.blocks import (
     BLOCK_BYTES,
     BLOCKS_FILE,
     REMEDY,
@@ -35,7 +35,7 @@ GROUPS = ("math", "code", "prose")
 
 
 @dataclass(frozen=True)
-class Shard:
+class TokenFile:
     """One .bin/.idx pair."""
 
     path: str
@@ -75,13 +75,15 @@ def damaged_block(path: str | Path, number: int) -> ContractError:
     )
 
 
-def open_shards(table: tables.Table) -> tuple[Shard, ...]:
+def open_token_files(table: tables.Table) -> tuple[TokenFile, ...]:
     """All shards of a bucket, in order. Raises ContractError if a digest or an index is not whole."""
     digests = read_digests(table)
-    return tuple(open_shard(f"{table.path}/{name}", digests) for name in table.manifest.facts["prefixes"])
+    return tuple(
+        open_token_file(f"{table.path}/{name}", digests) for name in table.manifest.facts["prefixes"]
+    )
 
 
-def open_shard(prefix: str, digests: Mapping[str, FileDigests]) -> Shard:
+def open_token_file(prefix: str, digests: Mapping[str, FileDigests]) -> TokenFile:
     """Map `<prefix>.bin` through `<prefix>.idx` (Megatron's MMIDIDX, version 1).
 
     Raises ContractError if the index is not whole, does not fit the .bin or does not have its digest.
@@ -110,7 +112,7 @@ def open_shard(prefix: str, digests: Mapping[str, FileDigests]) -> Shard:
     if not is_as_written(data, digests[idx.name].whole):
         raise ContractError(f"{idx}: not what tokenize wrote; {REMEDY}")
     mapped = np.memmap(binary, dtype=dtype, mode="r") if num_bytes else np.empty(0, dtype)
-    return Shard(str(binary), mapped, starts, blocks, np.zeros(len(blocks), bool))
+    return TokenFile(str(binary), mapped, starts, blocks, np.zeros(len(blocks), bool))
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class TokenRange:
     """The plan's source of this bucket (web, papers, ...)."""
     weight: float
     """Share of the stage's tokens."""
-    shards: tuple[Shard, ...]
+    shards: tuple[TokenFile, ...]
     """All shards of the bucket."""
     first: int
     """Offset of the range's first token in the concatenated shards."""
@@ -154,7 +156,7 @@ def planned_buckets(root: str) -> set[str]:
 def _open_range(root: str, row: dict) -> TokenRange:
     table = tables.open_table(root, f"tokens/{row['bucket']}")
     facts = table.manifest.facts
-    shards = open_shards(table)
+    shards = open_token_files(table)
     starts = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(shard.starts) for shard in shards]))])
     if not 0 <= row["document_start"] < row["document_end"] < len(starts):
         raise ContractError(

@@ -27,7 +27,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.contract import ContractError
 from configs.text_files import read_json, write_json
-from configs.token_blocks import (
+from configs.tokens.blocks import (
     BLOCK_BYTES,
     BLOCKS_FILE,
     REMEDY,
@@ -36,7 +36,7 @@ from configs.token_blocks import (
     is_as_written,
     read_digests,
 )
-from pretrain.plan.token_files import IDX_HEAD, Shard, damaged_block, open_shard
+from pretrain.plan.token_files import IDX_HEAD, TokenFile, damaged_block, open_token_file
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def verify(unit: Unit) -> str:
         if unit.has_spans:
             _verify_spans(unit)
         else:
-            shard = open_shard(f"{unit.folder}/{unit.prefixes[0]}", unit.digests)
+            shard = open_token_file(f"{unit.folder}/{unit.prefixes[0]}", unit.digests)
             _verify_index(shard)
             _verify_bin(shard, unit)
     except ContractError as error:
@@ -152,7 +152,7 @@ def verify(unit: Unit) -> str:
     return ""
 
 
-def _verify_index(shard: Shard) -> None:
+def _verify_index(shard: TokenFile) -> None:
     """Offsets and boundaries of an .idx agree with its lengths, and every document has a token (its EOD)."""
     path = Path(shard.path).with_suffix(".idx")
     count = len(shard.starts) - 1
@@ -162,7 +162,7 @@ def _verify_index(shard: Shard) -> None:
         raise ContractError(f"{path}: lengths, offsets and document numbers contradict each other; {REMEDY}")
 
 
-def _verify_bin(shard: Shard, unit: Unit) -> None:
+def _verify_bin(shard: TokenFile, unit: Unit) -> None:
     """Digests of the blocks and of the whole .bin; ids and EODs of its tokens."""
     whole, first = xxhash.xxh3_128(), 0
     for number, data in enumerate(_blocks(shard.path)):
@@ -182,7 +182,7 @@ def _blocks(path: str) -> Iterator[bytes]:
             yield data
 
 
-def _verify_ids(shard: Shard, tokens: npt.NDArray[np.integer], first: int, facts: dict[str, int]) -> None:
+def _verify_ids(shard: TokenFile, tokens: npt.NDArray[np.integer], first: int, facts: dict[str, int]) -> None:
     """`tokens` begin at offset `first`: all inside the vocabulary, EOD exactly where documents end."""
     is_outside = (tokens < 0) | (tokens >= facts["vocab_size"])
     if is_outside.any():
@@ -207,7 +207,7 @@ def _verify_spans(unit: Unit) -> None:
     if not is_as_written(data, unit.digests[SPANS_FILE].whole):
         raise ContractError(f"{path}: not what tokenize wrote; {REMEDY}")
     lengths = [
-        np.diff(open_shard(f"{unit.folder}/{prefix}", unit.digests).starts) for prefix in unit.prefixes
+        np.diff(open_token_file(f"{unit.folder}/{prefix}", unit.digests).starts) for prefix in unit.prefixes
     ]
     starts = np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths]))
     counts = {"num_documents": len(starts) - 1, "num_tokens": int(starts[-1])}

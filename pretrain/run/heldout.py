@@ -35,7 +35,7 @@ from pretrain.model.mimo import MimoModel
 from pretrain.model.mtp import shift_within_documents
 from pretrain.plan.layout import TrainConfig, check_heldout_layout
 from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
-from pretrain.plan.token_files import GROUPS, open_shards
+from pretrain.plan.token_files import GROUPS, open_token_files
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _documents(table: tables.Table, limit: int) -> Iterator[list[int]]:
     Raises ContractError if they are not what tokenize wrote.
     """
     total = 0
-    for shard in open_shards(table):
+    for shard in open_token_files(table):
         for start, end in pairwise(shard.starts.tolist()):
             text = shard.read(np.arange(start, end - 1)).tolist()[: limit - total + 1]
             if total >= limit:

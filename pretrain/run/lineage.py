@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from configs import tables
 from configs.contract import ContractError
-from configs.token_blocks import REMEDY, SPANS_FILE, is_as_written, read_digests
+from configs.tokens.blocks import REMEDY, SPANS_FILE, is_as_written, read_digests
 from pretrain.run.samples import StageData
 
 

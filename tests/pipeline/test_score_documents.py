@@ -7,8 +7,8 @@ from pyspark.sql import SparkSession
 
 from configs import tables
 from configs.command import Place
-from configs.encoding import encode
 from configs.loader import ConfigError
+from configs.tokens.encoding import encode
 from filters import taggers
 from pipeline import score_documents
 from pipeline.tokens.tokenizer import encoder, open_tokenizer

@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
-from configs.encoding import encode, text_encoder
 from configs.job import Job
-from configs.token_blocks import digests_of, read_digests
+from configs.tokens.blocks import digests_of, read_digests
+from configs.tokens.encoding import encode, text_encoder
 from pipeline import plan_mixture, score_documents, tokenize_corpus
 from pipeline.mixture.buckets import order_position
 from pipeline.tokenize_corpus import pack

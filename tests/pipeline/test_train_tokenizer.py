@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
-from configs.encoding import encode
 from configs.loader import ConfigError
+from configs.tokens.encoding import encode
 from pipeline import train_tokenizer
 from pipeline.tokens.tokenizer import encoder, open_tokenizer
 from pipeline.train_tokenizer import TokenizerConfig, train

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from configs import tables
 from configs.contract import SPANS
-from configs.token_blocks import FileDigests, encode_digests, read_digests
+from configs.tokens.blocks import FileDigests, encode_digests, read_digests
 from pretrain.plan.token_files import GROUPS
 from tests.pretrain.small_run import add_digests, documents, encode_spans, write_bucket, write_plan
 

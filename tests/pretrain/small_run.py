@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.contract import MIXTURE, SPANS
-from configs.token_blocks import digests_of, encode_digests
+from configs.tokens.blocks import digests_of, encode_digests
 from tests.run_tables import parquet, write_files
 
 EOD = 0

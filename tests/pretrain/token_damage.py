@@ -15,7 +15,7 @@ import numpy as np
 from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
-from configs.token_blocks import FileDigests, digests_of
+from configs.tokens.blocks import FileDigests, digests_of
 from pretrain import preflight
 from pretrain.plan.verify_tokens import MEMORY_FILE
 from pretrain.run.samples import open_stage

@@ -7,9 +7,9 @@ import pytest
 
 from configs import tables
 from configs.contract import ContractError
-from configs.token_blocks import BLOCK_BYTES
+from configs.tokens.blocks import BLOCK_BYTES
 from pretrain.plan import token_files
-from pretrain.plan.token_files import Shard, open_ranges, open_shards
+from pretrain.plan.token_files import TokenFile, open_ranges, open_token_files
 from tests.pretrain.small_run import EOD, write_bucket, write_plan
 
 TEXTS = [[5, 6, EOD], [7, EOD], [8, 9, 10, EOD], [11, EOD]]
@@ -31,13 +31,13 @@ def flip(path: str, place: int) -> None:
         file.write(bytes([byte ^ 1]))
 
 
-def read(shard: Shard, *places: int) -> list[int]:
+def read(shard: TokenFile, *places: int) -> list[int]:
     return shard.read(np.array(places)).tolist()
 
 
 def test_a_shard_knows_where_documents_begin(tmp_path: Path) -> None:
     write_bucket(tmp_path, "b", TEXTS, shards=2)
-    _, shard = open_shards(tables.open_table(str(tmp_path), "tokens/b"))
+    _, shard = open_token_files(tables.open_table(str(tmp_path), "tokens/b"))
     assert shard.starts.tolist() == [0, 4, 6]
     assert shard.tokens.tolist() == [8, 9, 10, EOD, 11, EOD]
 
@@ -61,7 +61,7 @@ def test_a_block_is_compared_once_when_it_is_first_read(
 ) -> None:
     compared = []
     honest = token_files.is_as_written
-    [shard] = open_shards(bucket)
+    [shard] = open_token_files(bucket)
 
     def counting(data: memoryview, digest: bytes) -> bool:
         compared.append(shard.blocks.index(digest))
@@ -80,7 +80,7 @@ def test_a_block_is_compared_once_when_it_is_first_read(
 def test_a_damaged_block_gives_no_token_and_the_others_do(bucket: tables.Table, number: int) -> None:
     [path] = (file for file in bucket.files() if file.endswith(".bin"))
     flip(path, number * BLOCK_BYTES + 17)
-    [shard] = open_shards(bucket)
+    [shard] = open_token_files(bucket)
     for other in range(3):
         place = other * BLOCK_TOKENS + 3
         if other == number:
@@ -103,7 +103,7 @@ def test_an_index_with_a_flipped_bit_is_refused(tmp_path: Path, place: int) -> N
     with pytest.raises(
         ContractError, match=r"b_00000\.(idx: not what tokenize wrote|bin: .* its index names)"
     ):
-        open_shards(table)
+        open_token_files(table)
 
 
 def test_shards_that_changed_places_are_refused(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_shards_that_changed_places_are_refused(tmp_path: Path) -> None:
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
-    for shard in open_shards(table):
+    for shard in open_token_files(table):
         with pytest.raises(ContractError, match=r"block 0 .from byte 0. is not what tokenize wrote"):
             read(shard, 0)
 
@@ -124,4 +124,4 @@ def test_digests_that_do_not_name_the_files_are_refused(tmp_path: Path) -> None:
     for ending in ("bin", "idx"):
         Path(f"{table.path}/b_00000.{ending}").rename(f"{table.path}/b_00007.{ending}")
     with pytest.raises(ContractError, match=r"b_00007: blocks.parquet has no digest of its .bin or .idx"):
-        open_shards(table)
+        open_token_files(table)

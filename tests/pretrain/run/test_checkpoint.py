@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from configs.job import mark
 from pretrain.run import checkpoint
-from pretrain.run.checkpoint import CheckpointError
+from pretrain.run.checkpoint import CheckpointError, Position
 from tests.pretrain.small_run import write_run
 from tests.pretrain.test_train import interrupt, trace, train
 
@@ -117,3 +118,24 @@ def test_a_changed_recipe_sets_the_old_checkpoints_aside(straight: Path, tmp_pat
     replaced = json.loads((root / "checkpoints/stage2.replaced/run.json").read_text())
     assert replaced["position"]["stage"] == 2
     assert checkpoint.final_name(str(root), 1) == checkpoint.final_name(str(straight), 1)
+
+
+def test_checkpoints_of_other_code_count_once_they_are_accepted(tmp_path: Path) -> None:
+    """--accept-code holds for good, for one stage, and only where model, plan and tokens are the same."""
+    old, new, other_work = mark("code1", "plan"), mark("code2", "plan"), mark("code2", "another plan")
+    position = Position(old, 1, 5, 100, 10)
+    path = checkpoint.step_folder(str(tmp_path), position)
+    path.mkdir(parents=True)
+    checkpoint.write_run(path, position)
+    checkpoint.name_final(str(tmp_path), position)
+    found = checkpoint.finished_fingerprint(str(tmp_path), 1)
+    assert checkpoint.positions(str(tmp_path), 1, new) == []
+    assert not checkpoint.counts_as(str(tmp_path), 1, found, new)
+    checkpoint.accept_other_code(str(tmp_path), 1, other_work)
+    assert checkpoint.positions(str(tmp_path), 1, other_work) == []
+    checkpoint.accept_other_code(str(tmp_path), 1, new)
+    assert checkpoint.positions(str(tmp_path), 1, new) == [position]
+    assert checkpoint.counts_as(str(tmp_path), 1, found, new)
+    assert not checkpoint.counts_as(str(tmp_path), 2, found, new)
+    stated = json.loads((path.parent / "accepted_code.json").read_text())
+    assert stated == {"accepted_code": ["code1"], "code": "code2"}

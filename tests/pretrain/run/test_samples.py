@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from configs.token_blocks import digests_of
+from configs.tokens.blocks import digests_of
 from pretrain.plan.schedule import Step
-from pretrain.plan.token_files import Shard, TokenRange
+from pretrain.plan.token_files import TokenFile, TokenRange
 from pretrain.run.samples import Rows, StageData, Stream, micro_batches, open_stage
 from tests.pretrain.small_run import EOD, write_run
 
@@ -20,7 +20,9 @@ def stream(length: int, first: int = 0, seed: int = 5, source: str = "web") -> S
     tokens = np.arange(first + length)
     cut = len(tokens) // 3
     shards = tuple(
-        Shard("", part, np.array([0, len(part)]), digests_of(part.tobytes(), True).blocks, np.zeros(1, bool))
+        TokenFile(
+            "", part, np.array([0, len(part)]), digests_of(part.tobytes(), True).blocks, np.zeros(1, bool)
+        )
         for part in (tokens[:cut], tokens[cut:])
     )
     return Stream(TokenRange("bucket", source, 1.0, shards, first, length, EOD), seed)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from configs import tables, token_blocks
+from configs import tables
 from configs.contract import ContractError, Manifest, Part
-from configs.token_blocks import (
+from configs.tokens import blocks
+from configs.tokens.blocks import (
     BLOCK_BYTES,
     BLOCKS_FILE,
     FileDigests,
@@ -72,4 +73,4 @@ def test_a_bucket_without_digests_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_block_is_whole_tokens() -> None:
-    assert token_blocks.BLOCK_BYTES % 4 == 0
+    assert blocks.BLOCK_BYTES % 4 == 0
