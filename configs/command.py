@@ -1,9 +1,10 @@
 """The one command line of every job: a preset, where to read, where to write.
 
-    python -m pipeline.extract_documents --preset DIR [--input PATH] [--output PATH] [--overwrite] [--dry-run]
+    python -m pipeline.extract_documents --preset DIR [--input PATH] [--output PATH]
+        [--overwrite] [--dry-run] [--accept-code]
 
-A ConfigError or ContractError ends the job with one line and exit code 2; anything else is a fault of ours
-and shows its traceback.
+A ConfigError or ContractError ends the job with one line and exit code 2 (75 if another process runs the same
+job on the same root). Any other error is a fault of ours and shows its traceback.
 """
 
 import importlib

@@ -1,10 +1,11 @@
 """filtered -> deduped: one row per URL, per text and per group of near-duplicates; train and held-out apart.
 
-1. Keys of every document: canonical URL, text hash, keeper rank, LSH bands (keep_signatures.py).
-2. Near-duplicate pairs among distinct texts, verified by exact Jaccard (near_duplicates.py).
-3. Clusters; in each, what stays and what each removed row duplicates (decide_clusters.py).
-4. A source that would lose too much stops the job before anything is written (find_duplicates.py).
-Where --input is a folder of any Parquet with doc_id, url and text, the same is done to it (any_parquet.py).
+1. Compute the keys of every document: canonical URL, text hash, keeper rank, LSH bands (dedup/signatures.py).
+2. Find near-duplicate pairs among distinct texts and verify them by exact Jaccard (dedup/pairs.py).
+3. Form clusters; decide in each what stays and what each removed row duplicates (dedup/clusters.py).
+4. Stop before anything is written if a source would lose too much (dedup/find_duplicates.py).
+If --input is a folder of any Parquet with doc_id, url and text, the job does the same to it
+(dedup/any_parquet.py).
 Cost: the texts are read three times, and shuffled three times.
 """
 
@@ -60,7 +61,7 @@ def with_outcome(documents: DataFrame, outcome: DataFrame) -> DataFrame:
 
 
 def job(place: Place) -> None:
-    """Command line: make the session, run."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("dedup"), place)
 
 

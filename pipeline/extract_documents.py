@@ -70,7 +70,7 @@ def transform(shard: PartShard, config: ExtractConfig) -> Iterator[pa.Table]:
 
 
 def job(place: Place) -> None:
-    """Command line: make the session, run."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("extract"), place)
 
 

@@ -1,4 +1,4 @@
-"""documents -> filtered: measure, then decide; what is rejected keeps its measurements.
+"""documents -> filtered: measure, then decide; rejects keep their measurements.
 
 Per document, cheap first: the lists of URLs, then TextStats, language and toxicity, the rules,
 decontamination, and masking and licence of what is kept. One part of `documents` is one shard.
@@ -168,7 +168,7 @@ def _masked_excerpt(text: str) -> str:
 
 
 def language_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
-    """`language` if it is surely another one, `unknown_language` where there is prose to know it by."""
+    """Return `language` for a text in another language, `unknown_language` for prose of an uncertain one."""
     if config.languages is None:
         return None
     found = ((language.language, language.score), (language.second, language.second_score))
@@ -184,7 +184,7 @@ def language_reason(language: Language, stats: TextStats, config: FilterConfig) 
 
 
 def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:
-    """The preset's reason; a language that is not sure is unknown, unless it is one of those to keep."""
+    """Return the preset's reason. An uncertain language counts as unknown unless it is one to keep."""
     is_sure = language.score >= config.min_language_score or language.language in (config.languages or ())
     return reject_reason(stats, preset(config.rules), language.language if is_sure else "und")
 
@@ -194,7 +194,7 @@ def _language_detail(reason: str, language: Language) -> str | None:
 
 
 def job(place: Place) -> None:
-    """Command line: make the session, run."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("filter"), place)
 
 

@@ -190,7 +190,7 @@ def _first_fault(root: str, source: str) -> tuple[int, str]:
 
 
 def job(place: Place) -> None:
-    """Command line: make the session, run."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("ingest"), place)
 
 

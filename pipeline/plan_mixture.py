@@ -117,7 +117,7 @@ def read_config(place: Place) -> PlanConfig:
 def stage_order(bucket: str) -> tuple[int, ...]:
     """The order in which the stages take their ranges of a bucket.
 
-    Turned by a hash, so that a bucket of one document does not always serve the same stage.
+    The order is rotated by a hash of the bucket's name: small buckets do not all serve the same stage.
     """
     first = int(tables.hash_bytes(bucket.encode()), 16) % NUM_STAGES
     return tuple((first + n) % NUM_STAGES for n in range(NUM_STAGES))
@@ -159,7 +159,7 @@ def stage_rows(
 
 
 def _facts(plan: list[Row], budget: int, seed: int, tokenizer: TokenizerFacts) -> dict[str, object]:
-    """What the report and the launch gate want to know of a stage."""
+    """Figures of a stage for the report and preflight."""
     shares: dict[str, float] = {}
     for row in plan:
         shares[row.domain] = shares.get(row.domain, 0.0) + row.weight
@@ -217,7 +217,7 @@ def _commit(
 
 
 def job(place: Place) -> None:
-    """Run as a command."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("plan_mixture"), place)
 
 

@@ -80,7 +80,7 @@ def _tagger(models: str | None) -> taggers.Tagger:
 
 
 def job(place: Place) -> None:
-    """Run as a command."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("score_documents"), place)
 
 

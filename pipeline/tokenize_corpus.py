@@ -127,7 +127,7 @@ def count_buckets(
 
 
 def pack(shards: Sequence[tuple[str, int, int]], num_tasks: int) -> list[tuple[str, int, int]]:
-    """(bucket, shard, tokens) -> (bucket, shard, task): the largest first, each to the emptiest task."""
+    """Give each (bucket, shard, tokens) a task: the largest shard first, to the task with the least tokens."""
     loads = [0] * num_tasks
     packed = []
     for bucket, shard, tokens in sorted(shards, key=lambda item: (-item[2], item[0], item[1])):
@@ -205,7 +205,7 @@ def _tokens_config(mixture: MixtureConfig, tokenize: TokenizeConfig) -> TokensCo
 
 
 def _finished(place: Place, job: Job) -> Manifest | None:
-    """The index, if it is this job's and every bucket that it names is the one it names, and whole."""
+    """The index, if this job made it and every bucket in it is whole and of the stated fingerprint."""
     index = find_table(place, job)
     if index is None:
         return None
@@ -244,7 +244,7 @@ def _commit_index(root: str, job: Job, works: list[BucketWork], started: float) 
 
 
 def job(place: Place) -> None:
-    """Run as a command."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("tokenize_corpus"), place)
 
 

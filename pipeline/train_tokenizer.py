@@ -154,7 +154,7 @@ def _facts(data: bytes, config: TokenizerConfig) -> dict[str, object]:
 
 
 def job(place: Place) -> None:
-    """Run as a command."""
+    """Entry of the command line: make the Spark session and run the job."""
     run(spark_session("train_tokenizer"), place)
 
 

@@ -1,17 +1,18 @@
-"""More MTP layers for serving: copies of the trained one, tuned for the tokens further on.
+"""Add MTP layers for serving: copies of the trained one, tuned to predict tokens further ahead.
 
     python -m pretrain.extend_mtp --preset DIR       or under torchrun, data-parallel
 
-1. The last stage's weights, and `num_copies` copies of its MTP layer.
-2. Everything is frozen but the copies. Copy j reads the main model's hidden state of a position and the token
-   j + 1 places on, and learns the one after it (as generate.py drafts), on the last stage's own data.
-3. In the manifest, before and after: what each layer says `on_text` that was held out (the steadier figures;
-   before, of copies as they are), and what drafts are worth when `served` (before, by the one layer again and
-   again).
-Result: <root>/extended, a model folder as <root>/export, with `num_nextn_predict_layers` of 1 + num_copies.
-Cost: forward passes of the main model, and the copies' training; the tiny preset takes a minute on a CPU.
-A killed run measures again and goes on tuning where it stood (tuning_state.py), to the same weights. The
-folder has no manifest until it is whole.
+1. Load the last stage's weights and make `num_copies` copies of its MTP layer.
+2. Train the copies only. Copy j reads the main model's hidden state of a position and the token j + 1
+   positions later, and learns to predict the next token (as decoding/generate.py drafts), on the last
+   stage's data.
+3. Write two measurements into the manifest, before and after tuning: `on_text`, the agreement of each layer
+   with held-out text (these figures vary less), and `served`, how many drafts are accepted while decoding.
+   Before tuning, `served` uses the one trained layer for every draft.
+The result is <root>/extended, a model folder like <root>/export, whose `num_nextn_predict_layers` is
+1 + num_copies. It has no manifest until it is complete.
+Cost: forward passes of the main model and the training of the copies; a minute for the tiny preset on a CPU.
+A killed run measures again and continues from its last state (mtp_copies/state.py), to the same weights.
 """
 
 import logging
