@@ -127,7 +127,7 @@ def count_buckets(
 
 
 def pack(shards: Sequence[tuple[str, int, int]], num_tasks: int) -> list[tuple[str, int, int]]:
-    """Give each (bucket, shard, tokens) a task: the largest shard first, to the task with the least tokens."""
+    """Give each (bucket, shard, tokens) a task: the largest shard first, to the task with least tokens."""
     loads = [0] * num_tasks
     packed = []
     for bucket, shard, tokens in sorted(shards, key=lambda item: (-item[2], item[0], item[1])):
