@@ -85,9 +85,9 @@ def verify_tokens(root: str, names: Iterable[str], output: str, writes_memory: b
     faults = dict(zip(pending, _verify_all([units[number] for number in pending]), strict=True))
     if writes_memory:
         verified = [state for number, state in enumerate(states) if not faults.get(number)]
-        write_json(
-            f"{output}/{MEMORY_FILE}", {path: now for state in verified for path, now in state.items()}
-        )
+        known = {path: now for state in verified for path, now in state.items()}
+        if known != memory:  # a run that finds nothing to do writes nothing
+            write_json(f"{output}/{MEMORY_FILE}", known)
     for fault in filter(None, faults.values()):
         raise ContractError(fault)
     num_read, num_files = sum(len(states[number]) for number in pending), sum(map(len, states))

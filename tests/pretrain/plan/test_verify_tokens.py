@@ -56,8 +56,10 @@ def test_a_second_run_reads_no_file(root: Path, verified: list[str]) -> None:
         "b/b_00000.bin", "b/b_00000.idx", "b/spans.parquet",
     ]  # fmt: skip
     verified.clear()
+    written = (root / MEMORY_FILE).stat().st_mtime_ns
     run(root)
     assert verified == []
+    assert (root / MEMORY_FILE).stat().st_mtime_ns == written
 
 
 def test_a_file_that_was_touched_is_read_again(root: Path, verified: list[str]) -> None:
