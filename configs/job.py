@@ -135,7 +135,7 @@ def find_table(place: Place, job: Job) -> Manifest | None:
     wanted = job.fingerprint()
     if manifest is None or not matches(manifest.fingerprint, wanted, place.accept_code):
         return None
-    tables.open_table(place.output, job.table)
+    tables.check_parts(place.output, manifest)
     if manifest.fingerprint == wanted or place.dry_run:
         return manifest
     accepted = (*manifest.accepted_code, code_half(manifest.fingerprint))

@@ -8,7 +8,7 @@ config and code (configs.job.Job.shard_fingerprint) and its parts are there with
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 import pyarrow as pa
@@ -25,14 +25,17 @@ def find_records(place: Place, job: Job, shards: Iterable[Shard]) -> dict[str, R
     """Records of the shards that were done from the same input, config and code and whose parts are whole."""
     if place.overwrite:
         return {}
+    folder = tables.table_path(place.output, job.table)
     done = {}
     for shard in shards:
         record = _read_record(place.output, job.table, shard.name)
         if record is None or not matches(record.fingerprint, job.shard_fingerprint(shard), place.accept_code):
             continue
-        if _are_whole(place.output, job.table, record.parts) and _are_whole(
-            place.output, f"{job.table}_rejects", record.reject_parts
-        ):
+        faults = (
+            tables.fault_of_parts(folder, record.parts),
+            tables.fault_of_parts(f"{folder}_rejects", record.reject_parts),
+        )
+        if not any(faults):
             done[shard.name] = record
     return done
 
@@ -52,13 +55,6 @@ def record_of(values: dict[str, object]) -> Record:
         for key in ("parts", "reject_parts")
     }
     return Record(**(values | parts))  # type: ignore[arg-type]
-
-
-def _are_whole(root: str, table: str, parts: Sequence[Part]) -> bool:
-    """True if every part is there with its size."""
-    fs, base = tables.filesystem(tables.table_path(root, table))
-    infos = fs.get_file_info([f"{base}/{part.path}" for part in parts]) if parts else []
-    return all(info.is_file and info.size == part.num_bytes for info, part in zip(infos, parts, strict=True))
 
 
 def write_shard(

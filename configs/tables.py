@@ -201,17 +201,27 @@ def open_table(root: str, table: str) -> Table:
         raise ContractError(
             f"{path}: no such table; remedy: run the job that writes {table} first (make help)"
         )
-    fs, base = filesystem(path)
-    for part, info in zip(
-        manifest.parts, fs.get_file_info([f"{base}/{part.path}" for part in manifest.parts]), strict=True
-    ):
+    return check_parts(root, manifest)
+
+
+def check_parts(root: str, manifest: Manifest) -> Table:
+    """The table of a manifest that was read. Raises ContractError if a part is missing or cut."""
+    path = table_path(root, manifest.table)
+    fault = fault_of_parts(path, manifest.parts)
+    if fault is not None:
+        raise ContractError(f"{path}/{fault}; remedy: run its job again with --overwrite")
+    return Table(path, manifest)
+
+
+def fault_of_parts(folder: str, parts: Sequence[Part]) -> str | None:
+    """What is wrong with the first part that is missing or has another size; None if all are whole."""
+    fs, base = filesystem(folder)
+    infos = fs.get_file_info([f"{base}/{part.path}" for part in parts]) if parts else []
+    for part, info in zip(parts, infos, strict=True):
         if info.type != pafs.FileType.File or info.size != part.num_bytes:
             found = f"{info.size} bytes" if info.type == pafs.FileType.File else "nothing"
-            raise ContractError(
-                f"{path}/{part.path}: the manifest names {part.num_bytes} bytes, found {found}; "
-                "remedy: run its job again with --overwrite"
-            )
-    return Table(path, manifest)
+            return f"{part.path}: the manifest names {part.num_bytes} bytes, found {found}"
+    return None
 
 
 def source_of(part_path: str) -> str:

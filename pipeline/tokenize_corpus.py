@@ -214,7 +214,7 @@ def _finished(place: Place, job: Job) -> Manifest | None:
         manifest = tables.read_manifest(place.output, f"tokens/{name}")
         if manifest is None or not matches(manifest.fingerprint, mark, place.accept_code):
             return None
-        tables.open_table(place.output, f"tokens/{name}")
+        tables.check_parts(place.output, manifest)
     return index
 
 
