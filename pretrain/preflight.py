@@ -17,6 +17,7 @@ import typer
 from annotated_types import Gt
 
 from configs import tables
+from configs.bounds import Fraction, Positive
 from configs.command import (
     AcceptCodeOption,
     DryRunOption,
@@ -32,7 +33,7 @@ from configs.command import (
 )
 from configs.contract import ContractError
 from configs.loader import Config, load
-from configs.recipe import Fraction, Positive, Recipe, load_recipe
+from configs.recipe import Recipe, load_recipe
 from pretrain.plan import schedule
 from pretrain.plan.checks import Source, check_data, check_disk, check_heldout, checkpoint_bytes
 from pretrain.plan.layout import TrainConfig, check_layout, layout_of
