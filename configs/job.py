@@ -1,7 +1,7 @@
 """The one mechanism of every job: what its result depends on, whether it is there already, and the commit.
 
     job = Job("filter", "filtered", code_hash(__name__), config, inputs)
-    run_job(place, "filter", "filter 450 rows", partial(find_table, place, job), work)
+    make_table(place, job, "filter 450 rows", work)
 
 `work` ends in `commit`. It may write shards (configs.shards), so that a killed run does only what is left.
 A fingerprint has two halves, "work-code": the work is job, config, inputs and facts; the code is the import
@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from configs import tables
@@ -110,7 +111,7 @@ def code_half(fingerprint: str) -> str:
 
 
 def run_job(
-    place: Place, name: str, would: str, find: Callable[[], T | None], work: Callable[[], T]
+    place: Place, name: str, would: str, find: Callable[[], T | None], work: Callable[[], T | None]
 ) -> T | None:
     """Do the work, unless `find` finds it done, or this is a dry run (then None). One line says which.
 
@@ -127,6 +128,11 @@ def run_job(
     with lease(place.output, name):
         found = None if place.overwrite else find()  # another process may have done it meanwhile
         return work() if found is None else found
+
+
+def make_table(place: Place, job: Job, would: str, work: Callable[[], Manifest | None]) -> Manifest | None:
+    """`run_job` for a job whose result is its one table."""
+    return run_job(place, job.name, would, partial(find_table, place, job), work)
 
 
 def find_table(place: Place, job: Job) -> Manifest | None:

@@ -10,7 +10,6 @@ Cost: the texts are read three times, and shuffled three times.
 """
 
 import time
-from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,7 +18,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import DEDUPED, EXCERPT_CHARS, REJECTS, Manifest
-from configs.job import Job, find_table, run_job
+from configs.job import Job, make_table
 from configs.loader import load
 from pipeline.dedup import any_parquet
 from pipeline.dedup.config import DedupConfig
@@ -47,7 +46,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         return write_rows(with_outcome(documents, outcome), place.output, job, num_parts, started)
 
     what = f"compare {filtered.manifest.rows_out} rows"
-    return run_job(place, "dedup", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def with_outcome(documents: DataFrame, outcome: DataFrame) -> DataFrame:

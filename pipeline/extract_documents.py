@@ -16,7 +16,7 @@ from configs.bounds import Fraction, PositiveFloat
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, find_table, run_job
+from configs.job import Job, make_table
 from configs.loader import Config, load
 from pipeline.extraction.extract_row import BATCH, extract_row, worker_guard
 from pipeline.spark.session import spark_session
@@ -53,11 +53,10 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
             "raise timeout_s, max_memory_bytes or max_error_fraction in extract.toml"
         )
 
-    return run_job(
+    return make_table(
         place,
-        "extract",
+        job,
         f"extract {raw.manifest.rows_out} rows in {len(shards)} shards",
-        partial(find_table, place, job),
         lambda: map_shards(spark, place, job, shards, partial(transform, config=config), refusal),
     )
 

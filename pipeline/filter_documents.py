@@ -8,7 +8,6 @@ Of a document whose owner opted out nothing is kept but its id and URL.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Annotated
 
 import pyarrow as pa
@@ -21,7 +20,7 @@ from configs.bounds import Fraction
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import EXCERPT_CHARS, FILTERED, REJECTS, Manifest, excerpt
-from configs.job import Job, find_table, run_job
+from configs.job import Job, make_table
 from configs.loader import Config, ConfigError, load
 from filters.decontaminate import Index, contaminated_by, index_of_windows
 from filters.language import Language, identify, model_path
@@ -113,7 +112,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         return map_shards(spark, place, job, shards, transform_shard)
 
     what = f"filter {documents.manifest.rows_out} rows in {len(shards)} shards"
-    return run_job(place, "filter", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def transform(shard: PartShard, judge: Judge) -> Iterator[pa.Table]:

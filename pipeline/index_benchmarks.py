@@ -8,7 +8,6 @@ Runs in one process without Spark: benchmarks are small (10,000 problems are rea
 import io
 import logging
 import time
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +16,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import BENCHMARK_INDEX, Manifest, Part
-from configs.job import Job, Record, commit, find_table, run_job
+from configs.job import Job, Record, commit, make_table
 from configs.loader import Config, load
 from filters.decontaminate import Index, build_index
 from pipeline.reading.problems import BenchmarkConfig, read_problems
@@ -53,7 +52,7 @@ def run(place: Place) -> Manifest | None:
         return commit(place.output, job, [record], started, facts=facts)
 
     what = f"index {len(problems)} problems of {len(files)} files"
-    return run_job(place, "benchmarks", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def write_windows(root: str, index: Index) -> Part:

@@ -19,7 +19,7 @@ from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, commit, find_table, run_job
+from configs.job import Job, commit, make_table
 from configs.loader import Config, ConfigError, load
 from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
 from pipeline.reading.list_inputs import FileShard, list_shards
@@ -97,11 +97,10 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         records = reject_repeats(spark, place.output, "raw", records, _may_repeat(config, shards))
         return commit(place.output, job, records, started, refusal=refusal, spare=spare)
 
-    return run_job(
+    return make_table(
         place,
-        "ingest",
+        job,
         f"read {num_files} files in {len(shards)} shards into {place.output}/raw",
-        partial(find_table, place, job),
         read_all,
     )
 

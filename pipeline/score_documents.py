@@ -13,7 +13,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, find_table, run_job
+from configs.job import Job, make_table
 from configs.loader import Config, ConfigError, load
 from configs.tokens.encoding import encode
 from filters import taggers
@@ -43,11 +43,10 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     job = Job("score", "scored", code_hash(__name__), config.model_dump(mode="json"), inputs, facts)
     shards = part_shards(deduped)
     score_shard = partial(transform, tokenizer=tokenizer, models=config.taggers)
-    return run_job(
+    return make_table(
         place,
-        "score",
+        job,
         f"score {deduped.manifest.rows_out} rows in {len(shards)} shards",
-        partial(find_table, place, job),
         lambda: map_shards(spark, place, job, shards, score_shard),
     )
 

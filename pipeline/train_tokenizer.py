@@ -7,7 +7,6 @@ digits, signs with their line breaks, white space. The driver holds the sample's
 
 import time
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -19,7 +18,7 @@ from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest
-from configs.job import Job, commit, find_table, run_job
+from configs.job import Job, commit, make_table
 from configs.loader import Config, ConfigError, load
 from configs.tokens.encoding import encode, text_encoder
 from pipeline.mixture.buckets import order_position
@@ -71,7 +70,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         return commit(place.output, job, [], started, parts=[part], facts=facts)
 
     what = f"train {config.vocab_size} tokens" if config.path is None else f"take {config.path}"
-    return run_job(place, "tokenizer", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def read_tokenizer(path: str) -> bytes:

@@ -13,7 +13,6 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -24,7 +23,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import ContractError, Manifest, Part
-from configs.job import Job, commit, find_table, run_job
+from configs.job import Job, commit, make_table
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
@@ -67,7 +66,7 @@ def run(place: Place) -> Manifest | None:
         return commit(place.output, job, [], started, parts=parts, facts=facts)
 
     what = f"export stage {stage} to {place.output}/export"
-    return run_job(place, "export", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def write_model(folder: str, tensors: dict[str, Tensor], config: dict[str, object]) -> Iterator[Part]:

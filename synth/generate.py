@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +21,7 @@ from configs.benchmark_windows import read_windows
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, Record, commit, find_table, run_job
+from configs.job import Job, Record, commit, make_table
 from configs.loader import ConfigError, load
 from configs.shards import find_records, write_shard
 from configs.tokens.encoding import text_encoder
@@ -65,11 +64,10 @@ def run(place: Place) -> Manifest | None:
             raise ConfigError(
                 f"{place.output}: the journal of an endpoint needs a local folder; remedy: pass --output DIR"
             )
-    return run_job(
+    return make_table(
         place,
-        "synth",
+        job,
         f"make {len(shards)} shards of {TABLE} in {place.output}",
-        partial(find_table, place, job),
         lambda: _make(place, config, job, shards),
     )
 

@@ -12,7 +12,6 @@ import logging
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Literal
@@ -25,7 +24,7 @@ from configs.bounds import Fraction, NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import DOMAINS, ContractError, Manifest
-from configs.job import Job, Record, commit, find_table, run_job
+from configs.job import Job, Record, commit, make_table
 from configs.loader import Config, load
 from configs.tables import hash_json
 from synth.config import EndpointConfig, SynthConfig
@@ -100,7 +99,7 @@ def run(place: Place) -> Manifest | None:
         return commit(place.output, job, [record], started, facts=facts)
 
     what = f"label {len(documents)} documents with {endpoint.model}"
-    return run_job(place, "labels", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def _write_labels(

@@ -8,7 +8,6 @@ file are one task.
 
 import time
 from collections import Counter
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +20,7 @@ from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place
 from configs.contract import EXCERPT_CHARS, ContractError, Manifest, Part
-from configs.job import Job, Record, find_table, run_job
+from configs.job import Job, Record, make_table
 from pipeline.dedup.clusters import OUTCOME
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
@@ -67,7 +66,7 @@ def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) 
         return _write(documents, outcome, place.output, job, num_parts, started)
 
     what = f"compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files"
-    return run_job(place, "dedup", what, partial(find_table, place, job), work)
+    return make_table(place, job, what, work)
 
 
 def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
