@@ -1,14 +1,13 @@
 """What the jobs agree on: table schemas, closed reject reasons, the manifest.
 
 Raised whenever a table's meaning changes: CONTRACT_VERSION. A job refuses a table of another version.
-`source` is a Hive partition (`source=<name>/`): it is in every schema and in no Parquet file.
 """
 
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 
 
 class ContractError(Exception):
@@ -55,70 +54,34 @@ DOCUMENTS = pa.schema(
 
 _INT, _FLOAT, _BOOL = pa.int32(), pa.float64(), pa.bool_()
 
-TEXT_STATS = pa.schema(
-    [
-        pa.field("num_chars", _INT, nullable=False),
-        pa.field("mean_line_length", _FLOAT, nullable=False),
-        pa.field("max_line_length", _INT, nullable=False),
-        pa.field("alphanumeric_char_fraction", _FLOAT, nullable=False),
-        pa.field("code_char_fraction", _FLOAT, nullable=False),
-        pa.field("math_char_fraction", _FLOAT, nullable=False),
-        pa.field("num_code_blocks", _INT, nullable=False),
-        pa.field("num_formulas", _INT, nullable=False),
-        pa.field("num_latex_commands", _INT, nullable=False),
-        pa.field("comment_line_fraction", _FLOAT, nullable=False),
-        pa.field("max_code_line_length", _INT, nullable=False),
-        pa.field("mean_code_line_length", _FLOAT, nullable=False),
-        pa.field("top_line_shape_fraction", _FLOAT, nullable=False),
-        pa.field("num_prose_chars", _INT, nullable=False),
-        pa.field("num_tokens", _INT, nullable=False),
-        pa.field("num_words", _INT, nullable=False),
-        pa.field("mean_word_length", _FLOAT, nullable=False),
-        pa.field("max_word_length", _INT, nullable=False),
-        pa.field("alphabetic_token_fraction", _FLOAT, nullable=False),
-        pa.field("alphabetic_word_fraction", _FLOAT, nullable=False),
-        pa.field("distinct_word_fraction", _FLOAT, nullable=False),
-        pa.field("num_stop_words", _INT, nullable=False),
-        pa.field("num_distinct_stop_words", _INT, nullable=False),
-        pa.field("stop_word_fraction", _FLOAT, nullable=False),
-        pa.field("hash_token_fraction", _FLOAT, nullable=False),
-        pa.field("ellipsis_token_fraction", _FLOAT, nullable=False),
-        pa.field("han_char_fraction", _FLOAT, nullable=False),
-        pa.field("accented_char_fraction", _FLOAT, nullable=False),
-        pa.field("digit_char_fraction", _FLOAT, nullable=False),
-        pa.field("num_curly_brackets", _INT, nullable=False),
-        pa.field("num_plain_equations", _INT, nullable=False),
-        pa.field("has_lorem_ipsum", _BOOL, nullable=False),
-        pa.field("num_lines", _INT, nullable=False),
-        pa.field("num_sentences", _INT, nullable=False),
-        pa.field("bullet_line_fraction", _FLOAT, nullable=False),
-        pa.field("ellipsis_line_fraction", _FLOAT, nullable=False),
-        pa.field("punctuated_line_fraction", _FLOAT, nullable=False),
-        pa.field("short_line_fraction", _FLOAT, nullable=False),
-        pa.field("line_break_token_fraction", _FLOAT, nullable=False),
-        pa.field("code_like_line_fraction", _FLOAT, nullable=False),
-        pa.field("c4_num_sentences", _INT, nullable=False),
-        pa.field("c4_num_sentences_any_ending", _INT, nullable=False),
-        pa.field("c4_num_curly_brackets", _INT, nullable=False),
-        pa.field("c4_duplicate_line_char_fraction", _FLOAT, nullable=False),
-        pa.field("dclm_removed_word_fraction", _FLOAT, nullable=False),
-        pa.field("list_case_sentence_fraction", _FLOAT, nullable=False),
-        pa.field("num_paragraphs", _INT, nullable=False),
-        pa.field("duplicate_line_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_line_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_paragraph_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_paragraph_char_fraction", _FLOAT, nullable=False),
-        pa.field("top_2_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("top_3_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("top_4_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_5_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_6_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_7_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_8_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_9_gram_char_fraction", _FLOAT, nullable=False),
-        pa.field("duplicate_10_gram_char_fraction", _FLOAT, nullable=False),
-    ]
-)
+_TEXT_STATS = (
+    ("num_chars", _INT), ("mean_line_length", _FLOAT), ("max_line_length", _INT),
+    ("alphanumeric_char_fraction", _FLOAT), ("code_char_fraction", _FLOAT), ("math_char_fraction", _FLOAT),
+    ("num_code_blocks", _INT), ("num_formulas", _INT), ("num_latex_commands", _INT),
+    ("comment_line_fraction", _FLOAT), ("max_code_line_length", _INT), ("mean_code_line_length", _FLOAT),
+    ("top_line_shape_fraction", _FLOAT), ("num_prose_chars", _INT), ("num_tokens", _INT),
+    ("num_words", _INT), ("mean_word_length", _FLOAT), ("max_word_length", _INT),
+    ("alphabetic_token_fraction", _FLOAT), ("alphabetic_word_fraction", _FLOAT),
+    ("distinct_word_fraction", _FLOAT), ("num_stop_words", _INT), ("num_distinct_stop_words", _INT),
+    ("stop_word_fraction", _FLOAT), ("hash_token_fraction", _FLOAT), ("ellipsis_token_fraction", _FLOAT),
+    ("han_char_fraction", _FLOAT), ("accented_char_fraction", _FLOAT), ("digit_char_fraction", _FLOAT),
+    ("num_curly_brackets", _INT), ("num_plain_equations", _INT), ("has_lorem_ipsum", _BOOL),
+    ("num_lines", _INT), ("num_sentences", _INT), ("bullet_line_fraction", _FLOAT),
+    ("ellipsis_line_fraction", _FLOAT), ("punctuated_line_fraction", _FLOAT),
+    ("short_line_fraction", _FLOAT), ("line_break_token_fraction", _FLOAT),
+    ("code_like_line_fraction", _FLOAT), ("c4_num_sentences", _INT), ("c4_num_sentences_any_ending", _INT),
+    ("c4_num_curly_brackets", _INT), ("c4_duplicate_line_char_fraction", _FLOAT),
+    ("dclm_removed_word_fraction", _FLOAT), ("list_case_sentence_fraction", _FLOAT),
+    ("num_paragraphs", _INT), ("duplicate_line_fraction", _FLOAT), ("duplicate_line_char_fraction", _FLOAT),
+    ("duplicate_paragraph_fraction", _FLOAT), ("duplicate_paragraph_char_fraction", _FLOAT),
+    ("top_2_gram_char_fraction", _FLOAT), ("top_3_gram_char_fraction", _FLOAT),
+    ("top_4_gram_char_fraction", _FLOAT), ("duplicate_5_gram_char_fraction", _FLOAT),
+    ("duplicate_6_gram_char_fraction", _FLOAT), ("duplicate_7_gram_char_fraction", _FLOAT),
+    ("duplicate_8_gram_char_fraction", _FLOAT), ("duplicate_9_gram_char_fraction", _FLOAT),
+    ("duplicate_10_gram_char_fraction", _FLOAT),
+)  # fmt: skip
+
+TEXT_STATS = pa.schema([pa.field(name, kind, nullable=False) for name, kind in _TEXT_STATS])
 """Columns of `filters.measure.stats.TextStats`, same names and order (a test compares them)."""
 
 
@@ -190,7 +153,7 @@ BENCHMARK_INDEX = pa.schema(
         pa.field("problem", pa.string(), nullable=False),  # its name: <file>/<line>
     ]
 )
-"""A window of a benchmark's problem: `benchmark_index/part-*.parquet`. It holds hashes, never the text."""
+"""A window of a benchmark's problem: `benchmark_index/data/*.parquet`. It holds hashes, never the text."""
 
 
 def excerpt(content: str | bytes) -> str:
@@ -213,7 +176,27 @@ MIXTURE = pa.schema(
         pa.field("tokens", pa.int64(), nullable=False),  # tokens of that range, one pass, EODs included
     ]
 )
-"""One stage's plan: `mixtures/stageN/part-*.parquet`. Ranges of one bucket are disjoint across stages."""
+"""One stage's plan: `mixtures/stageN/data/*.parquet`. Ranges of one bucket are disjoint across stages."""
+
+RANK = pa.struct(
+    [
+        ("lost_fraction", pa.float64()),
+        ("repeated_fraction", pa.float64()),
+        ("minus_num_chars", pa.int64()),
+        ("fetched_us", pa.int64()),
+        ("doc_id", pa.string()),
+    ]
+)
+"""Keeper order, ascending: Spark compares structs field by field, and doc_id, the last one, decides ties."""
+
+SIGNATURES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("doc_id", "source", "url", "canonical_url", "domain", "text_key")),
+        ("rank", RANK),
+        ("bands", pa.list_(pa.int64())),
+    ]
+)
+"""What dedup compares of one document: about 350 bytes, whatever its length."""
 
 SPANS = pa.schema(
     [
@@ -242,6 +225,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "synthetic": SYNTHETIC,
 }
 SCHEMAS |= {f"{table}_rejects": REJECTS for table in tuple(SCHEMAS)}
+SCHEMAS |= {"signatures": SIGNATURES}
 
 DOMAINS = (
     "mathematics",
@@ -264,7 +248,7 @@ SCORES = ("quality", "knowledge_density", "reasoning_depth")
 
 @dataclass(frozen=True)
 class Part:
-    """One committed file: path inside the table's folder, rows (or tokens), bytes, blake2b-128 of them."""
+    """One committed file: path inside the table's folder, rows (or tokens), bytes, their xxh3-128 in hex."""
 
     path: str
     rows: int
@@ -274,7 +258,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`, written last: a table is what its manifest names, nothing else.
+    """`_meta/manifest.json`, written last: a table is what its manifest and its part list name, nothing else.
 
     `fingerprint` is "work-code": the hash of job, config and inputs, and the hash of the code. `digest` is
     the hash of the parts' content. `accepted_code` names other code whose work was accepted (--accept-code).
@@ -285,7 +269,6 @@ class Manifest:
     job: str
     fingerprint: str
     digest: str
-    parts: tuple[Part, ...]
     rows_in: int
     rows_out: int
     rejected: dict[str, int] = field(default_factory=dict)
@@ -294,7 +277,12 @@ class Manifest:
     facts: dict[str, object] = field(default_factory=dict)
     accepted_code: tuple[str, ...] = ()
     git_commit: str = ""
-    num_bytes: int = 0
     seconds: float = 0.0
     peak_memory_bytes: int = 0
+    num_parts: int = 0
+    num_bytes: int = 0
+    part_list: Part | None = None
+    """The file in `_meta/` that lists the parts; the commit fills this in, and the two counts above."""
+    shard_log: Part | None = None
+    """The file in `_meta/` with the records of the shards (configs.shards); None if the job has no shards."""
     contract_version: int = CONTRACT_VERSION

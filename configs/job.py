@@ -12,15 +12,18 @@ half differs; manifests record both hashes.
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Protocol, TypeVar
 
 from configs import tables
 from configs.command import Place
 from configs.contract import CONTRACT_VERSION, SCHEMAS, ContractError, Manifest, Part
 from configs.lease import lease
+from configs.storage.part_list import PartList
+from configs.storage.shard_log import Record, delete_records, log_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,23 +72,6 @@ class Shard(Protocol):
     @property
     def rows(self) -> int:
         """Rows that must come out as rows or rejects; 0 where the input cannot say."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a finished shard wrote. On disk it is written after the shard's parts."""
-
-    fingerprint: str
-    parts: tuple[Part, ...]
-    reject_parts: tuple[Part, ...] = ()
-    rows_out: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """More to add up over the shards (tokens, characters)."""
-    carried: Mapping[str, str] = field(default_factory=dict)
-    """What later shards must know of this one."""
-    seconds: float = 0.0
-    peak_memory_bytes: int = 0
 
 
 def mark(code: str, *depends_on: object) -> str:
@@ -146,7 +132,9 @@ def find_table(place: Place, job: Job) -> Manifest | None:
         return manifest
     accepted = (*manifest.accepted_code, code_half(manifest.fingerprint))
     logger.info("%s: accepted the table made by code %s", job.name, accepted[-1])
-    return tables.commit(place.output, replace(manifest, fingerprint=wanted, accepted_code=accepted))
+    manifest = replace(manifest, fingerprint=wanted, accepted_code=accepted)
+    tables.write_manifest(place.output, manifest)
+    return manifest
 
 
 def commit(
@@ -155,31 +143,30 @@ def commit(
     records: Sequence[Record],
     started: float,
     *,
-    parts: Sequence[Part] = (),
+    parts: Iterable[Part] = (),
     facts: Mapping[str, object] | None = None,
     digest: str = "",
     refusal: Callable[[Manifest], str | None] | None = None,
-    spare: Sequence[Part] = (),
+    shard_log: Mapping[str, Record] | None = None,
 ) -> Manifest:
     """Commit the table of these records, after its rejects: a reader who sees the table can read both.
 
     `parts` belong to no shard, `facts` join the job's, `digest` replaces the parts' (for a table without
     parts), `started` is time.monotonic() at the start. `refusal` says why the table may not be used, if so:
-    then its rejects and shards stay, the table is withdrawn, and ContractError is raised. `spare` stays on
-    disk beside the table's parts, because the records of shards name it.
+    then its rejects and shards stay, the table is withdrawn, and ContractError is raised. `shard_log`: what
+    the tasks wrote for each shard, for the next run; their parts stay on disk.
     """
     rejected: Counter[str] = Counter()
     for record in records:
         rejected.update(record.rejected)
-    parts = (*(part for record in records for part in record.parts), *parts)
-    reject_parts = tuple(part for record in records for part in record.reject_parts)
+    listed = PartList.of(chain(chain.from_iterable(record.parts for record in records), parts))
+    rejects = PartList.of(chain.from_iterable(record.reject_parts for record in records))
     rows_out = sum(record.rows_out for record in records)
     manifest = Manifest(
         table=job.table,
         job=job.name,
         fingerprint=job.fingerprint(),
-        digest=digest or tables.digest_of((*parts, *reject_parts)),
-        parts=parts,
+        digest=digest or tables.hash_json([listed.digest(), rejects.digest()]),
         rows_in=rows_out + rejected.total(),
         rows_out=rows_out,
         rejected=dict(sorted(rejected.items())),
@@ -188,12 +175,11 @@ def commit(
         facts={**job.facts, **(facts or {})},
         accepted_code=tuple(sorted({code_half(record.fingerprint) for record in records} - {job.code, ""})),
         git_commit=tables.git_commit(),
-        num_bytes=sum(part.num_bytes for part in parts),
         seconds=round(time.monotonic() - started, 3),
-        peak_memory_bytes=max([record.peak_memory_bytes for record in records] or [0]),
+        peak_memory_bytes=max((record.peak_memory_bytes for record in records), default=0),
     )
     if f"{job.table}_rejects" in SCHEMAS:
-        _commit_rejects(root, manifest, reject_parts)
+        _commit_rejects(root, manifest, rejects)
     why = refusal(manifest) if refusal is not None else None
     if why is not None:
         tables.withdraw(root, job.table)
@@ -202,20 +188,22 @@ def commit(
         )
     kept = f"{rows_out:,} of {manifest.rows_in:,} rows kept, " if manifest.rows_in else ""
     lost = f"rejected {manifest.rejected}, " if manifest.rejected else ""
+    log = None if shard_log is None else log_of(shard_log)
+    logged = chain.from_iterable(record.parts for record in (shard_log or {}).values())
+    manifest = tables.commit(root, manifest, listed, log, logged)
+    delete_records(root, job.table, shard_log or ())
     logger.info("%s: %s committed, %s%s%.1f s", job.name, job.table, kept, lost, manifest.seconds)
-    return tables.commit(root, manifest, spare)
+    return manifest
 
 
-def _commit_rejects(root: str, manifest: Manifest, parts: tuple[Part, ...]) -> None:
+def _commit_rejects(root: str, manifest: Manifest, parts: PartList) -> None:
     num_rejected = sum(manifest.rejected.values())
     twin = replace(
         manifest,
         table=f"{manifest.table}_rejects",
-        digest=tables.digest_of(parts),
-        parts=parts,
+        digest=parts.digest(),
         rows_in=num_rejected,
         rows_out=num_rejected,
         rejected={},
-        num_bytes=sum(part.num_bytes for part in parts),
     )
-    tables.commit(root, twin)
+    tables.commit(root, twin, parts)

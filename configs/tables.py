@@ -1,104 +1,78 @@
-"""Tables on any pyarrow filesystem: parts first, the manifest last, readers open only what it names.
+"""Tables: parts first, then the list of parts, the manifest last; readers open only what these name.
 
-write_part -> commit -> open_table -> read. A killed writer leaves parts that no manifest names; the next
-commit deletes them. There is no rename: a manifest that is not whole JSON counts as absent.
-Cost: every part is hashed once while written (blake2b, about 1 GB/s) and stat-ed when a table is opened.
+    <root>/<table>/data/*.parquet         the rows (a table of other files has them beside `_meta/`)
+                  /_meta/manifest.json    counts, config, digests
+                        /parts-*.parquet  path, rows, bytes and digest of every part
+                        /shards-*.parquet what each shard wrote, for the next run (configs.shards)
+                  /README.md              names the parts for datasets.load_dataset
+
+PartWriter or write_bytes -> commit -> open_table -> read. A killed writer leaves files that nothing names;
+`make clean-root` deletes them. Cost of opening: the manifest, the list, one listing of the folder.
 """
 
-import hashlib
-import json
+import logging
 import resource
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from configs.contract import CONTRACT_VERSION, ContractError, Manifest, Part
+from configs.contract import SCHEMAS, ContractError, Manifest, Part
+from configs.storage.files import (
+    delete_files,
+    digest_of,
+    filesystem,
+    read_bytes,
+    sizes_under,
+    write_bytes,
+)
+from configs.storage.manifest import (
+    CARD,
+    MANIFEST,
+    META,
+    WITHDRAWN,
+    card,
+    hash_bytes,
+    hash_json,
+    last_manifest,
+    read_manifest,
+    table_path,
+    withdraw,
+    write_manifest,
+)
+from configs.storage.part_list import PARTS, PartList
+from configs.storage.parts import BATCH_ROWS, SHORT_BATCH_ROWS, PartWriter, read_part, read_schema
 
-BATCH_ROWS = 256
-"""Rows of a batch that holds texts. Our choice: some MB; a page may have megabytes."""
+__all__ = [
+    "BATCH_ROWS", "SHORT_BATCH_ROWS", "PartList", "PartWriter", "Table", "check_parts", "commit",
+    "delete_files", "fault_of_parts", "filesystem", "git_commit", "hash_bytes", "hash_json", "last_manifest",
+    "logged_parts", "open_table", "peak_memory_bytes", "read", "read_bytes", "read_manifest", "read_part",
+    "read_parts", "read_schema", "read_shard_log", "sizes_under", "table_path", "tables_under", "withdraw",
+    "write_bytes", "write_manifest",
+]  # fmt: skip
 
-SHORT_BATCH_ROWS = 65_536
-"""Rows of a batch of ids, numbers and other short columns. Our choice: some ten MB."""
+logger = logging.getLogger(__name__)
 
-
-def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
-    """The filesystem of a local path or URI (file:, s3:, hdfs:) and the path on it."""
-    if "://" in path:
-        found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(path)
-        return found
-    return pafs.LocalFileSystem(), str(Path(path).absolute())
-
-
-def hash_bytes(data: bytes) -> str:
-    """blake2b-128 of `data`, in hex."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def hash_json(value: object) -> str:
-    """Hash of a JSON-able value, independent of key order."""
-    return hash_bytes(json.dumps(value, sort_keys=True, default=str).encode())
-
-
-def write_bytes(folder: str, name: str, data: bytes, rows: int = 0) -> Part:
-    """Write one file of a table; parents are created. The name must be new or belong to the same content."""
-    fs, base = filesystem(folder)
-    path = f"{base}/{name}"
-    fs.create_dir(path.rsplit("/", 1)[0], recursive=True)
-    with fs.open_output_stream(path, compression=None) as stream:
-        stream.write(data)
-    return Part(name, rows, len(data), hash_bytes(data))
-
-
-def read_bytes(folder: str, name: str) -> bytes:
-    """One file of a table, whole."""
-    fs, base = filesystem(folder)
-    with fs.open_input_stream(f"{base}/{name}", compression=None) as stream:
-        data: bytes = stream.read()
-    return data
+MAX_PARTS_LISTED = 100_000
+"""A larger table is not listed when it is opened (a second or more): reading a part finds its fault."""
 
 
-def write_part(folder: str, rows: pa.Table, schema: pa.Schema, source: str, stem: str = "") -> Part:
-    """Write `rows` (all of one source) as `source=<s>/part-<stem>-<unique>.parquet`, in `schema`.
+def commit(
+    root: str,
+    manifest: Manifest,
+    parts: Iterable[Part],
+    shard_log: pa.Table | None = None,
+    logged: Iterable[Part] = (),
+) -> Manifest:
+    """Write the lists and then the manifest of `root/<manifest.table>`; delete what only the last one named.
 
-    The bytes depend on the rows alone. Raises ContractError if a column is missing, has another type, or
-    holds a null where the contract forbids it.
-    """
-    stored = pa.schema([field for field in schema if field.name != "source"])
-    sink = pa.BufferOutputStream()
-    pq.write_table(conform(rows, stored, folder), sink, compression="zstd", store_schema=True)
-    name = f"source={source}/part-{stem}{'-' if stem else ''}{uuid.uuid4().hex[:12]}.parquet"
-    return write_bytes(folder, name, sink.getvalue().to_pybytes(), rows.num_rows)
-
-
-def conform(rows: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
-    """`rows` with exactly the columns of `schema`, in its order. Raises ContractError."""
-    missing = [name for name in schema.names if name not in rows.schema.names]
-    if missing:
-        raise ContractError(
-            f"{where}: column {missing[0]} is missing; remedy: write every column of the contract"
-        )
-    try:
-        table = rows.select(schema.names).cast(schema)
-        table.validate()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise ContractError(
-            f"{where}: {error}; remedy: write the contract's types, reject rows that lack a value"
-        ) from None
-    return table
-
-
-def commit(root: str, manifest: Manifest, spare: Iterable[Part] = ()) -> Manifest:
-    """Write the manifest of `root/<manifest.table>` and delete strays (shard records and `spare` stay).
-
-    Raises ContractError if rows in, out and rejected do not add up.
+    `logged` are the parts that `shard_log` names: they stay on disk, in the table or not.
+    Raises ContractError, before anything is written, if rows in, out and rejected do not add up.
     """
     lost = manifest.rows_in - manifest.rows_out - sum(manifest.rejected.values())
     if lost:
@@ -107,99 +81,102 @@ def commit(root: str, manifest: Manifest, spare: Iterable[Part] = ()) -> Manifes
             f"{sum(manifest.rejected.values())} rejected; remedy: a job lost rows, report it"
         )
     folder = table_path(root, manifest.table)
-    fs, base = filesystem(folder)
-    fs.create_dir(base, recursive=True)
-    values = json.loads(json.dumps(asdict(manifest), default=str))
-    values |= {"self_digest": hash_json(values)}
-    data = json.dumps(values, indent=1, sort_keys=True).encode()
-    with fs.open_output_stream(f"{base}/manifest.json", compression=None) as stream:
-        stream.write(data)
-    named = {part.path for part in (*manifest.parts, *spare)} | {"manifest.json"}
-    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True)):
-        relative = info.path.removeprefix(base).lstrip("/")
-        is_stray = relative not in named and not relative.startswith("shards/")
-        if info.type == pafs.FileType.File and is_stray and not _is_nested(fs, base, relative):
-            fs.delete_file(info.path)
+    superseded = _named_before(root, manifest.table)
+    listed = PartList.of(parts)
+    manifest = replace(
+        manifest,
+        num_parts=len(listed),
+        num_bytes=listed.num_bytes(),
+        part_list=_write_meta(folder, "parts", listed.rows),
+        shard_log=None if shard_log is None else _write_meta(folder, "shards", shard_log),
+    )
+    superseded -= _named(manifest, listed, logged)
+    names = [part.path for part in listed if part.path.startswith("data/")]
+    if names or manifest.table in SCHEMAS:
+        write_bytes(folder, CARD, card(manifest, names))
+    write_manifest(root, manifest)
+    delete_files(folder, superseded)
     return manifest
 
 
-def withdraw(root: str, table: str) -> None:
-    """Delete a table's manifest, so that nobody reads it: before parts of fixed names change, or for good."""
-    fs, base = filesystem(table_path(root, table))
-    if fs.get_file_info(f"{base}/manifest.json").is_file:
-        fs.delete_file(f"{base}/manifest.json")
+def _write_meta(folder: str, kind: str, rows: pa.Table) -> Part:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+    name = f"{META}/{kind}-{uuid.uuid4().hex[:12]}.parquet"
+    return write_bytes(folder, name, sink.getvalue(), rows.num_rows)
 
 
-def _is_nested(fs: pafs.FileSystem, base: str, relative: str) -> bool:
-    """True for a file of a table that lies inside this table's folder (it has its own manifest)."""
-    folders = relative.split("/")[:-1]
-    return any(
-        fs.get_file_info(f"{base}/{'/'.join(folders[: n + 1])}/manifest.json").type == pafs.FileType.File
-        for n in range(len(folders))
-    )
-
-
-def table_path(root: str, table: str) -> str:
-    """Folder of a table."""
-    return f"{root.rstrip('/')}/{table}"
-
-
-def read_manifest(root: str, table: str) -> Manifest | None:
-    """The committed manifest, or None where there is none (or a killed writer left half of one).
-
-    Raises ContractError if it is of another contract version, or was changed after its commit.
-    """
-    fs, base = filesystem(table_path(root, table))
-    if fs.get_file_info(f"{base}/manifest.json").type != pafs.FileType.File:
-        return None
+def _named_before(root: str, table: str) -> set[str]:
+    """Files that the last manifest named, or the one that was withdrawn; a damaged one names nothing."""
     try:
-        values = json.loads(read_bytes(table_path(root, table), "manifest.json"))
-    except ValueError:
-        return None
-    version = values.get("contract_version")
-    if version != CONTRACT_VERSION:
-        raise ContractError(
-            f"{table_path(root, table)}/manifest.json: contract version {version}, this code reads "
-            f"{CONTRACT_VERSION}; remedy: delete the table and run its job again"
-        )
+        manifest = last_manifest(root, table)
+        if manifest is None:
+            return set()
+        named = _named(manifest, read_parts(root, manifest), logged_parts(root, manifest))
+    except ContractError as error:
+        logger.warning("%s; what it named stays on disk until make clean-root", error)
+        return set()
+    return named | {WITHDRAWN}
+
+
+def _named(manifest: Manifest, parts: PartList, logged: Iterable[Part]) -> set[str]:
+    lists = {part.path for part in (manifest.part_list, manifest.shard_log) if part is not None}
+    return lists | set(parts.rows["path"].to_pylist()) | {part.path for part in logged}
+
+
+def logged_parts(root: str, manifest: Manifest) -> list[Part]:
+    """The parts that the log of a table's shards names; none if the table has no log."""
+    if manifest.shard_log is None:
+        return []
+    rows = read_shard_log(root, manifest, ["parts"])["parts"].combine_chunks().flatten()
+    return [Part(**part) for part in rows.to_pylist()]
+
+
+def read_shard_log(root: str, manifest: Manifest, columns: Sequence[str] | None = None) -> pa.Table:
+    """The log of a table's shards. Raises ContractError if it is missing or was changed."""
+    return _read_meta(root, manifest, manifest.shard_log, columns)
+
+
+def read_parts(root: str, manifest: Manifest) -> PartList:
+    """The list of parts. Raises ContractError if it is missing or not the one that was committed."""
+    return PartList(_read_meta(root, manifest, manifest.part_list, PARTS.names))
+
+
+def _read_meta(root: str, manifest: Manifest, file: Part | None, columns: Sequence[str] | None) -> pa.Table:
+    """A list that the manifest names."""
+    folder = table_path(root, manifest.table)
+    remedy = "remedy: run the job of its table again with --overwrite"
+    if file is None:
+        raise ContractError(f"{folder}/{MANIFEST}: names no list of parts; {remedy}")
     try:
-        return _manifest_of(values)
-    except (KeyError, TypeError, ValueError):
-        raise ContractError(
-            f"{table_path(root, table)}/manifest.json: changed after it was committed; "
-            "remedy: delete this file and run the job of its table again"
-        ) from None
-
-
-def _manifest_of(values: dict[str, Any]) -> Manifest:
-    """The manifest of a JSON object. Raises KeyError, TypeError or ValueError if no commit wrote it so."""
-    # Tables written by code from before this digest have none.
-    if values.pop("self_digest", None) not in (None, hash_json(values)):
-        raise ValueError
-    values["parts"] = tuple(Part(**part) for part in values["parts"])
-    values["accepted_code"] = tuple(values.get("accepted_code", ()))
-    return Manifest(**values)
+        data = read_bytes(folder, file.path)
+    except FileNotFoundError:
+        raise ContractError(f"{folder}/{file.path}: missing; {remedy}") from None
+    if digest_of(data) != file.digest:
+        raise ContractError(f"{folder}/{file.path}: not the list that was committed; {remedy}")
+    return pq.read_table(pa.BufferReader(data), columns=columns)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A committed table: its folder and what its manifest says."""
+    """A committed table: its folder, what its manifest says, and its parts."""
 
     path: str
     manifest: Manifest
+    parts: PartList
 
     def files(self) -> list[str]:
-        """Full paths (or URIs) of the named parts."""
-        return [f"{self.path}/{part.path}" for part in self.manifest.parts]
+        """Full paths (or URIs) of the parts."""
+        return [f"{self.path}/{path}" for path in self.parts.rows["path"].to_pylist()]
 
 
 def open_table(root: str, table: str) -> Table:
-    """The committed table. Raises ContractError if it, or a part that it names, is missing or cut."""
+    """The committed table. Raises ContractError if it, its list, or a part that this names is not whole."""
     manifest = read_manifest(root, table)
-    path = table_path(root, table)
     if manifest is None:
         raise ContractError(
-            f"{path}: no such table; remedy: run the job that writes {table} first (make help)"
+            f"{table_path(root, table)}: no such table; "
+            f"remedy: run the job that writes {table} first (make help)"
         )
     return check_parts(root, manifest)
 
@@ -207,56 +184,41 @@ def open_table(root: str, table: str) -> Table:
 def check_parts(root: str, manifest: Manifest) -> Table:
     """The table of a manifest that was read. Raises ContractError if a part is missing or cut."""
     path = table_path(root, manifest.table)
-    fault = fault_of_parts(path, manifest.parts)
-    if fault is not None:
-        raise ContractError(f"{path}/{fault}; remedy: run its job again with --overwrite")
-    return Table(path, manifest)
+    parts = read_parts(root, manifest)
+    if len(parts) <= MAX_PARTS_LISTED:
+        fault = fault_of_parts(path, parts)
+        if fault is not None:
+            raise ContractError(f"{path}/{fault}; remedy: run its job again with --overwrite")
+    return Table(path, manifest, parts)
+
+
+def tables_under(root: str, folder: str) -> list[str]:
+    """Sorted names of the tables in a folder of tables (tokens/<bucket>), committed or withdrawn."""
+    ends = (f"/{MANIFEST}", f"/{WITHDRAWN}")
+    names = {
+        name.removesuffix(end)
+        for name in sizes_under(table_path(root, folder))
+        for end in ends
+        if name.endswith(end)
+    }
+    return sorted(f"{folder}/{name}" for name in names)
 
 
 def fault_of_parts(folder: str, parts: Sequence[Part]) -> str | None:
     """What is wrong with the first part that is missing or has another size; None if all are whole."""
-    fs, base = filesystem(folder)
-    infos = fs.get_file_info([f"{base}/{part.path}" for part in parts]) if parts else []
-    for part, info in zip(parts, infos, strict=True):
-        if info.type != pafs.FileType.File or info.size != part.num_bytes:
-            found = f"{info.size} bytes" if info.type == pafs.FileType.File else "nothing"
-            return f"{part.path}: the manifest names {part.num_bytes} bytes, found {found}"
+    sizes = sizes_under(folder) if len(parts) else {}
+    for part in parts:
+        size = sizes.get(part.path)
+        if size != part.num_bytes:
+            found = "nothing" if size is None else f"{size} bytes"
+            return f"{part.path}: the list of parts names {part.num_bytes} bytes, found {found}"
     return None
 
 
-def source_of(part_path: str) -> str:
-    """The source that a part's path states (`source=web/part-0.parquet` -> `web`)."""
-    return next((piece[7:] for piece in part_path.split("/") if piece.startswith("source=")), "")
-
-
-def read_part(
-    path: str, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
-) -> Iterator[pa.RecordBatch]:
-    """Batches of one part by its full path, with its `source` column put back."""
-    fs, local = filesystem(path)
-    source = source_of(path)
-    with fs.open_input_file(local) as file:
-        parquet = pq.ParquetFile(file)
-        wanted = None if columns is None else [name for name in columns if not (source and name == "source")]
-        for batch in parquet.iter_batches(batch_size=batch_rows, columns=wanted):
-            if source and (columns is None or "source" in columns):
-                constant = pa.array([source] * batch.num_rows, pa.string())
-                batch = pa.RecordBatch.from_arrays(
-                    [*batch.columns, constant],
-                    schema=batch.schema.append(pa.field("source", pa.string(), nullable=False)),
-                )
-            yield batch
-
-
 def read(table: Table, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """The whole table in memory, `source` included; None if it has no rows."""
+    """The whole table in memory; None if it has no rows."""
     batches = [batch for path in table.files() for batch in read_part(path, columns, SHORT_BATCH_ROWS)]
     return pa.Table.from_batches(batches) if batches else None
-
-
-def digest_of(parts: Iterable[Part]) -> str:
-    """Content hash of a table: its parts' hashes, whatever their names and order."""
-    return hash_json(sorted((source_of(part.path), part.rows, part.digest) for part in parts))
 
 
 def git_commit() -> str:

@@ -17,13 +17,14 @@ from pyspark.sql import functions as F
 from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
-from configs.contract import DEDUPED, EXCERPT_CHARS, REJECTS, Manifest
+from configs.contract import DEDUPED, EXCERPT_CHARS, FILTERED, REJECTS, Manifest
 from configs.job import Job, make_table
 from configs.loader import load
 from pipeline.dedup import any_parquet
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.spark.session import spark_session
+from pipeline.spark.states import delete_states
 from pipeline.spark.tables import part_shards, read_table, write_rows
 
 
@@ -38,12 +39,14 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     job = Job("dedup", "deduped", code_hash(__name__), config.model_dump(mode="json"), inputs)
 
     def work() -> Manifest:
-        documents = read_table(spark, filtered)
-        outcome = find_duplicates(
-            spark, place.output, part_shards(filtered), documents.select("doc_id", "text"), config
-        )
-        num_parts = config.num_parts(filtered.manifest.num_bytes)
-        return write_rows(with_outcome(documents, outcome), place.output, job, num_parts, started)
+        delete_states(place.output, "dedup")
+        texts = read_table(spark, filtered, ("doc_id", "text"))
+        outcome = find_duplicates(spark, place, part_shards(filtered), texts, config)
+        rows = with_outcome(read_table(spark, filtered, FILTERED.names), outcome)
+        num_tasks = config.num_tasks(filtered.manifest.num_bytes)
+        manifest = write_rows(rows, place.output, job, num_tasks, started)
+        delete_states(place.output, "dedup")
+        return manifest
 
     what = f"compare {filtered.manifest.rows_out} rows"
     return make_table(place, job, what, work)

@@ -5,19 +5,18 @@ table, synth compares its own. The table holds hashes and names, never a benchma
 Runs in one process without Spark: benchmarks are small (10,000 problems are read and hashed in 2 s).
 """
 
-import io
 import logging
 import time
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import BENCHMARK_INDEX, Manifest, Part
-from configs.job import Job, Record, commit, make_table
+from configs.job import Job, commit, make_table
 from configs.loader import Config, load
+from configs.storage.shard_log import Record
 from filters.decontaminate import Index, build_index
 from pipeline.reading.problems import BenchmarkConfig, read_problems
 
@@ -48,28 +47,23 @@ def run(place: Place) -> Manifest | None:
         num_short = len(problems) - len(index.names)
         logger.info("benchmarks: %d problems, %d more are too short to index", len(index.names), num_short)
         facts = {"num_problems": len(index.names), "num_too_short": num_short}
-        record = Record(job.fingerprint(), (write_windows(place.output, index),), rows_out=len(index.hashes))
+        record = Record(job.fingerprint(), write_windows(place.output, index), rows_out=len(index.hashes))
         return commit(place.output, job, [record], started, facts=facts)
 
     what = f"index {len(problems)} problems of {len(files)} files"
     return make_table(place, job, what, work)
 
 
-def write_windows(root: str, index: Index) -> Part:
-    """Write the index as the one part of its table; the part is named by its content."""
-    rows = pa.table(
-        {
-            "window_hash": index.hashes,
-            "problem_number": index.owners,
-            "problem": pa.array(index.names, pa.string()).take(pa.array(index.owners)),
-        },
-        schema=BENCHMARK_INDEX,
-    )
-    sink = io.BytesIO()
-    pq.write_table(rows, sink, compression="zstd")
-    data = sink.getvalue()
-    name = f"part-{tables.hash_bytes(data)[:12]}.parquet"
-    return tables.write_bytes(tables.table_path(root, TABLE), name, data, rows.num_rows)
+def write_windows(root: str, index: Index) -> tuple[Part, ...]:
+    """Write the index as its table's parts: none if there are no windows, else one."""
+    writer = tables.PartWriter(tables.table_path(root, TABLE), BENCHMARK_INDEX)
+    rows = {
+        "window_hash": index.hashes,
+        "problem_number": index.owners,
+        "problem": pa.array(index.names, pa.string()).take(pa.array(index.owners)),
+    }
+    writer.write(pa.table(rows, schema=BENCHMARK_INDEX))
+    return writer.close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from annotated_types import MinLen
 from pydantic import Field
 from pyspark.sql import SparkSession
@@ -31,6 +32,9 @@ from pipeline.spark.tables import run_shards
 DAMAGE = ("warc_unreadable", "file_unreadable", "warc_malformed_record", "warc_truncated_record")
 """Reject reasons of damaged or foreign files."""
 
+BATCH_BYTES = 16 << 20
+"""Content bytes of rows that are handed on together. Our choice: a page has 100 kB, a book 20 MB."""
+
 Format = Literal["warc", "jsonl", "parquet", "pdf", "notebook", "code", "latex", "html", "text"]
 
 
@@ -38,7 +42,7 @@ class SourceConfig(Config):
     """One source of documents."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    """Names the partition `source=<name>` and, later, the training buckets."""
+    """The column `source` of its documents; names the training buckets later."""
     path: str
     """A file, a folder or a glob with `**`; relative to the repository, absolute, or a URI."""
     format: Format
@@ -56,10 +60,6 @@ class SourceConfig(Config):
 class IngestConfig(Config):
     """ingest.toml."""
 
-    rows_per_part: Positive
-    """Rows of one part of `raw`, rejects counted: a part is one task of extraction."""
-    bytes_per_part: Positive
-    """Content bytes after which a part is closed early."""
     files_per_shard: Positive
     """About how many small files one task reads (formats where a file is one document)."""
     max_content_bytes: Positive
@@ -78,24 +78,20 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     """
     config = load(place.preset, "ingest", IngestConfig)
     shards = plan(config)
-    inputs = {shard.name: shard.digest for shard in shards}
+    inputs = {"files": tables.hash_json([(shard.name, shard.digest) for shard in shards])}
     job = Job("ingest", "raw", code_hash(__name__), config.model_dump(mode="json"), inputs)
     num_files = sum(len(shard.files) for shard in shards)
 
-    def refusal(manifest: Manifest) -> str | None:
-        empty = _empty_warc_source(place.output, manifest, config)
-        if empty:
-            return empty
-        if not manifest.rows_out:
-            return f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
-        return None
-
     def read_all() -> Manifest:
         started = time.monotonic()
-        records = run_shards(spark, place, job, shards, partial(transform, config=config))
-        spare = [part for record in records for part in record.parts]
-        records = reject_repeats(spark, place.output, "raw", records, _may_repeat(config, shards))
-        return commit(place.output, job, records, started, refusal=refusal, spare=spare)
+        written = run_shards(spark, place, job, shards, partial(transform, config=config))
+        records = reject_repeats(spark, place.output, "raw", written, _may_repeat(config, shards))
+        kept = {shard.source for shard in shards if records[shard.name].rows_out}
+
+        def refusal(manifest: Manifest) -> str | None:
+            return _empty_warc_source(place.output, kept, config) or _nothing_kept(manifest)
+
+        return commit(place.output, job, [*records.values()], started, refusal=refusal, shard_log=written)
 
     return make_table(
         place,
@@ -118,7 +114,7 @@ def plan(config: IngestConfig) -> list[FileShard]:
 
 
 def transform(shard: FileShard, config: IngestConfig) -> Iterator[pa.Table]:
-    """Rows and rejects of a shard, in file order, in tables of a part's size."""
+    """Rows and rejects of a shard, in file order, in tables of some megabytes."""
     [source] = [source for source in config.sources if source.name == shard.source]
     rows = (row for file in shard.files for row in read_file(file, source, config))
     batch: list[dict[str, object]] = []
@@ -126,7 +122,7 @@ def transform(shard: FileShard, config: IngestConfig) -> Iterator[pa.Table]:
     for values in _without_repeats(row.values(source.name) for row in rows):
         batch.append(values)
         num_bytes += len(values["content"] or b"")
-        if len(batch) == config.rows_per_part or num_bytes >= config.bytes_per_part:
+        if len(batch) == tables.BATCH_ROWS or num_bytes >= BATCH_BYTES:
             yield pa.Table.from_pylist(batch, schema=BATCH)
             batch, num_bytes = [], 0
     if batch:
@@ -150,16 +146,20 @@ def _without_repeats(rows: Iterable[dict[str, object]]) -> Iterator[dict[str, ob
 
 
 def _may_repeat(config: IngestConfig, shards: list[FileShard]) -> set[str]:
-    """Return the sources where a doc_id may recur in another shard: a WARC's record ids name no file."""
+    """Return the shards of which a doc_id may recur in another one: a WARC's record ids name no file."""
     num_shards = Counter(shard.source for shard in shards)
-    return {
-        source.name for source in config.sources if source.format == "warc" and num_shards[source.name] > 1
-    }
+    sources = {source.name for source in config.sources if source.format == "warc"}
+    return {shard.name for shard in shards if shard.source in sources and num_shards[shard.source] > 1}
 
 
-def _empty_warc_source(root: str, manifest: Manifest, config: IngestConfig) -> str | None:
+def _nothing_kept(manifest: Manifest) -> str | None:
+    if manifest.rows_out:
+        return None
+    return f"no document among {manifest.rows_in} records; remedy: correct the sources in ingest.toml"
+
+
+def _empty_warc_source(root: str, kept: set[str], config: IngestConfig) -> str | None:
     """Return the fault if a WARC source keeps no row: its path or format is probably wrong."""
-    kept = {tables.source_of(part.path) for part in manifest.parts}
     for source in config.sources:
         if source.format == "warc" and source.name not in kept:
             num_records, first = _first_fault(root, source.name)
@@ -173,13 +173,12 @@ def _empty_warc_source(root: str, manifest: Manifest, config: IngestConfig) -> s
 def _first_fault(root: str, source: str) -> tuple[int, str]:
     """Return the number of the source's rejects and the first of them, damage before other reasons."""
     rejects = tables.open_table(root, "raw_rejects")
-    columns = ["origin", "reject_reason", "detail"]
+    columns = ["source", "origin", "reject_reason", "detail"]
     num_rejects = 0
     found: list[tuple[bool, str, int, str]] = []
     for path in rejects.files():
-        if tables.source_of(path) != source:
-            continue
         for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
+            batch = batch.filter(pc.equal(batch["source"], source))
             num_rejects += batch.num_rows
             for row in batch.to_pylist():
                 file, offset, reason = row["origin"]["file"], row["origin"]["offset"], row["reject_reason"]

@@ -5,7 +5,6 @@ disjoint across stages) and the epochs over them that follow. Counts come to the
 A budget that the corpus cannot meet is refused before anything is written.
 """
 
-import io
 import logging
 import time
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from itertools import accumulate
 from math import fsum
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from configs import tables
@@ -22,9 +20,10 @@ from configs.bounds import Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import MIXTURE, Manifest
-from configs.job import Job, Record, commit, find_table, run_job
+from configs.job import Job, commit, find_table, run_job
 from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, StageConfig
+from configs.storage.shard_log import Record
 from pipeline.mixture.buckets import open_inputs, train_documents
 from pipeline.mixture.ranges import Boundary, count_chunks, find_boundaries
 from pipeline.mixture.summary import summarise
@@ -204,15 +203,9 @@ def _commit(
 ) -> Manifest:
     facts = _facts(plan, budget, config.mixture.seed, tokenizer)
     logger.info("plan: %s: %d buckets, %s", job.table, len(plan), facts["domain_shares"])
-    sink = io.BytesIO()
-    pq.write_table(
-        pa.Table.from_pylist([asdict(row) for row in plan], schema=MIXTURE), sink, compression="zstd"
-    )
-    # A plan mixes sources, so its one part keeps the column; its name is its content.
-    data = sink.getvalue()
-    name = f"part-{tables.hash_bytes(data)[:12]}.parquet"
-    part = tables.write_bytes(tables.table_path(root, job.table), name, data, len(plan))
-    record = Record(job.fingerprint(), (part,), rows_out=len(plan))
+    writer = tables.PartWriter(tables.table_path(root, job.table), MIXTURE)
+    writer.write(pa.Table.from_pylist([asdict(row) for row in plan], schema=MIXTURE))
+    record = Record(job.fingerprint(), writer.close(), rows_out=len(plan))
     return commit(root, job, [record], started, facts=facts)
 
 

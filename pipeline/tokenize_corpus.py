@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,10 +21,11 @@ from configs.bounds import NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, Record, commit, find_table, matches, run_job, work_half
+from configs.job import Job, commit, find_table, matches, run_job, work_half
 from configs.loader import Config, load
 from configs.recipe import MixtureConfig
 from configs.shards import find_records
+from configs.storage.shard_log import Record
 from pipeline.mixture.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import run_partitions, run_tasks
@@ -220,13 +220,12 @@ def _finished(place: Place, job: Job) -> Manifest | None:
 
 def _delete_others(root: str, works: list[BucketWork]) -> None:
     """Delete buckets that this corpus no longer has."""
-    fs, base = tables.filesystem(tables.table_path(root, "tokens"))
-    names = {work.name for work in works}
-    for info in fs.get_file_info(pafs.FileSelector(base, recursive=True, allow_not_found=True)):
-        if info.base_name == "manifest.json":
-            folder = info.path.rsplit("/", 1)[0]
-            if folder.removeprefix(base).lstrip("/") not in names:
-                fs.delete_dir(folder)
+    names = {work.job.table for work in works}
+    for table in tables.tables_under(root, "tokens"):
+        if table not in names:
+            tables.withdraw(root, table)  # readers see it whole or not at all
+            fs, base = tables.filesystem(tables.table_path(root, table))
+            fs.delete_dir(base)
 
 
 def _commit_index(root: str, job: Job, works: list[BucketWork], started: float) -> Manifest:

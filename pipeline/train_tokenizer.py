@@ -63,7 +63,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         started = time.monotonic()
         data = taken
         if data is None:
-            tokenizer = train(sample(read_table(spark, deduped), config), config)
+            tokenizer = train(sample(read_table(spark, deduped, ("doc_id", "text", "split")), config), config)
             data = tokenizer.to_str(pretty=True).encode()
         facts = _facts(data, config)
         part = tables.write_bytes(tables.table_path(place.output, "tokenizer"), FILE, data)

@@ -4,7 +4,7 @@
 
 The result is runs/<preset>/export/: safetensors files, config.json, generation_config.json, the tokenizer,
 and the two remote-code files (hf/*.py) that vLLM and transformers load. Every weight file is read back and
-compared; manifest.json is deleted first and written last.
+compared; the manifest is withdrawn first and written last.
 Cost: one process, which needs no GPU. Its memory holds all weights twice and one weight file twice (mimo7b in
 bf16: 42 GB, computed from the sizes).
 """

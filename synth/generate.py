@@ -21,9 +21,10 @@ from configs.benchmark_windows import read_windows
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
-from configs.job import Job, Record, commit, make_table
+from configs.job import Job, commit, make_table
 from configs.loader import ConfigError, load
 from configs.shards import find_records, write_shard
+from configs.storage.shard_log import Record
 from configs.tokens.encoding import text_encoder
 from filters.decontaminate import Index, index_of_windows
 from synth.analyse_seeds import analyse_shard

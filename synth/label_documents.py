@@ -24,8 +24,9 @@ from configs.bounds import Fraction, NonNegative, Positive
 from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import DOMAINS, ContractError, Manifest
-from configs.job import Job, Record, commit, make_table
+from configs.job import Job, commit, make_table
 from configs.loader import Config, load
+from configs.storage.shard_log import Record
 from configs.tables import hash_json
 from synth.config import EndpointConfig, SynthConfig
 from synth.endpoint.ask import Prompt, ask, read_prompt

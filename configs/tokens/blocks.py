@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import xxhash
 
 from configs import tables
-from configs.contract import BLOCKS, ContractError, Part
+from configs.contract import BLOCKS, ContractError
+from configs.storage.files import digest_of
 
 BLOCKS_FILE = "blocks.parquet"
 SPANS_FILE = "spans.parquet"
@@ -81,10 +82,10 @@ def read_digests(table: tables.Table) -> dict[str, FileDigests]:
     Raises ContractError if there are none, or if they are not those that the manifest names.
     """
     path = f"{table.path}/{BLOCKS_FILE}"
-    part: Part | None = next((part for part in table.manifest.parts if part.path == BLOCKS_FILE), None)
+    part = table.parts.named(BLOCKS_FILE)
     if part is None:
         raise ContractError(f"{path}: the manifest names no digests of the token files; {REMEDY}")
     data = tables.read_bytes(table.path, BLOCKS_FILE)
-    if tables.hash_bytes(data) != part.digest:
+    if digest_of(data) != part.digest:
         raise ContractError(f"{path}: not the file that the manifest names; {REMEDY}")
     return decode_digests(data)

@@ -2,32 +2,33 @@
 
 The input has the columns doc_id (unique), url and text. Every other column is copied, and those in
 keys.RANK_COLUMNS are used for the keeper order. The guard counts per `source`, which is a column or a folder
-source=<s>. A file counts as changed if its path, size or modification time differs. Cost: the signatures of a
-file are one task.
+source=<s>. A file counts as changed if its path, size or modification time differs. Cost: the footer of every
+file is read on the driver; the signatures of a file are one shard.
 """
 
-import time
-from collections import Counter
+from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from configs import tables
 from configs.code_closure import code_hash
 from configs.command import Place
-from configs.contract import EXCERPT_CHARS, ContractError, Manifest, Part
-from configs.job import Job, Record, make_table
-from pipeline.dedup.clusters import OUTCOME
+from configs.contract import EXCERPT_CHARS, ContractError, Manifest
+from configs.job import Job, commit, make_table
+from configs.storage.manifest import MANIFEST, OLD_MANIFEST
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
-from pipeline.spark.tables import PartShard, write_partitions
+from pipeline.spark.states import delete_states
+from pipeline.spark.tables import PartShard, read_parts, write_tasks
 
 ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
+OF_REJECTS = ("reject_reason", "duplicate_of", "measurements", "excerpt")
 
 
 def is_plain(place: Place) -> bool:
@@ -39,31 +40,35 @@ def is_plain(place: Place) -> bool:
         return False
     fs, base = tables.filesystem(place.input)
     entries = fs.get_file_info(pafs.FileSelector(base, allow_not_found=True))
-    folders = [f"{entry.path}/manifest.json" for entry in entries if entry.type == pafs.FileType.Directory]
-    is_root = any(info.is_file for info in (fs.get_file_info(folders) if folders else ()))
+    folders = [entry.path for entry in entries if entry.type == pafs.FileType.Directory]
+    manifests = [f"{folder}/{name}" for folder in folders for name in (MANIFEST, OLD_MANIFEST)]
+    is_root = any(info.is_file for info in (fs.get_file_info(manifests) if manifests else ()))
     return not is_root and bool(_files(place.input))
 
 
 def run(spark: SparkSession, place: Place, config: DedupConfig, started: float) -> Manifest | None:
     """Deduplicate the files and commit both tables; return None on a dry run.
 
-    Raises ContractError if the output lies in the input, or if a file lacks a column or has one of ADDED.
+    Raises ContractError if the output lies in the input, if a file lacks a column or has one of ADDED or
+    OF_REJECTS, or if two files give a column types that do not go together.
     """
     if f"{place.output.rstrip('/')}/".startswith(f"{place.input.rstrip('/')}/"):
         raise ContractError(
             f"{place.output}: lies in the input {place.input}; remedy: choose another --output"
         )
-    shards = _shards(place.input)
+    shards, schema = _shards(place.input)
     digest = tables.hash_json([shard.digest for shard in shards])
     job = Job("dedup", "deduped", code_hash(__name__), config.model_dump(mode="json"), {"parquet": digest})
 
     def work() -> Manifest:
-        reader = spark.read.option("mergeSchema", True).option("basePath", place.input)
-        documents = reader.parquet(*(shard.path for shard in shards))
+        delete_states(place.output, "dedup")
+        documents = read_parts(spark, shards, schema)
         texts = documents.select(F.col("doc_id").cast("string").alias("doc_id"), "text")
-        outcome = find_duplicates(spark, place.output, shards, texts, config)
-        num_parts = config.num_parts(sum(info.size for _, info in _files(place.input)))
-        return _write(documents, outcome, place.output, job, num_parts, started)
+        outcome = find_duplicates(spark, place, shards, texts, config)
+        num_tasks = config.num_tasks(sum(shard.num_bytes for shard in shards))
+        manifest = _write(documents, outcome, place.output, job, num_tasks, started)
+        delete_states(place.output, "dedup")
+        return manifest
 
     what = f"compare {sum(shard.rows for shard in shards)} rows of {len(shards)} files"
     return make_table(place, job, what, work)
@@ -81,17 +86,28 @@ def _files(folder: str) -> list[tuple[str, pafs.FileInfo]]:
     return sorted(found, key=lambda file: file[0])
 
 
-def _shards(folder: str) -> list[PartShard]:
+def _shards(folder: str) -> tuple[list[PartShard], pa.Schema]:
+    """The files as shards, and the columns of all of them and of their folders."""
     fs, _ = tables.filesystem(folder)
-    shards = []
+    shards, schemas = [], []
     for relative, info in _files(folder):
-        with fs.open_input_file(info.path) as file:
-            footer = pq.read_metadata(file)
         path = f"{folder.rstrip('/')}/{relative}"
-        _check_columns(footer.schema.to_arrow_schema(), path)
+        try:
+            footer = pq.read_metadata(fs.open_input_file(info.path))
+        except pa.ArrowInvalid as error:
+            raise ContractError(f"{path}: no Parquet file ({error}); remedy: remove or repair it") from None
+        schema = footer.schema.to_arrow_schema()
+        _check_columns(schema, path)
+        pieces = [piece.partition("=") for piece in relative.split("/")[:-1] if "=" in piece]
+        folders = {name: value for name, _, value in pieces if name not in schema.names}
+        schemas.append(pa.schema([*schema, *(pa.field(name, pa.string()) for name in folders)]))
         mark = tables.hash_json([relative, info.size, info.mtime_ns])
-        shards.append(PartShard(relative, tables.source_of(relative), path, mark, footer.num_rows))
-    return shards
+        shards.append(PartShard(mark, path, mark, footer.num_rows, info.size, folders))
+    try:
+        joined = pa.unify_schemas(schemas, promote_options="permissive").remove_metadata()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ContractError(f"{folder}: {error}; remedy: give the column one type in all files") from None
+    return shards, pa.schema([field.with_nullable(True) for field in joined])
 
 
 def _check_columns(schema: pa.Schema, path: str) -> None:
@@ -104,61 +120,35 @@ def _check_columns(schema: pa.Schema, path: str) -> None:
     id_type = schema.field("doc_id").type
     if id_type not in (pa.string(), pa.large_string()) and not pa.types.is_integer(id_type):
         raise ContractError(f"{path}: doc_id is {id_type}; remedy: make it a string or an integer")
-    for name in ADDED:
+    for name in (*ADDED, *OF_REJECTS):
         if name in schema.names:
             raise ContractError(f"{path}: has a column {name}, which dedup adds; remedy: rename or drop it")
 
 
 def _write(
-    documents: DataFrame, outcome: DataFrame, root: str, job: Job, num_parts: int, started: float
+    documents: DataFrame, outcome: DataFrame, root: str, job: Job, num_tasks: int, started: float
 ) -> Manifest:
     """Write kept rows and rejects and commit both.
 
-    The hash of doc_id decides a row's part, and the rows of a part are sorted by doc_id. So a part depends
-    only on the rows and on `num_parts`.
+    The hash of doc_id decides a row's task, and a task sorts its rows by doc_id. So a part depends only on
+    the rows and on `num_tasks`.
     """
-    folder = tables.table_path(root, job.table)
-
-    def write(part: pa.Table) -> Record:
-        return _write_part(part, folder)
-
-    rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_parts, "_id")
-    decided = F.struct(*(name for name in OUTCOME if name != "source")).alias("_outcome")
-    outcomes = outcome.select(F.col("doc_id").alias("_id"), decided).repartition(num_parts, "_id")
-    placed = rows.join(outcomes, on="_id", how="inner").sortWithinPartitions("_id").drop("_id")
-    return write_partitions(placed, write, root, job, started)
-
-
-def _write_part(rows: pa.Table, folder: str) -> Record:
-    """Write the kept rows and the rejects of one partition."""
-    started = time.monotonic()
-    outcome = {name: pc.struct_field(rows["_outcome"], name) for name in OUTCOME if name != "source"}
-    is_kept = pc.is_null(outcome["reject_reason"])
-    kept = rows.drop_columns("_outcome")
-    rejects = kept.select([name for name in ("doc_id", "source", "url") if name in kept.column_names])
-    for name in ADDED:
-        kept = kept.append_column(name, outcome[name])
-    for name in ("reject_reason", "duplicate_of", "measurements"):
-        rejects = rejects.append_column(name, outcome[name])
-    rejects = rejects.append_column("excerpt", pc.utf8_slice_codeunits(rows["text"], 0, EXCERPT_CHARS))
-    reasons = Counter(outcome["reject_reason"].drop_null().to_pylist())
-    kept = kept.filter(is_kept)
-    return Record(
-        "",
-        _write_file(kept, folder),
-        _write_file(rejects.filter(pc.invert(is_kept)), f"{folder}_rejects"),
-        kept.num_rows,
-        dict(sorted(reasons.items())),
-        seconds=time.monotonic() - started,
-        peak_memory_bytes=tables.peak_memory_bytes(),
+    columns = documents.columns
+    rows = documents.withColumn("_id", F.col("doc_id").cast("string")).repartition(num_tasks, "_id")
+    wanted = ("reject_reason", "duplicate_of", "measurements", *ADDED)
+    outcomes = outcome.select(F.col("doc_id").alias("_id"), *wanted).repartition(num_tasks, "_id")
+    placed = (
+        rows.join(outcomes, on="_id", how="inner")
+        .sortWithinPartitions("_id")
+        .withColumn("excerpt", F.substring("text", 1, EXCERPT_CHARS))
+        .drop("_id")
     )
+    schema = to_arrow_schema(placed.schema)
+    kept = _of(schema, (*columns, *ADDED))
+    rejects = _of(schema, [name for name in ("doc_id", "source", "url") if name in columns])
+    rejects = pa.schema([*rejects, *_of(schema, OF_REJECTS)])
+    return commit(root, job, write_tasks(placed, root, job.table, kept, rejects), started)
 
 
-def _write_file(rows: pa.Table, folder: str) -> tuple[Part, ...]:
-    """Write the rows as one part; return no part if there are no rows."""
-    if rows.num_rows == 0:
-        return ()
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd")
-    data = sink.getvalue().to_pybytes()
-    return (tables.write_bytes(folder, f"part-{tables.hash_bytes(data)}.parquet", data, rows.num_rows),)
+def _of(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in names])

@@ -17,9 +17,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pipeline.dedup.components import connected_components, cut_plan
+from pipeline.dedup.components import connected_components
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.keepers import Keepers, Member, heldout_by_hash
+from pipeline.spark.states import Keep
 
 # Our choice: enough to judge a document. A page that many sites copy would otherwise make a row of gigabytes.
 MAX_LISTED = 1_000
@@ -35,22 +36,22 @@ _DECIDED = (
 )
 
 
-def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame:
-    """Return one row of OUTCOME for each of `keys` (rows of keys.KEYS, with unique doc_id), materialised.
+def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig, keep: Keep) -> DataFrame:
+    """Return one row of OUTCOME for each of `keys` (SIGNATURES, with unique doc_id), materialised.
 
     `near` is the result of near_pairs. A kept document lists the URLs and domains (MAX_LISTED of each,
     sorted) of the documents that were removed because of it.
     """
     # Materialised, because every round reads it twice: 300 bytes per document.
-    members = cut_plan(_members(keys, near, config))
-    decided = _decided_in_rounds(members, near, config)
+    members = keep(_members(keys, near, config, keep))
+    decided = _decided_in_rounds(members, near, config, keep)
     clusters = decided.groupBy("cluster").agg(
         F.min("doc_id").alias("cluster_id"),
         F.count("*").cast("int").alias("cluster_size"),
         F.when(F.max("is_heldout"), "heldout").otherwise("train").alias("split"),
     )
     nothing = F.array().cast("array<string>")
-    return cut_plan(
+    return keep(
         decided.join(clusters, on="cluster", how="inner")
         .join(_duplicates_listed(decided), on="doc_id", how="left")
         .withColumn("measurements", F.when(F.col("jaccard").isNotNull(), F.to_json(F.struct("jaccard"))))
@@ -60,8 +61,8 @@ def decide_clusters(keys: DataFrame, near: DataFrame, config: DedupConfig) -> Da
     )
 
 
-def _members(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame:
-    """Return KEYS without bands, with cluster, near_texts and the round that decides the document.
+def _members(keys: DataFrame, near: DataFrame, config: DedupConfig, keep: Keep) -> DataFrame:
+    """Return SIGNATURES without bands, with cluster, near_texts and the round that decides the document.
 
     A pair is listed only with its worse text. A text has at most bands x leaders better ones, but any number
     of worse ones.
@@ -73,7 +74,7 @@ def _members(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame
         .where("a < b")
     )
     by_text = near.select(F.col("better").alias("a"), F.col("worse").alias("b"))
-    components = connected_components(by_text.union(by_url)).withColumnRenamed("vertex", "text_key")
+    components = connected_components(by_text.union(by_url), keep).withColumnRenamed("vertex", "text_key")
     near_texts = near.groupBy(F.col("worse").alias("text_key")).agg(
         F.map_from_entries(F.collect_list(F.struct("better", "jaccard"))).alias("near_texts")
     )
@@ -88,8 +89,8 @@ def _members(keys: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame
     )
 
 
-def _decided_in_rounds(members: DataFrame, near: DataFrame, config: DedupConfig) -> DataFrame:
-    decided = cut_plan(_decided(members.where("round = 0"), config))
+def _decided_in_rounds(members: DataFrame, near: DataFrame, config: DedupConfig, keep: Keep) -> DataFrame:
+    decided = keep(_decided(members.where("round = 0"), config))
     [last] = members.agg(F.max("round").alias("round")).collect()
     for number in range(1, (last.round or 0) + 1):
         of_round = members.where(F.col("round") == number)
@@ -99,9 +100,9 @@ def _decided_in_rounds(members: DataFrame, near: DataFrame, config: DedupConfig)
             .join(of_round.select("cluster").distinct(), on="cluster", how="left_semi")
             .join(stayed, on="doc_id", how="left_semi")
         )
-        removed = cut_plan(_removed_by(kept, of_round, near))
+        removed = keep(_removed_by(kept, of_round, near))
         undecided = of_round.join(removed, on="doc_id", how="left_anti")
-        decided = cut_plan(decided.union(removed.select(decided.columns)).union(_decided(undecided, config)))
+        decided = keep(decided.union(removed.select(decided.columns)).union(_decided(undecided, config)))
     return decided
 
 

@@ -13,6 +13,8 @@ import logging
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from pipeline.spark.states import Keep
+
 logger = logging.getLogger(__name__)
 
 # Our choice: chains are the slowest graphs. A chain of 1,000 vertices takes 11 rounds, one of 100,000 takes
@@ -20,33 +22,22 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 60
 
 
-def connected_components(edges: DataFrame) -> DataFrame:
+def connected_components(edges: DataFrame, keep: Keep) -> DataFrame:
     """Return (vertex, component) of every vertex in `edges` (a, b); the component is its least vertex.
 
     Edges may repeat in either direction and may be loops. Raises RuntimeError if the rounds do not converge.
     """
-    links = cut_plan(
+    links = keep(
         edges.select(F.greatest("a", "b").alias("vertex"), F.least("a", "b").alias("root")).distinct()
     )
     digest = _digest(links)
     for number in range(1, MAX_ROUNDS + 1):
-        links = cut_plan(_small_star(_large_star(links)))
+        links = keep(_small_star(_large_star(links)))
         previous, digest = digest, _digest(links)
         if digest == previous:
             logger.info("components: %s links, converged after %d rounds", f"{digest[0]:,}", number)
             return _labelled(links)
     raise RuntimeError(f"components did not converge in {MAX_ROUNDS} rounds of {digest[0]} links")
-
-
-def cut_plan(rows: DataFrame) -> DataFrame:
-    """Materialise `rows` and drop the plan that made them, which would double in every round of a loop.
-
-    The rows are kept in the executors' memory and disks until nothing refers to them, or under
-    spark.checkpoint.dir if that is set, so that the loss of an executor loses no rows. Unlike persist(), this
-    lets Spark join small partitions.
-    """
-    is_reliable = rows.sparkSession.sparkContext.getCheckpointDir() is not None
-    return rows.checkpoint() if is_reliable else rows.localCheckpoint()
 
 
 def _large_star(links: DataFrame) -> DataFrame:

@@ -27,13 +27,13 @@ class DedupConfig(Config):
     """The job stops if a source would lose more than this fraction of its documents; absent: never."""
     min_guarded_documents: Positive
     """A source with fewer documents may lose any fraction of them."""
-    bytes_per_part: Positive
-    """Bytes of input Parquet per part of the table, on average. One part must fit into a task's memory."""
+    bytes_per_task: Positive
+    """Bytes of input Parquet per task that writes the table, on average; a task writes one part."""
     heldout_fraction: Annotated[Fraction, Lt(1.0)]
     """Fraction of the sites that are held out (of the documents, where there is no URL)."""
     split_seed: int
     """Seed of the hash that chooses the held-out sites."""
 
-    def num_parts(self, num_bytes: int) -> int:
-        """Return the number of parts of the table for this much input Parquet, at least one."""
-        return max(1, -(-num_bytes // self.bytes_per_part))
+    def num_tasks(self, num_bytes: int) -> int:
+        """Return the number of tasks that write the table for this much input Parquet, at least one."""
+        return max(1, -(-num_bytes // self.bytes_per_task))

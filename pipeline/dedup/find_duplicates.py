@@ -9,30 +9,34 @@ import logging
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from configs.command import Place
 from configs.contract import ContractError
 from pipeline.dedup.clusters import decide_clusters
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.pairs import near_pairs
 from pipeline.dedup.signatures import keep_signatures
+from pipeline.spark.states import keep_under
 from pipeline.spark.tables import PartShard
 
 logger = logging.getLogger(__name__)
 
 
 def find_duplicates(
-    spark: SparkSession, root: str, shards: list[PartShard], documents: DataFrame, config: DedupConfig
+    spark: SparkSession, place: Place, shards: list[PartShard], documents: DataFrame, config: DedupConfig
 ) -> DataFrame:
     """Return one row of clusters.OUTCOME for each document of the `shards`, materialised.
 
-    `documents` has the columns doc_id and text of the same documents. Signatures are stored under `root`.
+    `documents` has the columns doc_id and text of the same documents. Signatures and states are kept under
+    the output of `place`; the caller deletes the states when it has committed.
     Raises ContractError if a doc_id or text is missing, a doc_id is not unique, or a source would lose more
     documents than the guard allows.
     """
-    keys = keep_signatures(spark, root, shards, config)
+    keep = keep_under(place.output, "dedup")
+    keys = keep_signatures(spark, place, shards, config)
     _check_ids(keys)
-    near = near_pairs(keys, documents, config)
+    near = near_pairs(keys, documents, config, keep)
     logger.info("near-duplicates: %s pairs of texts verified", f"{near.count():,}")
-    outcome = decide_clusters(keys, near, config)
+    outcome = decide_clusters(keys, near, config, keep)
     rows, expected = outcome.count(), sum(shard.rows for shard in shards)
     if rows != expected:
         raise ContractError(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import xxhash
 
+from configs.contract import SIGNATURES
 from filters.minhash import band_keys, shingles, signature
 from filters.urls import canonical_url, registrable_domain
 
@@ -47,7 +48,7 @@ _STEPS = 20
 
 
 def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int) -> pa.RecordBatch:
-    """Return one row of KEYS per document.
+    """Return one row of SIGNATURES per document.
 
     `documents` has REQUIRED_COLUMNS and any of RANK_COLUMNS and source. A document without text gets no
     text_key; find_duplicates refuses it.
@@ -70,7 +71,7 @@ def keys_of(documents: pa.RecordBatch, bands: int, rows_per_band: int, seed: int
                 "bands": band_keys(places, bands, rows_per_band),
             }
         )
-    return pa.RecordBatch.from_pylist(keys, schema=KEYS)
+    return pa.RecordBatch.from_pylist(keys, schema=SIGNATURES)
 
 
 def text_key(text: str) -> str:
@@ -79,7 +80,7 @@ def text_key(text: str) -> str:
 
 
 def rank_of(document: dict[str, object]) -> dict[str, object]:
-    """Return the keeper rank of a document: the fields of RANK without doc_id.
+    """Return the keeper rank of a document: the fields of contract.RANK without doc_id.
 
     The criteria are completeness of extraction, little repetition, length, and the oldest fetch, in this
     order. A value that is not a number, or not a time, counts as absent, because any Parquet may have columns

@@ -18,24 +18,24 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from filters.minhash import jaccard, shingles
-from pipeline.dedup.components import cut_plan
 from pipeline.dedup.config import DedupConfig
+from pipeline.spark.states import Keep
 
 _PAIR = pa.schema([("better", pa.string()), ("worse", pa.string()), ("jaccard", pa.float64())])
 
 
-def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig) -> DataFrame:
+def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig, keep: Keep) -> DataFrame:
     """Return (better, worse, jaccard) of the verified pairs of text keys, materialised.
 
-    `better` comes before `worse` in keeper order. `keys` has rows of keys.KEYS, and `documents` has the
-    columns doc_id and text of the same documents.
+    `better` comes before `worse` in keeper order. `keys` has rows of contract.SIGNATURES; `documents` has
+    the columns doc_id and text of the same documents.
     """
     texts = keys.groupBy("text_key").agg(F.min("rank").alias("rank"), F.first("bands").alias("bands"))
     # Read three times: two keys and two ids per pair. The bands are the same for all documents with this
     # text.
-    candidates = cut_plan(candidate_pairs(texts, config.max_bucket_leaders))
+    candidates = keep(candidate_pairs(texts, config.max_bucket_leaders))
     # Read twice, and expensive to compute.
-    shingled = cut_plan(_shingled(candidates, documents))
+    shingled = keep(_shingled(candidates, documents))
     better, worse = (
         shingled.select(F.col("text_key").alias(side), F.col("shingles").alias(f"{side}_shingles"))
         for side in ("better", "worse")
@@ -50,7 +50,7 @@ def near_pairs(keys: DataFrame, documents: DataFrame, config: DedupConfig) -> Da
         for batch in batches:
             yield verified(batch, config.jaccard_threshold)
 
-    return cut_plan(both.mapInArrow(verify, "better string, worse string, jaccard double"))
+    return keep(both.mapInArrow(verify, "better string, worse string, jaccard double"))
 
 
 def candidate_pairs(texts: DataFrame, max_bucket_leaders: int) -> DataFrame:

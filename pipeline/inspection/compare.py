@@ -1,16 +1,17 @@
 """Compare the content of two runs, table by table and row by row.
 
-Two tables whose manifests hold the same content digest are equal and are not read. Otherwise both are read
-and every row is hashed. Tables are equal if they hold the same rows; the order of rows and their division
-into parts do not matter.
-Memory: about 200 bytes per row of both tables, for tables whose digests differ.
+Every file of both is opened: rows are read and hashed, other files are compared by the digest of what is
+there now. A damaged or missing file is a fault of its table. Tables are equal if they hold the same rows; the
+order of rows and their division into parts do not matter.
+Memory: about 200 bytes per row of both tables.
 """
 
 from dataclasses import dataclass
 
 from configs import tables
-from configs.contract import ContractError
+from configs.contract import SCHEMAS, ContractError
 from configs.recipe import NUM_STAGES
+from configs.storage.files import digest_of
 from pipeline.inspection.explain import find_row
 from pipeline.inspection.run_tables import TABLES, token_tables
 
@@ -29,7 +30,7 @@ class Difference:
     examples: tuple[str, ...] = ()
     """`<doc_id>: only in a`, or `<doc_id>: text, url` (the columns that differ); at most MAX_EXAMPLES."""
     fault: str = ""
-    """Why the table was not compared: `only in a` or `only in b`; empty otherwise."""
+    """Why the table was not compared: it is only in a or in b, or a file is damaged; empty otherwise."""
 
     @property
     def is_equal(self) -> bool:
@@ -49,18 +50,43 @@ def diff(root_a: str, root_b: str) -> list[Difference]:
 
 
 def _compare(root_a: str, root_b: str, table: str) -> Difference | None:
-    a, b = tables.read_manifest(root_a, table), tables.read_manifest(root_b, table)
+    a, b = (_opened(root, table) for root in (root_a, root_b))
     if a is None and b is None:
         return None
     if a is None or b is None:
         return Difference(table, fault=f"only in {'b' if a is None else 'a'}")
-    if a.digest == b.digest:
-        return Difference(table)
-    if not all(part.path.endswith(".parquet") for part in (*a.parts, *b.parts)):
-        parts_a, parts_b = ({part.path: part.digest for part in side.parts} for side in (a, b))
-        names = sorted(name for name in {*parts_a, *parts_b} if parts_a.get(name) != parts_b.get(name))
-        return Difference(table, changed=len(names), examples=tuple(names[:MAX_EXAMPLES]))
-    return _compare_rows(tables.open_table(root_a, table), tables.open_table(root_b, table))
+    if isinstance(a, str) or isinstance(b, str):
+        return Difference(table, fault="; ".join(side for side in (a, b) if isinstance(side, str)))
+    try:
+        if all(name.startswith("data/") for side in (a, b) for name in side.parts.rows["path"].to_pylist()):
+            return _compare_rows(a, b)
+        return _compare_files(a, b)
+    except ContractError as error:
+        return Difference(table, fault=str(error))
+
+
+def _opened(root: str, table: str) -> tables.Table | str | None:
+    """The table, None if there is none, or what is wrong with it."""
+    try:
+        return None if tables.read_manifest(root, table) is None else tables.open_table(root, table)
+    except ContractError as error:
+        return str(error)
+
+
+def _compare_files(a: tables.Table, b: tables.Table) -> Difference:
+    found_a, found_b = _file_digests(a), _file_digests(b)
+    names = sorted(name for name in {*found_a, *found_b} if found_a.get(name) != found_b.get(name))
+    return Difference(a.manifest.table, changed=len(names), examples=tuple(names[:MAX_EXAMPLES]))
+
+
+def _file_digests(table: tables.Table) -> dict[str, str]:
+    """Digest of every file by name, as it is now. Raises ContractError if it is not the committed one."""
+    digests = {}
+    for part in table.parts:
+        digests[part.path] = digest_of(tables.read_bytes(table.path, part.path))
+        if digests[part.path] != part.digest:
+            raise ContractError(f"{table.path}/{part.path}: not the file that was committed; {REMEDY}")
+    return digests
 
 
 def _compare_rows(a: tables.Table, b: tables.Table) -> Difference:
@@ -84,6 +110,11 @@ def _row_hashes(table: tables.Table) -> dict[str, tuple[str, ...]]:
             for row in batch.to_pylist():
                 key = row.get("doc_id") or f"{row['bucket']} {row['document_start']}"
                 hashes.setdefault(key, []).append(tables.hash_bytes(repr(sorted(row.items())).encode()))
+    num_rows = sum(map(len, hashes.values()))
+    if num_rows != table.manifest.rows_out:
+        raise ContractError(
+            f"{table.path}: {num_rows} rows, the manifest names {table.manifest.rows_out}; {REMEDY}"
+        )
     return {key: tuple(sorted(values)) for key, values in hashes.items()}
 
 
@@ -95,10 +126,13 @@ def _changed_columns(a: tables.Table, b: tables.Table, key: str) -> str:
 
 
 def _row(table: tables.Table, doc_id: str) -> dict[str, object]:
-    for part, path in zip(table.manifest.parts, table.files(), strict=True):
-        if not part.path.startswith("source="):
-            return {}
+    if "doc_id" not in SCHEMAS.get(table.manifest.table, ()):
+        return {}
+    for path in table.files():
         found = find_row(path, doc_id)
         if found is not None:
-            return {"source": tables.source_of(path)} | found[1]
+            return found[1]
     return {}
+
+
+REMEDY = "remedy: run the job of its table again with --overwrite"

@@ -86,11 +86,10 @@ def _preset(name: str) -> presets.Thresholds | None:
 
 
 def _find(root: str, table: str, doc_id: str) -> dict[str, object] | None:
-    columns = [name for name in SCHEMAS[table].names if name != "source"]
     for path in tables.open_table(root, table).files():
-        found = find_row(path, doc_id, columns)
+        found = find_row(path, doc_id, SCHEMAS[table].names)
         if found is not None:
-            return _shown({"source": tables.source_of(path)} | found[1])
+            return _shown(found[1])
     return None
 
 

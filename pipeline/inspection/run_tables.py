@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow.fs as pafs
 
 from configs import tables
 from configs.contract import SCHEMAS, SCORES, ContractError
 
-TABLES = tuple(table for table in SCHEMAS if not table.endswith("_rejects"))
+TABLES = tuple(table for table in SCHEMAS if f"{table}_rejects" in SCHEMAS)
 """Names of the tables of rows, in the order of the jobs that make them."""
 
 
@@ -103,9 +102,8 @@ def sample_by(
 
 def chosen_parts(table: tables.Table, seed: int, max_parts: int | None) -> list[str]:
     """Return the full paths of all parts, or of `max_parts` of them, chosen by hash of seed and content."""
-    named = zip(table.manifest.parts, table.files(), strict=True)
-    ordered = sorted((tables.hash_json([seed, part.digest]), path) for part, path in named)
-    return [path for _, path in ordered[:max_parts]]
+    ordered = sorted((tables.hash_json([seed, part.digest]), part.path) for part in table.parts)
+    return [f"{table.path}/{path}" for _, path in ordered[:max_parts]]
 
 
 def _places(
@@ -183,11 +181,5 @@ def score_histograms(
 
 def token_tables(root: str) -> list[str]:
     """Return the sorted names of committed token tables: `tokens/<bucket>` and `tokens/heldout/<group>`."""
-    return [name for name in _nested_tables(root, "tokens") if tables.read_manifest(root, name) is not None]
-
-
-def _nested_tables(root: str, folder: str) -> list[str]:
-    fs, base = tables.filesystem(tables.table_path(root, folder))
-    selector = pafs.FileSelector(base, recursive=True, allow_not_found=True)
-    paths = [info.path for info in fs.get_file_info(selector) if info.base_name == "manifest.json"]
-    return sorted(f"{folder}/{path.removeprefix(base).strip('/').rpartition('/')[0]}" for path in paths)
+    found = tables.tables_under(root, "tokens")
+    return [name for name in found if tables.read_manifest(root, name) is not None]

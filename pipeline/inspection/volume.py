@@ -63,7 +63,7 @@ def column_sum(root: str, table: str, column: str, max_parts: int | None = None)
             total += float(batch[column].to_numpy().sum())
             rows += batch.num_rows
     scale = opened.manifest.rows_out / rows if rows else 1.0
-    return total * scale, len(paths) == len(opened.manifest.parts)
+    return total * scale, len(paths) == len(opened.parts)
 
 
 def _rejected_words(root: str, table: str, max_parts: int | None) -> tuple[dict[str, float], bool]:
@@ -81,6 +81,4 @@ def _rejected_words(root: str, table: str, max_parts: int | None) -> tuple[dict[
                 if "num_words" in measured:
                     words[row["reject_reason"]] += measured["num_words"]
     scale = opened.manifest.rows_out / rows if rows else 1.0
-    return {reason: number * scale for reason, number in words.items()}, len(paths) == len(
-        opened.manifest.parts
-    )
+    return {reason: number * scale for reason, number in words.items()}, len(paths) == len(opened.parts)

@@ -55,11 +55,11 @@ def train_documents(
     *extra: str,
 ) -> DataFrame:
     """Documents of the train split, with the columns DOCUMENT_COLUMNS and `extra`."""
-    documents = _of_split(spark, natural, "train").withColumn("band", band(mixture))
+    documents = _of_split(spark, natural, "train", extra).withColumn("band", band(mixture))
     documents = _placed(documents, bucket_name(), mixture.seed, extra)
     if synthetic is None:
         return documents
-    generated = _of_split(spark, synthetic, "train").withColumn("band", F.lit(SYNTHETIC_BAND))
+    generated = _of_split(spark, synthetic, "train", extra).withColumn("band", F.lit(SYNTHETIC_BAND))
     return documents.unionByName(_placed(generated, bucket_name(), mixture.seed, extra))
 
 
@@ -75,7 +75,7 @@ def heldout_documents(
         group = F.when(F.col("domain") == domain, F.lit(name)).otherwise(group)
     placed = [
         _placed(
-            _of_split(spark, table, "heldout").withColumn("band", F.lit("heldout")),
+            _of_split(spark, table, "heldout", extra).withColumn("band", F.lit("heldout")),
             F.concat(F.lit("heldout/"), group),
             seed,
             extra,
@@ -101,8 +101,9 @@ def open_inputs(root: str, tokenizer: TokenizerFacts) -> tuple[tables.Table, tab
     return scored, synthetic
 
 
-def _of_split(spark: SparkSession, table: tables.Table, split: str) -> DataFrame:
-    return read_table(spark, table).where(F.col("split") == split)
+def _of_split(spark: SparkSession, table: tables.Table, split: str, extra: tuple[str, ...]) -> DataFrame:
+    columns = ("doc_id", "source", "domain", "split", "token_count", *SCORES, *extra)
+    return read_table(spark, table, columns).where(F.col("split") == split)
 
 
 def _placed(documents: DataFrame, bucket: Column, seed: int, extra: tuple[str, ...]) -> DataFrame:

@@ -4,17 +4,16 @@
    The row that stays is the first in the order (source, origin.file, origin.offset), so that the order of
    the tasks does not matter.
 2. Each part that holds one of the other rows is written a second time, with these rows as rejects. The new
-   part stands in the table; the part that the shard's task wrote stays on disk as a spare.
+   part stands in the table; the part that the shard's task wrote stays on disk beside it.
 3. The records of finished shards do not change: they name the parts that the tasks wrote. Each run decides
    again from these, so that a file that is added or removed later gives the same table as one run over all.
 
 Cost: a shuffle of one doc_id and its origin per row. A part with a repeated row is read and written once in
-every run that is not up to date, and takes its space twice. A table whose code was accepted
-(configs.job.find_table) loses its spares: the next run reads their shards again.
+every run that is not up to date, and takes its space twice.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
 import pyarrow as pa
@@ -23,25 +22,31 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from configs import tables
-from configs.contract import REJECTS
-from configs.job import Record
-from configs.shards import record_of, write_batches
-from pipeline.spark.tables import run_partitions
+from configs.contract import RAW, REJECTS, SCHEMAS
+from configs.shards import write_batches
+from configs.storage.shard_log import Record, record_of
+from pipeline.spark.tables import PartShard, read_parts, run_partitions
 
 
 def reject_repeats(
-    spark: SparkSession, root: str, table: str, records: Sequence[Record], sources: set[str]
-) -> list[Record]:
-    """Return the records of finished shards with the repeated rows of `sources` as rejects.
+    spark: SparkSession, root: str, table: str, records: Mapping[str, Record], names: set[str]
+) -> dict[str, Record]:
+    """Return the records of all shards, by name, with the repeated rows of the shards `names` as rejects.
 
     In one shard, a doc_id is the id of at most one row. The given records stay on disk as they are; their
-    parts must be spared when the table is committed.
+    parts must be in the shard log when the table is committed.
     """
-    parts = [part for record in records for part in record.parts if tables.source_of(part.path) in sources]
-    if not parts:
-        return list(records)
     folder = tables.table_path(root, table)
-    rows = spark.read.option("basePath", folder).parquet(*(f"{folder}/{part.path}" for part in parts))
+    parts = [part for name in sorted(names) for part in records[name].parts]
+    if not parts:
+        return dict(records)
+    shards = [
+        PartShard(
+            part.path, f"{folder}/{part.path}", part.digest, part.rows, part.num_bytes, {"part": part.path}
+        )
+        for part in parts
+    ]
+    rows = read_parts(spark, shards, _PLACED)
 
     def rewrite(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
         repeats = pa.Table.from_batches(list(batches), _REPEATS)
@@ -51,17 +56,19 @@ def reject_repeats(
 
     # All repeats of one part in one task; some hundred bytes per repeat.
     placed = _find_repeats(rows).repartition("part")
-    rewritten = {found["part"]: record_of(found["record"]) for found in run_partitions(placed, rewrite)}
-    return [_with_rewritten(record, rewritten) for record in records]
+    rewritten = {str(found["part"]): record_of(found["record"]) for found in run_partitions(placed, rewrite)}
+    return {name: _with_rewritten(record, rewritten) for name, record in records.items()}
 
 
+_PLACED = pa.schema(
+    [RAW.field("doc_id"), RAW.field("source"), RAW.field("origin"), pa.field("part", pa.string())]
+)
 _REPEATS = pa.schema([("doc_id", pa.string()), ("part", pa.string()), ("detail", pa.string())])
 
 
 def _find_repeats(rows: DataFrame) -> DataFrame:
     """Return the rows that follow the first of their doc_id: doc_id, part, and where the first one lies."""
-    part = F.concat(F.lit("source="), "source", F.lit("/"), "_metadata.file_name")
-    place = F.struct("source", "origin.file", "origin.offset", part.alias("part"))
+    place = F.struct("source", "origin.file", "origin.offset", "part")
     repeated = (
         rows.select("doc_id", place.alias("place"))
         .groupBy("doc_id")
@@ -80,7 +87,12 @@ def _find_repeats(rows: DataFrame) -> DataFrame:
 
 def _rewrite_part(root: str, table: str, name: str, repeats: pa.Table) -> Record:
     """Write one part and its rejects again; `repeats` has the doc_ids that leave the part."""
-    rows = pa.Table.from_batches(list(tables.read_part(f"{tables.table_path(root, table)}/{name}")))
+    path = f"{tables.table_path(root, table)}/{name}"
+    batches = (_with_repeats(pa.Table.from_batches([batch]), repeats) for batch in tables.read_part(path))
+    return write_batches(root, table, batches, "rewritten", SCHEMAS[table])
+
+
+def _with_repeats(rows: pa.Table, repeats: pa.Table) -> pa.Table:
     position = pc.index_in(rows["doc_id"], repeats["doc_id"].combine_chunks())
     is_repeat = pc.is_valid(position)
     values = {
@@ -91,7 +103,7 @@ def _rewrite_part(root: str, table: str, name: str, repeats: pa.Table) -> Record
     for field in REJECTS:
         if field.name not in rows.schema.names:
             rows = rows.append_column(field.name, values.get(field.name, pa.nulls(rows.num_rows, field.type)))
-    return write_batches(root, table, [rows], "rewritten")
+    return rows
 
 
 def _with_rewritten(record: Record, rewritten: Mapping[str, Record]) -> Record:

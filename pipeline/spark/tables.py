@@ -1,33 +1,40 @@
 """Spark's map over configs.job, and its way into and out of contract tables.
 
-Map-only jobs (ingest, extract, filter, score) run `map_shards`: one input shard = one task = one record, so a
-killed run or a new input costs only its own shards. Jobs that shuffle (dedup) read with `read_table` and
-write with `write_rows`. A ConfigError or ContractError inside a task travels to the driver as a value and is
-raised there, so that it ends the job in one line; shards that were finished beside it stay finished.
+Map-only jobs (ingest, extract, filter, score) run `map_shards`: one input shard = one record, so a killed run
+or a new input costs only its own shards; small shards share a task. Jobs that shuffle (dedup) read with
+`read_table` and write with `write_rows`. Both use pyarrow.fs, so Spark needs no file system of its own.
+A ConfigError or ContractError inside a task travels to the driver as a value and is raised there, so that it
+ends the job in one line; shards that were finished beside it stay finished.
 Cost: each row is copied once into its part; the driver sees one small record per shard, never rows.
 """
 
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from configs import tables
 from configs.command import Place
-from configs.contract import SCHEMAS, ContractError, Manifest
-from configs.job import Job, Record, Shard, commit
+from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
+from configs.job import Job, Shard, commit
 from configs.loader import ConfigError
-from configs.shards import find_records, record_of, write_batches, write_shard
+from configs.shards import find_records, write_batches, write_shard
+from configs.storage.shard_log import Record, record_of
 
 logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 T = TypeVar("T")
+TASK_BYTES = 32 << 20
+"""Input bytes of a task, about a minute: a core extracts or filters some 0.5 MB/s of zstd Parquet."""
+
 REFUSALS = {error.__name__: error for error in (ConfigError, ContractError)}
 
 
@@ -36,10 +43,14 @@ class PartShard:
     """One part of an input table as a shard."""
 
     name: str
-    source: str
     path: str
+    """Full path or URI of the part."""
     digest: str
     rows: int
+    num_bytes: int = TASK_BYTES
+    """Of the part; a shard of unknown size has a task of its own."""
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Columns that the folders of a file name (source=web) and that are not in it."""
 
 
 class ShardTransform(Protocol):
@@ -60,11 +71,26 @@ def part_shards(table: tables.Table) -> list[PartShard]:
     """The parts of an input table as shards, in a stable order."""
     return sorted(
         (
-            PartShard(part.digest[:16], tables.source_of(part.path), path, part.digest, part.rows)
-            for part, path in zip(table.manifest.parts, table.files(), strict=True)
+            PartShard(part.digest, f"{table.path}/{part.path}", part.digest, part.rows, part.num_bytes)
+            for part in table.parts
         ),
-        key=lambda shard: (shard.source, shard.name),
+        key=lambda shard: shard.name,
     )
+
+
+def group_shards(shards: Sequence[S], min_groups: int) -> list[list[S]]:
+    """The shards in groups of about TASK_BYTES, or in smaller ones to have `min_groups`; the order stays."""
+    sizes = [getattr(shard, "num_bytes", TASK_BYTES) for shard in shards]
+    limit = min(TASK_BYTES, -(-sum(sizes) // max(1, min_groups)))
+    groups: list[list[S]] = []
+    size = limit
+    for shard, num_bytes in zip(shards, sizes, strict=True):
+        if size >= limit:
+            groups.append([])
+            size = 0
+        groups[-1].append(shard)
+        size += num_bytes
+    return groups
 
 
 def map_shards(
@@ -81,13 +107,13 @@ def map_shards(
     """
     started = time.monotonic()
     records = run_shards(spark, place, job, shards, transform)
-    return commit(place.output, job, records, started, refusal=refusal)
+    return commit(place.output, job, [*records.values()], started, refusal=refusal, shard_log=records)
 
 
 def run_shards(
     spark: SparkSession, place: Place, job: Job, shards: Sequence[Shard], transform: ShardTransform
-) -> list[Record]:
-    """Run `transform` once per shard in Spark tasks; the records of all shards, in their order.
+) -> dict[str, Record]:
+    """Run `transform` once per shard in Spark tasks; the records of all shards by name, in their order.
 
     Shards that an earlier run finished are kept as they are.
     Raises ContractError if a shard loses rows or gives a reason outside the closed list.
@@ -96,14 +122,17 @@ def run_shards(
     records = find_records(place, job, shards)
     pending = [shard for shard in shards if shard.name not in records]
     if pending:
-        logger.info("%s: %d of %d shards to do", job.name, len(pending), len(shards))
+        groups = group_shards(pending, 3 * _num_cores(spark))
+        logger.info(
+            "%s: %d of %d shards to do, in %d tasks", job.name, len(pending), len(shards), len(groups)
+        )
 
-        def run_shard(shard: Shard) -> Record:
-            return write_shard(root, job, shard, transform(shard))
+        def run_group(group: Sequence[Shard]) -> list[Record]:
+            return [write_shard(root, job, shard, transform(shard)) for shard in group]
 
-        made = run_tasks(spark, pending, len(pending), run_shard)
+        made = chain.from_iterable(run_tasks(spark, groups, len(groups), run_group))
         records |= {shard.name: record for shard, record in zip(pending, made, strict=True)}
-    return [records[shard.name] for shard in shards]
+    return {shard.name: records[shard.name] for shard in shards}
 
 
 def run_tasks(spark: SparkSession, items: Sequence[S], num_tasks: int, function: Callable[[S], T]) -> list[T]:
@@ -117,7 +146,7 @@ def run_tasks(spark: SparkSession, items: Sequence[S], num_tasks: int, function:
 
     results = spark.sparkContext.parallelize(items, num_tasks).map(guarded).collect()
     _raise_first(results)
-    return results
+    return [result for result in results if not isinstance(result, Refusal)]
 
 
 def run_partitions(
@@ -144,43 +173,66 @@ def _raise_first(results: Sequence[object]) -> None:
         raise REFUSALS[first.kind](first.message)
 
 
-def read_table(spark: SparkSession, table: tables.Table) -> DataFrame:
-    """A committed table as a DataFrame, `source` included; only the parts that its manifest names."""
-    if not table.manifest.parts:
-        return spark.createDataFrame([], _spark_schema(table.manifest.table))
-    return spark.read.option("basePath", table.path).parquet(*table.files())
+def read_table(spark: SparkSession, table: tables.Table, columns: Sequence[str]) -> DataFrame:
+    """These columns of a committed table as a DataFrame; only the parts that its list names."""
+    schema = pa.schema([SCHEMAS[table.manifest.table].field(name) for name in columns])
+    return read_parts(spark, part_shards(table), schema)
 
 
-def _spark_schema(table: str) -> object:
-    from pyspark.sql.pandas.types import from_arrow_schema
+def read_parts(spark: SparkSession, shards: Sequence[PartShard], schema: pa.Schema) -> DataFrame:
+    """The columns of `schema` of Parquet files; one that a file and its folders lack is null there."""
+    spark_schema = from_arrow_schema(schema)
+    if not shards:
+        return spark.createDataFrame([], spark_schema)
+    sent = to_arrow_schema(spark_schema)
 
-    return from_arrow_schema(SCHEMAS[table])
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for path, folders in json.loads(batch["files"][0].as_py()):
+                yield from read_as(path, sent, folders)
+
+    # A task that reads less than a megabyte costs more to start than to run.
+    num_bytes = sum(shard.num_bytes for shard in shards)
+    min_groups = min(_num_cores(spark), 1 + (num_bytes >> 20))
+    groups = group_shards(shards, min_groups)
+    files = [json.dumps([(shard.path, dict(shard.folders)) for shard in group]) for group in groups]
+    rows = spark.sparkContext.parallelize([(text,) for text in files], len(groups))
+    return spark.createDataFrame(rows, "files string").mapInArrow(read, spark_schema)
 
 
-def write_rows(rows: DataFrame, root: str, job: Job, num_parts: int, started: float) -> Manifest:
+def read_as(path: str, schema: pa.Schema, folders: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+    """Batches of one Parquet file in this schema; `folders` has the columns that its folders name."""
+    names = set(tables.read_schema(path).names)
+    for batch in tables.read_part(path, [name for name in schema.names if name in names]):
+        columns = [
+            batch[name] if name in names else pa.array([folders.get(name)] * batch.num_rows, pa.string())
+            for name in schema.names
+        ]
+        cast = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(cast, schema=schema)
+
+
+def write_rows(rows: DataFrame, root: str, job: Job, num_tasks: int, started: float) -> Manifest:
     """Write a DataFrame with a `reject_reason` column as the job's table and its rejects, and commit both.
 
     Rows are placed by hash of doc_id and sorted by it, so the content of every part depends on the rows and
-    `num_parts` alone. `started`: time.monotonic() at the start of the job.
+    `num_tasks` alone. `started`: time.monotonic() at the start of the job.
     """
-    table = job.table
-
-    def write(part: pa.Table) -> Record:
-        return write_batches(root, table, [part], "")
-
-    placed = rows.repartition(num_parts, "doc_id").sortWithinPartitions("source", "doc_id")
-    return write_partitions(placed, write, root, job, started)
+    placed = rows.repartition(num_tasks, "doc_id").sortWithinPartitions("doc_id")
+    return commit(root, job, write_tasks(placed, root, job.table, SCHEMAS[job.table], REJECTS), started)
 
 
-def write_partitions(
-    placed: DataFrame, write: Callable[[pa.Table], Record], root: str, job: Job, started: float
-) -> Manifest:
-    """Have tasks `write` each partition of `placed` as a part, with its rejects, and commit both tables."""
+def write_tasks(
+    placed: DataFrame, root: str, table: str, schema: pa.Schema, rejects: pa.Schema
+) -> list[Record]:
+    """Have each task write its partition of `placed` as a part, with its rejects; the tasks' records."""
 
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
-        whole = list(batches)  # one partition: the caller places rows so that it fits a task's memory
-        if whole:
-            yield asdict(write(pa.Table.from_batches(whole)))
+        pieces = (pa.Table.from_batches([batch]) for batch in batches)
+        yield asdict(write_batches(root, table, pieces, "", schema, rejects))
 
-    records = [record_of(values) for values in run_partitions(placed, write_partition)]
-    return commit(root, job, records, started)
+    return [record_of(values) for values in run_partitions(placed, write_partition)]
+
+
+def _num_cores(spark: SparkSession) -> int:
+    return spark.sparkContext.defaultParallelism

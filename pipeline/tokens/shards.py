@@ -1,8 +1,8 @@
 """Write the shards of buckets inside Spark tasks, and join them to the tables `tokens/<bucket>`.
 
-A shard is an interval of positions of one bucket: `<bucket>_<shard>.bin`, its .idx, and in `shards/` its
-spans, the digests of both files and a record; one without documents has no files. The record is written last
-and states the fingerprint, so a killed run keeps whole shards.
+A shard is an interval of positions of one bucket: `<bucket>_<shard>.bin`, its .idx, and in `_meta/records/`
+its spans, the digests of both files and a record; one without documents has no files. The record is written
+last and states the fingerprint, so a killed run keeps whole shards.
 Cost: one shard's tokens in memory, 2 or 4 bytes each.
 """
 
@@ -14,14 +14,14 @@ from itertools import accumulate, groupby
 from operator import itemgetter
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from configs import tables
 from configs.command import Place
 from configs.contract import SPANS, ContractError, Manifest, Part
-from configs.job import Job, Record, commit
-from configs.shards import find_records, write_record
+from configs.job import Job, commit
+from configs.shards import find_records
+from configs.storage.shard_log import FOLDER, Record, write_record
 from configs.tokens.blocks import (
     BLOCKS_FILE,
     REMEDY,
@@ -112,9 +112,7 @@ def join_shards(place: Place, work: BucketWork, tokenizer: TokenizerFacts) -> Ma
     data, num_rows = encode_digests(digests)
     blocks = tables.write_bytes(folder, BLOCKS_FILE, data, num_rows)
     manifest = commit(root, work.job, list(records.values()), started, parts=[spans, blocks], facts=facts)
-    fs, base = tables.filesystem(f"{folder}/shards")
-    if fs.get_file_info(base).type == pafs.FileType.Directory:
-        fs.delete_dir(base)
+    tables.delete_files(f"{folder}/{FOLDER}", tables.sizes_under(f"{folder}/{FOLDER}"))
     return manifest
 
 
@@ -143,8 +141,8 @@ def _write_shard(
         tables.write_bytes(folder, names[1], index),
     )
     digests = {names[0]: digests_of(tokens, has_blocks=True), names[1]: digests_of(index, has_blocks=False)}
-    tables.write_bytes(folder, f"shards/{shard:05d}.parquet", sink.getvalue())
-    tables.write_bytes(folder, f"shards/{shard:05d}_{BLOCKS_FILE}", encode_digests(digests)[0])
+    tables.write_bytes(folder, f"{FOLDER}/{shard:05d}.parquet", sink.getvalue())
+    tables.write_bytes(folder, f"{FOLDER}/{shard:05d}_{BLOCKS_FILE}", encode_digests(digests)[0])
     token_shard = work.shards()[shard]
     record = Record(
         work.job.shard_fingerprint(token_shard), parts, rows_out=len(lengths), counts={"tokens": ends[-1]}
@@ -167,7 +165,7 @@ def _shard_digests(folder: str, records: dict[str, Record]) -> dict[str, FileDig
     """The digests of all shards' files. Raises ContractError if a shard has none."""
     digests: dict[str, FileDigests] = {}
     for shard in records:
-        name = f"shards/{shard}_{BLOCKS_FILE}"
+        name = f"{FOLDER}/{shard}_{BLOCKS_FILE}"
         try:
             digests |= decode_digests(tables.read_bytes(folder, name))
         except FileNotFoundError:
@@ -182,7 +180,7 @@ def _join_spans(folder: str, records: dict[str, Record], digests: dict[str, File
     with pq.ParquetWriter(sink, SPANS, compression="zstd") as writer:
         offset = 0
         for shard, record in records.items():
-            spans = pq.read_table(pa.BufferReader(tables.read_bytes(folder, f"shards/{shard}.parquet")))
+            spans = pq.read_table(pa.BufferReader(tables.read_bytes(folder, f"{FOLDER}/{shard}.parquet")))
             columns = {name: spans[name] for name in SPANS.names}
             for name in ("token_start", "token_end"):
                 columns[name] = pa.compute.add(columns[name], pa.scalar(offset, pa.int64()))

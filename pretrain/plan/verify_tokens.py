@@ -108,8 +108,7 @@ def units_of(table: tables.Table) -> list[Unit]:
     manifest = table.manifest
     digests = read_digests(table)
     facts = {name: manifest.facts[name] for name in ("eod_id", "vocab_size", "num_documents", "num_tokens")}
-    stated = next(part.digest for part in manifest.parts if part.path == BLOCKS_FILE)
-    mark = tables.hash_json([code_hash(__name__), stated, facts])
+    mark = tables.hash_json([code_hash(__name__), table.parts.named(BLOCKS_FILE), facts])
     pairs = [(prefix,) for prefix in manifest.facts["prefixes"]]
     every = tuple(prefix for [prefix] in pairs)
     if SPANS_FILE not in digests:

@@ -14,7 +14,7 @@ from tests.run_tables import write_table
 
 CONFIG = DedupConfig(
     bands=20, rows_per_band=7, minhash_seed=1, jaccard_threshold=0.8, max_bucket_leaders=64,
-    max_round_documents=1_000, min_guarded_documents=1, bytes_per_part=10_000,
+    max_round_documents=1_000, min_guarded_documents=1, bytes_per_task=10_000,
     heldout_fraction=0.3, split_seed=1,
 )  # fmt: skip
 
