@@ -93,12 +93,13 @@ def write_batches(
             kept.write(batch)
             continue
         is_kept = pc.is_null(batch["reject_reason"])
-        kept.write(batch.filter(is_kept))
-        left = batch.filter(pc.invert(is_kept))
-        reasons = left["reject_reason"].to_pylist()
-        _check_reasons(table, reasons)
-        if reasons:
-            rejects.write(left)
+        stays, goes = batch.filter(is_kept), batch.filter(pc.invert(is_kept))
+        if stays.num_rows:
+            kept.write(stays)
+        if goes.num_rows:
+            reasons = goes["reject_reason"].to_pylist()
+            _check_reasons(table, reasons)
+            rejects.write(goes)
             rejected.update(reasons)
     parts, reject_parts = kept.close(), rejects.close()
     return Record(

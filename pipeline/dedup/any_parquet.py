@@ -13,7 +13,6 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from configs import tables
 from configs.code_closure import code_hash
@@ -25,7 +24,7 @@ from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
 from pipeline.spark.states import delete_states
-from pipeline.spark.tables import PartShard, read_parts, write_tasks
+from pipeline.spark.tables import PartShard, arrow_schema, read_parts, write_tasks
 
 ADDED = ("cluster_id", "cluster_size", "duplicate_urls", "duplicate_domains", "split")
 OF_REJECTS = ("reject_reason", "duplicate_of", "measurements", "excerpt")
@@ -143,7 +142,7 @@ def _write(
         .withColumn("excerpt", F.substring("text", 1, EXCERPT_CHARS))
         .drop("_id")
     )
-    schema = to_arrow_schema(placed.schema)
+    schema = arrow_schema(placed.schema)
     kept = _of(schema, (*columns, *ADDED))
     rejects = _of(schema, [name for name in ("doc_id", "source", "url") if name in columns])
     rejects = pa.schema([*rejects, *_of(schema, OF_REJECTS)])

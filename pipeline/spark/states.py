@@ -12,11 +12,10 @@ from dataclasses import asdict
 import pyarrow as pa
 import pyarrow.fs as pafs
 from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from configs import tables
 from configs.contract import Part
-from pipeline.spark.tables import PartShard, read_parts, run_partitions
+from pipeline.spark.tables import PartShard, arrow_schema, read_parts, run_partitions
 
 FOLDER = "_work"
 
@@ -29,7 +28,7 @@ def keep_under(root: str, job: str) -> Keep:
 
     def keep(rows: DataFrame) -> DataFrame:
         folder = f"{tables.table_path(root, FOLDER)}/{job}/{uuid.uuid4().hex[:12]}"
-        schema = to_arrow_schema(rows.schema)
+        schema = arrow_schema(rows.schema)
 
         def write(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
             writer = tables.PartWriter(folder, schema)

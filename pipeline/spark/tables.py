@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.types import StructType
 
 from configs import tables
 from configs.command import Place
@@ -184,7 +185,7 @@ def read_parts(spark: SparkSession, shards: Sequence[PartShard], schema: pa.Sche
     spark_schema = from_arrow_schema(schema)
     if not shards:
         return spark.createDataFrame([], spark_schema)
-    sent = to_arrow_schema(spark_schema)
+    sent = arrow_schema(spark_schema)
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -198,6 +199,11 @@ def read_parts(spark: SparkSession, shards: Sequence[PartShard], schema: pa.Sche
     files = [json.dumps([(shard.path, dict(shard.folders)) for shard in group]) for group in groups]
     rows = spark.sparkContext.parallelize([(text,) for text in files], len(groups))
     return spark.createDataFrame(rows, "files string").mapInArrow(read, spark_schema)
+
+
+def arrow_schema(schema: StructType) -> pa.Schema:
+    """The Arrow schema in which Spark takes and gives rows of this schema."""
+    return to_arrow_schema(schema, timezone="UTC")  # as the session's (pipeline.spark.session)
 
 
 def read_as(path: str, schema: pa.Schema, folders: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
