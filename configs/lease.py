@@ -1,24 +1,30 @@
 """One process per job and root: a lease that names its owner, held until after the commit.
 
-The lease is an advisory lock (flock) on `<root>/_leases/<job>`. The kernel drops it when its process ends,
-however it ends, so a dead owner holds nothing. Two hosts that share a root through NFS see each other's lock.
-A root on an object store has no lease yet: there the user must not start the same job twice at once.
+On a folder the lease is an advisory lock (flock) on `<root>/_leases/<job>`. The kernel drops it when its
+process ends, however it ends, so a dead owner holds nothing. Two hosts that share a root through NFS see each
+other's lock. On s3:// it is an object (configs.object_lease). On other URIs (hdfs://) there is none, since
+pyarrow offers no conditional write there: the user must not start the same job twice at once.
 """
 
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from configs.contract import ContractError
+from configs.object_lease import LeaseHeldError, ObjectLease
+
+__all__ = ["FOLDER", "LeaseHeldError", "lease", "require_held"]
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "_leases"
 
-
-class LeaseHeldError(ContractError):
-    """Another process runs the same job on the same root. Exit code 75 (EX_TEMPFAIL): try again later."""
+_held: dict[str, list[ObjectLease]] = {}
+"""Leases of this process by root; on folders the kernel keeps them."""
 
 
 @contextmanager
@@ -27,11 +33,44 @@ def lease(root: str, job: str) -> Iterator[None]:
 
     Of the ranks that torchrun starts, the first one holds the lease for all.
     """
+    root = root.rstrip("/")
     local = root.removeprefix("file://")
-    if "://" in local or os.environ.get("RANK", "0") != "0":
+    if os.environ.get("RANK", "0") != "0":
         yield
-        return
-    path = Path(local) / FOLDER / job
+    elif root.startswith("s3://"):
+        with _object_lease(root, job):
+            yield
+    elif "://" in local:
+        logger.warning("%s: no lease there: do not start %s a second time while it runs", root, job)
+        yield
+    else:
+        with _lock(Path(local) / FOLDER / job, root, job):
+            yield
+
+
+def require_held(root: str) -> None:
+    """Raise LeaseHeldError if this process had a lease on `root` and another one has taken it over.
+
+    Call it right before a manifest is written. On a folder a lease cannot be lost. A process that took no
+    lease (a Spark worker) passes: its driver asks before the job's own commit.
+    """
+    for held in _held.get(root.rstrip("/"), ()):
+        held.require_held()
+
+
+@contextmanager
+def _object_lease(root: str, job: str) -> Iterator[None]:
+    held = ObjectLease(root, job, FOLDER)
+    _held.setdefault(root, []).append(held)
+    try:
+        yield
+    finally:
+        _held[root].remove(held)
+        held.release()
+
+
+@contextmanager
+def _lock(path: Path, root: str, job: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Child processes do not inherit the descriptor, so a worker that outlives its driver holds nothing.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -43,8 +82,9 @@ def lease(root: str, job: str) -> Iterator[None]:
             raise LeaseHeldError(
                 f"{root}: {job} is being run by {owner}; remedy: wait for it, or stop it"
             ) from None
+        since = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
         yield
     finally:
         os.close(descriptor)

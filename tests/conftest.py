@@ -31,3 +31,29 @@ def spark() -> Iterator[object]:
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_address() -> Iterator[str]:
+    """Address of an S3 server of this test run's own (some five seconds)."""
+    from tests.object_store.moto_server import running_moto
+
+    with running_moto() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(moto_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of a new, empty bucket, which pyarrow and boto3 find through the environment."""
+    import uuid
+
+    import boto3
+
+    from tests.object_store.moto_server import ENVIRONMENT
+
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": moto_address}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"
