@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 from configs import tables
 from configs.command import Place
 from configs.contract import CONTRACT_VERSION, SCHEMAS, ContractError, Manifest, Part
-from configs.lease import lease
+from configs.lease import lease, reading
 from configs.storage.part_list import PartList
 from configs.storage.shard_log import Record, delete_records, log_of
 
@@ -97,12 +97,18 @@ def code_half(fingerprint: str) -> str:
 
 
 def run_job(
-    place: Place, name: str, would: str, find: Callable[[], T | None], work: Callable[[], T | None]
+    place: Place,
+    name: str,
+    would: str,
+    find: Callable[[], T | None],
+    work: Callable[[], T | None],
+    reads: Iterable[str] = (),
 ) -> T | None:
     """Do the work, unless `find` finds it done, or this is a dry run (then None). One line says which.
 
     `would` completes "filter: would ..."; --overwrite does not look for finished work. A lease keeps a second
-    process from doing the same work on the same root: it raises LeaseHeldError.
+    process from doing the same work on the same root: it raises LeaseHeldError. The tables that the work
+    `reads` keep their files until it has ended.
     """
     found = None if place.overwrite else find()
     if found is not None:
@@ -111,14 +117,14 @@ def run_job(
     if place.dry_run:
         print(f"{name}: would {would}")
         return None
-    with lease(place.output, name):
+    with lease(place.output, name), reading(place.input, reads):
         found = None if place.overwrite else find()  # another process may have done it meanwhile
         return work() if found is None else found
 
 
 def make_table(place: Place, job: Job, would: str, work: Callable[[], Manifest | None]) -> Manifest | None:
     """`run_job` for a job whose result is its one table."""
-    return run_job(place, job.name, would, partial(find_table, place, job), work)
+    return run_job(place, job.name, would, partial(find_table, place, job), work, job.inputs)
 
 
 def find_table(place: Place, job: Job) -> Manifest | None:

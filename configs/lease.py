@@ -2,22 +2,23 @@
 
 On a folder the lease is an advisory lock (flock) on `<root>/_leases/<job>`. The kernel drops it when its
 process ends, however it ends, so a dead owner holds nothing. Two hosts that share a root through NFS see each
-other's lock. On s3:// it is an object (configs.object_lease). On other URIs (hdfs://) there is none, since
-pyarrow offers no conditional write there: the user must not start the same job twice at once.
+other's lock. On s3:// it is an object (configs.storage.object_lease). On other URIs (hdfs://) there is none,
+since pyarrow offers no conditional write there: the user must not start the same job twice at once.
 """
 
 import fcntl
 import logging
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from configs.object_lease import LeaseHeldError, ObjectLease
+from configs.storage.manifest import MANIFEST
+from configs.storage.object_lease import LeaseHeldError, ObjectLease
 
-__all__ = ["FOLDER", "LeaseHeldError", "lease", "require_held"]
+__all__ = ["FOLDER", "LeaseHeldError", "lease", "may_be_read", "reading", "require_held"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,43 @@ def require_held(root: str) -> None:
     """
     for held in _held.get(root.rstrip("/"), ()):
         held.require_held()
+
+
+@contextmanager
+def reading(root: str, names: Iterable[str]) -> Iterator[None]:
+    """Keep the files of these tables while this process reads them: a commit deletes none of them.
+
+    Only on folders. Names that are no tables of the root are passed over.
+    """
+    local = root.removeprefix("file://")
+    held = [] if "://" in local else [name for name in names if Path(local, name, MANIFEST).is_file()]
+    with ExitStack() as stack:
+        for name in held:
+            descriptor = os.open(_readers(local, name), os.O_RDWR | os.O_CREAT, 0o644)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
+def may_be_read(root: str, name: str) -> bool:
+    """Whether a process may be reading this table; always so where readers leave no lock (object stores)."""
+    local = root.removeprefix("file://")
+    if "://" in local:
+        return True
+    descriptor = os.open(_readers(local, name), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _readers(local: str, name: str) -> Path:
+    path = Path(local) / FOLDER / "readers" / name.replace("/", ".")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.contract import SCHEMAS, ContractError, Manifest, Part
+from configs.lease import may_be_read, require_held
 from configs.storage.files import (
     delete_files,
     digest_of,
@@ -71,8 +72,9 @@ def commit(
 ) -> Manifest:
     """Write the lists and then the manifest of `root/<manifest.table>`; delete what only the last one named.
 
-    `logged` are the parts that `shard_log` names: they stay on disk, in the table or not.
-    Raises ContractError, before anything is written, if rows in, out and rejected do not add up.
+    `logged` are the parts that `shard_log` names: they stay on disk, in the table or not. What a reader may
+    hold stays too. Raises ContractError, before anything is written, if rows in, out and rejected do not add
+    up, and LeaseHeldError if another process has taken over the lease.
     """
     lost = manifest.rows_in - manifest.rows_out - sum(manifest.rejected.values())
     if lost:
@@ -94,8 +96,12 @@ def commit(
     names = [part.path for part in listed if part.path.startswith("data/")]
     if names or manifest.table in SCHEMAS:
         write_bytes(folder, CARD, card(manifest, names))
+    require_held(root)
     write_manifest(root, manifest)
-    delete_files(folder, superseded)
+    if superseded and may_be_read(root, manifest.table):
+        logger.info("%s: what it replaces may be read now and stays until make clean-root", folder)
+    else:
+        delete_files(folder, superseded)
     return manifest
 
 
@@ -169,6 +175,13 @@ class Table:
         """Full paths (or URIs) of the parts."""
         return [f"{self.path}/{path}" for path in self.parts.rows["path"].to_pylist()]
 
+    def batches(
+        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """All rows, part by part. Raises ContractError if a part is missing or damaged."""
+        for part in self.parts:
+            yield from read_part(f"{self.path}/{part.path}", columns, batch_rows, part.rows)
+
 
 def open_table(root: str, table: str) -> Table:
     """The committed table. Raises ContractError if it, its list, or a part that this names is not whole."""
@@ -217,7 +230,7 @@ def fault_of_parts(folder: str, parts: Sequence[Part]) -> str | None:
 
 def read(table: Table, columns: Sequence[str] | None = None) -> pa.Table | None:
     """The whole table in memory; None if it has no rows."""
-    batches = [batch for path in table.files() for batch in read_part(path, columns, SHORT_BATCH_ROWS)]
+    batches = list(table.batches(columns, SHORT_BATCH_ROWS))
     return pa.Table.from_batches(batches) if batches else None
 
 

@@ -176,14 +176,13 @@ def _first_fault(root: str, source: str) -> tuple[int, str]:
     columns = ["source", "origin", "reject_reason", "detail"]
     num_rejects = 0
     found: list[tuple[bool, str, int, str]] = []
-    for path in rejects.files():
-        for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
-            batch = batch.filter(pc.equal(batch["source"], source))
-            num_rejects += batch.num_rows
-            for row in batch.to_pylist():
-                file, offset, reason = row["origin"]["file"], row["origin"]["offset"], row["reject_reason"]
-                fault = f"{reason} at byte {offset} of {file} ({row['detail'] or 'no detail'})"
-                found = [min([*found, (reason not in DAMAGE, file, offset, fault)])]
+    for batch in rejects.batches(columns, tables.SHORT_BATCH_ROWS):
+        of_source = batch.filter(pc.equal(batch["source"], source))
+        num_rejects += of_source.num_rows
+        for row in of_source.to_pylist():
+            file, offset, reason = row["origin"]["file"], row["origin"]["offset"], row["reject_reason"]
+            fault = f"{reason} at byte {offset} of {file} ({row['detail'] or 'no detail'})"
+            found = [min([*found, (reason not in DAMAGE, file, offset, fault)])]
     return num_rejects, found[0][3]
 
 

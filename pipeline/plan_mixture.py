@@ -82,7 +82,8 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
         found = [find_table(place, job) for job in jobs]
         return found[-1] if all(found) else None
 
-    return run_job(place, "plan", f"plan {NUM_STAGES} stages of {config.stage_tokens} tokens", find, work)
+    what = f"plan {NUM_STAGES} stages of {config.stage_tokens} tokens"
+    return run_job(place, "plan", what, find, work, inputs)
 
 
 def plan(

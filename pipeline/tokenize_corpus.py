@@ -81,7 +81,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
 
     rows = natural.manifest.rows_out + (synthetic.manifest.rows_out if synthetic else 0)
     what = f"tokenise {rows} documents"
-    return run_job(place, "tokenize", what, partial(_finished, place, job), work)
+    return run_job(place, "tokenize", what, partial(_finished, place, job), work, inputs)
 
 
 def count_buckets(

@@ -138,10 +138,9 @@ def _write_labels(
 def select_documents(table: tables.Table, config: LabelConfig) -> list[Document]:
     """A sample stratified by source: an even share for each, the rest by size; order drawn by the seed."""
     by_source: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for path in table.files():
-        for batch in tables.read_part(path, ("doc_id", "source")):
-            for row in batch.to_pylist():
-                by_source[row["source"]].append((hash_json([config.seed, row["doc_id"]]), row["doc_id"]))
+    for batch in table.batches(("doc_id", "source"), tables.SHORT_BATCH_ROWS):
+        for row in batch.to_pylist():
+            by_source[row["source"]].append((hash_json([config.seed, row["doc_id"]]), row["doc_id"]))
     even = int(config.num_documents * config.min_source_fraction / max(1, len(by_source)))
     chosen: list[tuple[str, str]] = []
     rest: list[tuple[str, str]] = []
@@ -155,11 +154,10 @@ def select_documents(table: tables.Table, config: LabelConfig) -> list[Document]
 
 def _read_documents(table: tables.Table, order: dict[str, str], max_chars: int) -> list[Document]:
     documents = []
-    for path in table.files():
-        for batch in tables.read_part(path, ("doc_id", "source", "text")):
-            for row in batch.to_pylist():
-                if row["doc_id"] in order:
-                    documents.append(Document(row["doc_id"], row["source"], row["text"][:max_chars]))
+    for batch in table.batches(("doc_id", "source", "text")):
+        for row in batch.to_pylist():
+            if row["doc_id"] in order:
+                documents.append(Document(row["doc_id"], row["source"], row["text"][:max_chars]))
     return sorted(documents, key=lambda document: order[document.doc_id])
 
 

@@ -37,11 +37,10 @@ def select_seeds(table: tables.Table, config: SeedConfig, seed: int) -> list[See
 
 
 def _candidates(table: tables.Table, config: SeedConfig, seed: int) -> Iterator[tuple[float, str, Seed]]:
-    for path in table.files():
-        for batch in tables.read_part(path, COLUMNS):
-            for row in batch.to_pylist():
-                is_deep = row["reasoning_depth"] >= config.min_reasoning_depth
-                if is_deep and row["split"] == "train" and row["domain"] in STEM_DOMAINS:
-                    passage = row["text"][: config.max_passage_chars]
-                    chosen = Seed(row["doc_id"], row["title"], passage, row["licence"], row["domain"])
-                    yield -row["reasoning_depth"], hash_json([seed, row["doc_id"]]), chosen
+    for batch in table.batches(COLUMNS):
+        for row in batch.to_pylist():
+            is_deep = row["reasoning_depth"] >= config.min_reasoning_depth
+            if is_deep and row["split"] == "train" and row["domain"] in STEM_DOMAINS:
+                passage = row["text"][: config.max_passage_chars]
+                chosen = Seed(row["doc_id"], row["title"], passage, row["licence"], row["domain"])
+                yield -row["reasoning_depth"], hash_json([seed, row["doc_id"]]), chosen

@@ -23,7 +23,7 @@ def write_table(
 ) -> Manifest:
     """Commit a table, and `<table>_rejects` where there is one; columns that a row lacks are neutral.
 
-    Each of `parts` becomes one part for every source in it, and so each of `rejects`.
+    Each of `parts` becomes one part, and so each of `rejects`.
     """
     reasons = Counter(str(row["reject_reason"]) for rows in rejects for row in rows)
     known = {"inputs": inputs or {}, "config": config or {}}
@@ -64,12 +64,11 @@ def parquet(rows: Rows, schema: pa.Schema) -> bytes:
 def _write_parts(root: object, table: str, parts: Sequence[Rows]) -> list[Part]:
     schema = SCHEMAS[table]
     neutral = {field.name: _neutral(field) for field in schema}
-    written = []
+    written: list[Part] = []
     for rows in parts:
-        whole = [neutral | row for row in rows]
-        for source in sorted({str(row["source"]) for row in whole}):
-            of_source = pa.Table.from_pylist([r for r in whole if r["source"] == source], schema=schema)
-            written.append(tables.write_part(f"{root}/{table}", of_source, schema, source))
+        writer = tables.PartWriter(f"{root}/{table}", schema)
+        writer.write(pa.Table.from_pylist([neutral | row for row in rows], schema=schema))
+        written += writer.close()
     return written
 
 
@@ -90,7 +89,7 @@ def _commit(root: object, table: str, written: Sequence[Part], **columns: object
     rows_out = sum(part.rows for part in written)
     rows_in = rows_out + sum(columns.get("rejected", {}).values())
     manifest = Manifest(
-        table, "test", "mark", tables.digest_of(written), tuple(written), rows_in, rows_out,
+        table, "test", "mark", tables.PartList.of(written).digest(), rows_in, rows_out,
         seconds=1.5, peak_memory_bytes=200 << 20, **columns,
     )  # fmt: skip
-    return tables.commit(str(root), manifest)
+    return tables.commit(str(root), manifest, written)

@@ -110,21 +110,32 @@ def conform(rows: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
 
 
 def read_part(
-    path: str, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+    path: str,
+    columns: Sequence[str] | None = None,
+    batch_rows: int = BATCH_ROWS,
+    num_rows: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of one part by its full path. Raises ContractError if it is missing or damaged."""
+    """Batches of one part by its full path; `num_rows` that it must have, where that is known.
+
+    Raises ContractError if it is missing or damaged.
+    """
     fs, local = filesystem(path)
+    rows_read = 0
     try:
         with fs.open_input_file(local) as file:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
             names = None if columns is None else list(columns)
-            yield from parquet.iter_batches(batch_size=batch_rows, columns=names)
+            for batch in parquet.iter_batches(batch_size=batch_rows, columns=names):
+                rows_read += batch.num_rows
+                yield batch
     except FileNotFoundError:
         raise ContractError(f"{path}: missing; {_REMEDY}") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (ValueError, OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the machine's fault, not the file's
         raise ContractError(f"{path}: damaged ({error}); {_REMEDY}") from None
+    if num_rows is not None and rows_read != num_rows:
+        raise ContractError(f"{path}: damaged ({rows_read} rows, not {num_rows}); {_REMEDY}")
 
 
 def read_schema(path: str) -> pa.Schema:
@@ -135,7 +146,7 @@ def read_schema(path: str) -> pa.Schema:
             return pq.read_schema(file)
     except FileNotFoundError:
         raise ContractError(f"{path}: missing; {_REMEDY}") from None
-    except pa.ArrowInvalid as error:
+    except (ValueError, pa.ArrowException) as error:
         raise ContractError(f"{path}: damaged ({error}); {_REMEDY}") from None
 
 

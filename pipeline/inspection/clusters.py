@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from configs import tables
 from configs.contract import excerpt
 
@@ -65,27 +67,23 @@ def clusters(root: str, n: int, cluster_id: str | None = None) -> list[Cluster]:
 def _kept_duplicates(root: str, cluster_id: str | None) -> dict[str, tuple[str, Member]]:
     """Return the kept documents of clusters of at least two documents: doc_id -> (cluster_id, member)."""
     kept = {}
-    for path in tables.open_table(root, "deduped").files():
-        for batch in tables.read_part(path, ["doc_id", "url", "text", "cluster_id", "cluster_size"]):
-            for index, (name, size) in enumerate(
-                zip(batch["cluster_id"].to_pylist(), batch["cluster_size"].to_pylist(), strict=True)
-            ):
-                if size > 1 and cluster_id in (None, name):
-                    row = batch.slice(index, 1).to_pylist()[0]
-                    member = Member(row["doc_id"], row["url"], None, None, excerpt(row["text"]))
-                    kept[row["doc_id"]] = (name, member)
+    columns = ["doc_id", "url", "text", "cluster_id", "cluster_size"]
+    for batch in tables.open_table(root, "deduped").batches(columns):
+        for row in batch.filter(pc.greater(batch["cluster_size"], 1)).to_pylist():
+            if cluster_id in (None, row["cluster_id"]):
+                member = Member(row["doc_id"], row["url"], None, None, excerpt(row["text"]))
+                kept[row["doc_id"]] = (row["cluster_id"], member)
     return kept
 
 
 def _removed(root: str) -> tuple[dict[str, str], dict[str, Member]]:
     neighbours, removed = {}, {}
     columns = ["doc_id", "url", "reject_reason", "duplicate_of", "excerpt"]
-    for path in tables.open_table(root, "deduped_rejects").files():
-        for batch in tables.read_part(path, columns):
-            for row in batch.to_pylist():
-                doc_id, reason, neighbour = row["doc_id"], row["reject_reason"], row["duplicate_of"]
-                neighbours[doc_id] = neighbour or ""
-                removed[doc_id] = Member(doc_id, row["url"], reason, neighbour, row["excerpt"] or "")
+    for batch in tables.open_table(root, "deduped_rejects").batches(columns):
+        for row in batch.to_pylist():
+            doc_id, reason, neighbour = row["doc_id"], row["reject_reason"], row["duplicate_of"]
+            neighbours[doc_id] = neighbour or ""
+            removed[doc_id] = Member(doc_id, row["url"], reason, neighbour, row["excerpt"] or "")
     return neighbours, removed
 
 

@@ -74,11 +74,11 @@ def forget(root: str, urls: UrlList) -> list[Affected]:
 
 
 def _listed(root: str, table: str, columns: list[str], urls: UrlList) -> Iterator[dict[str, str]]:
-    for path in tables.open_table(root, table).files():
-        for batch in tables.read_part(path, ["doc_id", "url", *columns], tables.SHORT_BATCH_ROWS):
-            # Only the listed rows are converted to Python objects.
-            is_listed = [listed_by(url, urls) is not None for url in batch["url"].to_pylist()]
-            yield from batch.filter(pa.array(is_listed, pa.bool_())).to_pylist()
+    opened = tables.open_table(root, table)
+    for batch in opened.batches(["doc_id", "url", *columns], tables.SHORT_BATCH_ROWS):
+        # Only the listed rows are converted to Python objects.
+        is_listed = [listed_by(url, urls) is not None for url in batch["url"].to_pylist()]
+        yield from batch.filter(pa.array(is_listed, pa.bool_())).to_pylist()
 
 
 def _rows(root: str, table: str, urls: UrlList) -> Iterator[Affected]:
@@ -97,23 +97,22 @@ def _rejects(root: str, table: str, urls: UrlList) -> Iterator[Affected]:
 def _clusters(root: str, urls: UrlList) -> Iterator[Affected]:
     """Return the clusters of at least two documents that hold a listed page, and what would remain."""
     columns = ["doc_id", "url", "cluster_id", "cluster_size", "duplicate_urls"]
-    for path in tables.open_table(root, "deduped").files():
-        for batch in tables.read_part(path, columns, tables.SHORT_BATCH_ROWS):
-            for row in batch.filter(pc.greater(batch["cluster_size"], 1)).to_pylist():
-                pages = [row["url"], *row["duplicate_urls"]]
-                remaining = [page for page in pages if page and listed_by(page, urls) is None]
-                if len(remaining) < sum(page is not None for page in pages):
-                    stays = f"the text stays at {', '.join(remaining)}" if remaining else "nothing stays"
-                    detail = f"cluster {row['cluster_id']} of {row['cluster_size']} documents: {stays}"
-                    yield Affected("deduped", row["doc_id"], row["url"], detail)
+    for batch in tables.open_table(root, "deduped").batches(columns, tables.SHORT_BATCH_ROWS):
+        for row in batch.filter(pc.greater(batch["cluster_size"], 1)).to_pylist():
+            pages = [row["url"], *row["duplicate_urls"]]
+            remaining = [page for page in pages if page and listed_by(page, urls) is None]
+            if len(remaining) < sum(page is not None for page in pages):
+                stays = f"the text stays at {', '.join(remaining)}" if remaining else "nothing stays"
+                detail = f"cluster {row['cluster_id']} of {row['cluster_size']} documents: {stays}"
+                yield Affected("deduped", row["doc_id"], row["url"], detail)
 
 
 def _made_of(root: str, doc_ids: set[str]) -> Iterator[Affected]:
     wanted = pa.array(sorted(doc_ids), pa.string())
-    for path in tables.open_table(root, "synthetic").files():
-        for batch in tables.read_part(path, ["doc_id", "source_doc_id"], tables.SHORT_BATCH_ROWS):
-            for row in batch.filter(pc.is_in(batch["source_doc_id"], wanted)).to_pylist():
-                yield Affected("synthetic", row["doc_id"], None, f"made from {row['source_doc_id']}")
+    opened = tables.open_table(root, "synthetic")
+    for batch in opened.batches(["doc_id", "source_doc_id"], tables.SHORT_BATCH_ROWS):
+        for row in batch.filter(pc.is_in(batch["source_doc_id"], wanted)).to_pylist():
+            yield Affected("synthetic", row["doc_id"], None, f"made from {row['source_doc_id']}")
 
 
 def _spans(root: str, table: str, doc_ids: set[str]) -> Iterator[Affected]:

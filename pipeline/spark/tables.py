@@ -189,14 +189,14 @@ def read_parts(spark: SparkSession, shards: Sequence[PartShard], schema: pa.Sche
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for path, folders in json.loads(batch["files"][0].as_py()):
-                yield from read_as(path, sent, folders)
+            for path, num_rows, folders in json.loads(batch["files"][0].as_py()):
+                yield from read_as(path, sent, num_rows, folders)
 
     # A task that reads less than a megabyte costs more to start than to run.
     num_bytes = sum(shard.num_bytes for shard in shards)
     min_groups = min(_num_cores(spark), 1 + (num_bytes >> 20))
     groups = group_shards(shards, min_groups)
-    files = [json.dumps([(shard.path, dict(shard.folders)) for shard in group]) for group in groups]
+    files = [json.dumps([(s.path, s.rows, dict(s.folders)) for s in group]) for group in groups]
     rows = spark.sparkContext.parallelize([(text,) for text in files], len(groups))
     return spark.createDataFrame(rows, "files string").mapInArrow(read, spark_schema)
 
@@ -206,10 +206,13 @@ def arrow_schema(schema: StructType) -> pa.Schema:
     return to_arrow_schema(schema, timezone="UTC")  # as the session's (pipeline.spark.session)
 
 
-def read_as(path: str, schema: pa.Schema, folders: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+def read_as(
+    path: str, schema: pa.Schema, num_rows: int, folders: Mapping[str, str]
+) -> Iterator[pa.RecordBatch]:
     """Batches of one Parquet file in this schema; `folders` has the columns that its folders name."""
     names = set(tables.read_schema(path).names)
-    for batch in tables.read_part(path, [name for name in schema.names if name in names]):
+    wanted = [name for name in schema.names if name in names]
+    for batch in tables.read_part(path, wanted, num_rows=num_rows):
         columns = [
             batch[name] if name in names else pa.array([folders.get(name)] * batch.num_rows, pa.string())
             for name in schema.names

@@ -10,8 +10,9 @@ import pytest
 from configs import tables
 from configs.command import Place
 from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
-from configs.job import Job, Record, code_half, commit, find_table, mark, matches, run_job, work_half
+from configs.job import Job, code_half, commit, find_table, mark, matches, run_job, work_half
 from configs.shards import find_records, write_shard
+from configs.storage.shard_log import Record, write_record
 
 JOB = Job("score", "scored", "code1", {"a": 1}, {"deduped": "d1"})
 
@@ -54,10 +55,11 @@ def rows(*doc_ids: str, reason: str | None = None) -> pa.Table:
 def make(place: Place, job: Job = JOB, shards: tuple[OneShard, ...] = (OneShard("s1"),)) -> Manifest:
     """Write the shards that are not finished, one row each, and commit."""
     done = find_records(place, job, shards)
-    records = [
-        done.get(shard.name) or write_shard(place.output, job, shard, [rows(shard.name)]) for shard in shards
-    ]
-    return commit(place.output, job, records, 0.0)
+    records = {
+        shard.name: done.get(shard.name) or write_shard(place.output, job, shard, [rows(shard.name)])
+        for shard in shards
+    }
+    return commit(place.output, job, [*records.values()], 0.0, shard_log=records)
 
 
 def test_a_finished_table_is_not_made_again(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,7 +122,8 @@ def test_a_shard_config_leaves_out_what_shards_do_not_depend_on(place: Place) ->
 
 def test_a_shard_whose_part_is_gone_or_cut_is_done_again(place: Place) -> None:
     manifest = make(place)
-    part = Path(place.output, "scored", manifest.parts[0].path)
+    [written] = tables.read_parts(place.output, manifest)
+    part = Path(place.output, "scored", written.path)
     whole = part.read_bytes()
     part.write_bytes(whole[:-1])
     assert find_records(place, JOB, [OneShard("s1")]) == {}
@@ -191,6 +194,32 @@ def test_fingerprints_of_many_shards_hash_the_code_once() -> None:
         patched.setattr("configs.code_closure.closure", lambda *_: pytest.fail("parsed again"))
         marks = {JOB.shard_fingerprint(OneShard(str(n))) for n in range(1_000)}
     assert len(marks) == 1_000
+
+
+def test_a_commit_gathers_the_records_of_its_shards(place: Place) -> None:
+    """The log answers for the small files, which are gone; a record written later is the newer one."""
+    shards = [OneShard("s1"), OneShard("s2")]
+    make(place, shards=tuple(shards))
+    folder = Path(place.output, "scored/_meta/records")
+    assert list(folder.iterdir()) == []
+    found = find_records(place, JOB, shards)
+    assert list(found) == ["s1", "s2"]
+    later = replace(found["s1"], counts={"tokens": 7})
+    write_record(place.output, "scored", "s1", later)
+    assert find_records(place, JOB, shards)["s1"] == later
+    (folder / "s1.json").write_text('{"finger')  # a killed writer
+    assert find_records(place, JOB, shards)["s1"] == found["s1"]
+
+
+def test_parts_of_the_log_stay_on_disk_beside_the_table(place: Place) -> None:
+    shard = OneShard("s1")
+    written = write_shard(place.output, JOB, shard, [rows("a", "b")])
+    rewritten = write_shard(place.output, JOB, OneShard("s2"), [rows("a"), rows("b", reason=None)])
+    commit(place.output, JOB, [rewritten], 0.0, shard_log={"s1": written})
+    commit(place.output, JOB, [rewritten], 0.0, shard_log={"s1": written})
+    assert find_records(place, JOB, [shard]) == {"s1": written}
+    [part] = tables.open_table(place.output, "scored").parts
+    assert part == rewritten.parts[0] != written.parts[0]
 
 
 def test_counts_of_records_are_carried_to_disk(place: Place) -> None:

@@ -25,7 +25,7 @@ DATA = b"ab" * (BLOCK_BYTES // 2) + b"cd" * (BLOCK_BYTES // 2) + b"the rest"
 def bucket(root: Path, files: dict[str, FileDigests]) -> tables.Table:
     data, num_rows = encode_digests(files)
     part = tables.write_bytes(f"{root}/tokens/b", BLOCKS_FILE, data, num_rows)
-    tables.commit(str(root), Manifest("tokens/b", "test", "", "", (part,), 0, 0))
+    tables.commit(str(root), Manifest("tokens/b", "test", "", "", 0, 0), [part])
     return tables.open_table(str(root), "tokens/b")
 
 
@@ -67,9 +67,10 @@ def test_a_changed_blocks_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bucket_without_digests_is_refused(tmp_path: Path) -> None:
-    manifest = Manifest("tokens/b", "test", "", "", (Part("a.bin", 0, 0, ""),), 0, 0)
+    manifest = Manifest("tokens/b", "test", "", "", 0, 0)
+    parts = tables.PartList.of([Part("a.bin", 0, 0, "0" * 32)])
     with pytest.raises(ContractError, match="names no digests of the token files; remedy: run make tokenize"):
-        read_digests(tables.Table(f"{tmp_path}/tokens/b", manifest))
+        read_digests(tables.Table(f"{tmp_path}/tokens/b", manifest, parts))
 
 
 def test_a_block_is_whole_tokens() -> None:

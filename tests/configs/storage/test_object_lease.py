@@ -14,10 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from configs import object_lease
 from configs.lease import LeaseHeldError, lease, require_held
 from configs.loader import ConfigError
-from configs.object_lease import ObjectLease, Owner
+from configs.storage import object_lease
+from configs.storage.object_lease import ObjectLease, Owner
 
 TAKER = """
 import sys
