@@ -107,6 +107,8 @@ evaluate: setup ## bits per byte of held-out text, MTP acceptance -> evaluation.
 	@$(call JOB,pretrain.evaluate)
 report: setup ## one HTML page over the run -> report.html
 	@$(call JOB,pipeline.report)
+clean-root: setup ## delete what dead runs left in ROOT: files that no table names
+	@$(call JOB,pipeline.clean_root)
 notebooks: setup ## run the notebooks over the run -> <name>.ipynb
 	@for book in pipeline/notebooks/*.ipynb; do \
 	  $(PYTHON) -m papermill --log-level WARNING --no-progress-bar $$book $(ROOT)/$$(basename $$book) -p root $(abspath $(ROOT)) || exit; \

@@ -79,27 +79,28 @@ def delete_records(root: str, table: str, names: Iterable[str]) -> None:
     tables.delete_files(folder, [f"{name}.json" for name in names if f"{name}.json" in written])
 
 
-def read_records(root: str, table: str, names: Iterable[str]) -> dict[str, Record]:
-    """The last record of each of these shards, if it has one: of the last commit, or written after it."""
-    wanted = list(names)
+def read_records(root: str, table: str, names: Iterable[str] | None = None) -> dict[str, Record]:
+    """The last record of each of these shards (absent: of all), of the last commit or written after it."""
+    wanted = None if names is None else set(names)
     return _logged(root, table, wanted) | _written(root, table, wanted)
 
 
-def _logged(root: str, table: str, wanted: list[str]) -> dict[str, Record]:
-    """Records of these shards from the last commit."""
+def _logged(root: str, table: str, wanted: set[str] | None) -> dict[str, Record]:
+    """Records of the last commit."""
     manifest = tables.last_manifest(root, table)
     if manifest is None or manifest.shard_log is None:
         return {}
     log = tables.read_shard_log(root, manifest)
-    rows = log.filter(pc.is_in(log["name"], pa.array(wanted, pa.string())))
-    return {str(row.pop("name")): record_of(row) for row in rows.to_pylist()}
+    if wanted is not None:
+        log = log.filter(pc.is_in(log["name"], pa.array(wanted, pa.string())))
+    return {str(row.pop("name")): record_of(row) for row in log.to_pylist()}
 
 
-def _written(root: str, table: str, wanted: list[str]) -> dict[str, Record]:
-    """Records of these shards that were written after the last commit; half a record is none."""
+def _written(root: str, table: str, wanted: set[str] | None) -> dict[str, Record]:
+    """Records that were written after the last commit; half a record is none."""
     folder = f"{tables.table_path(root, table)}/{FOLDER}"
-    there = tables.sizes_under(folder)
-    names = [name for name in wanted if f"{name}.json" in there]
+    there = [name.removesuffix(".json") for name in tables.sizes_under(folder) if name.endswith(".json")]
+    names = [name for name in there if wanted is None or name in wanted]
     records = {}
     for name, data in zip(names, read_many(folder, [f"{name}.json" for name in names]), strict=True):
         try:
