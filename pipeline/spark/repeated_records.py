@@ -49,7 +49,10 @@ def reject_repeats(
     rows = read_parts(spark, shards, _PLACED)
 
     def rewrite(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
-        repeats = pa.Table.from_batches(list(batches), _REPEATS)
+        whole = list(batches)
+        if not whole:
+            return
+        repeats = pa.Table.from_batches(whole)  # Spark decides which columns may be null
         for name in pc.unique(repeats["part"]).to_pylist():
             of_part = repeats.filter(pc.equal(repeats["part"], name))
             yield {"part": name, "record": asdict(_rewrite_part(root, table, name, of_part))}
@@ -63,7 +66,6 @@ def reject_repeats(
 _PLACED = pa.schema(
     [RAW.field("doc_id"), RAW.field("source"), RAW.field("origin"), pa.field("part", pa.string())]
 )
-_REPEATS = pa.schema([("doc_id", pa.string()), ("part", pa.string()), ("detail", pa.string())])
 
 
 def _find_repeats(rows: DataFrame) -> DataFrame:
