@@ -7,6 +7,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from configs import tables
+from configs.command import Place
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.spark.tables import part_shards, read_table
@@ -53,9 +54,14 @@ def corpus() -> list[dict[str, object]]:
 
 
 def write_filtered(root: Path, *parts: list[dict[str, object]]) -> tables.Table:
-    """Commit the rows as `filtered`, one part for each list and source in it."""
+    """Commit the rows as `filtered`, one part for each list."""
     write_table(root, "filtered", *parts)
     return tables.open_table(str(root), "filtered")
+
+
+def place_of(root: Path) -> Place:
+    """A place that reads and writes this root; its preset is nowhere."""
+    return Place(root, str(root), str(root))
 
 
 def outcome_of(
@@ -63,8 +69,8 @@ def outcome_of(
 ) -> dict[str, dict[str, object]]:
     """doc_id -> row of the outcome, for rows given part by part."""
     filtered = write_filtered(root, *parts)
-    documents = read_table(spark, filtered).select("doc_id", "text")
-    outcome = find_duplicates(spark, str(root), part_shards(filtered), documents, config)
+    documents = read_table(spark, filtered, ("doc_id", "text"))
+    outcome = find_duplicates(spark, place_of(root), part_shards(filtered), documents, config)
     rows = [row.asDict(recursive=True) for row in outcome.collect()]
     assert len({row["doc_id"] for row in rows}) == len(rows) == sum(map(len, parts))
     return {row["doc_id"]: row for row in rows}

@@ -6,18 +6,14 @@ from pipeline.ingest_sources import IngestConfig, SourceConfig, plan, transform
 from tests.pipeline.warc_files import compressed
 
 PRESET = """
-rows_per_part = 3
-bytes_per_part = 1000000
 files_per_shard = 2
 max_content_bytes = 100000
 max_expansion = 200
 """
 
 
-def config_of(*sources: SourceConfig, rows_per_part: int = 3) -> IngestConfig:
+def config_of(*sources: SourceConfig) -> IngestConfig:
     return IngestConfig(
-        rows_per_part=rows_per_part,
-        bytes_per_part=1_000_000,
         files_per_shard=2,
         max_content_bytes=100_000,
         max_expansion=200,
