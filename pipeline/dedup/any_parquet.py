@@ -33,7 +33,7 @@ OF_REJECTS = ("reject_reason", "duplicate_of", "measurements", "excerpt")
 def is_plain(place: Place) -> bool:
     """Whether the input is a folder of Parquet files and not the root of a run.
 
-    A root holds tables, each with its manifest; one table is plain. A run's own root is never its plain input.
+    A root holds tables, each with its manifest. One table alone is plain, a run's own root never is.
     """
     if place.input == place.output:
         return False
