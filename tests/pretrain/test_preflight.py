@@ -11,6 +11,7 @@ import pytest
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
+from configs.storage.manifest import MANIFEST
 from pretrain import preflight
 from pretrain.plan import checks
 from tests.pretrain.faults import (
@@ -134,6 +135,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "digests changed": (flip(CODE, "blocks.parquet", 99), "blocks.parquet: not the file that the manifest"),
     "digests gone": (without_digests, "blocks.parquet: the manifest names no digests"),
     "manifest changed": (flip(CODE, "_meta/manifest.json", -30), "manifest.json: "),
+    "manifest of another bucket": (
+        lambda root: shutil.copy(root / "tokens" / CODE / MANIFEST, root / "tokens" / MATH / MANIFEST),
+        f"{MATH}/_meta/manifest.json: is that of the table tokens/{CODE}",
+    ),
     "list of parts changed": (flip(CODE, "_meta/parts-*.parquet", 99), "not the list that was committed"),
     "list of parts gone": (remove(f"tokens/{MATH}/_meta/parts-*.parquet"), ".parquet: missing; remedy: "),
     "token outside the vocabulary": (
