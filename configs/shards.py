@@ -25,15 +25,18 @@ from configs.storage.shard_log import Record, read_records, write_record
 
 
 def find_records(place: Place, job: Job, shards: Iterable[Shard]) -> dict[str, Record]:
-    """Records of the shards that were done from the same input, config and code and whose parts are whole."""
+    """Records of the shards that were done from the same input, config and code and whose parts are whole.
+
+    They stand in the order of `shards`.
+    """
     if place.overwrite:
         return {}
     wanted = {shard.name: job.shard_fingerprint(shard) for shard in shards}
     found = read_records(place.output, job.table, wanted)
     same = {
-        name: record
-        for name, record in found.items()
-        if matches(record.fingerprint, wanted[name], place.accept_code)
+        name: found[name]
+        for name, fingerprint in wanted.items()
+        if name in found and matches(found[name].fingerprint, fingerprint, place.accept_code)
     }
     folder = tables.table_path(place.output, job.table)
     sizes, reject_sizes = (tables.sizes_under(path) if same else {} for path in (folder, f"{folder}_rejects"))
