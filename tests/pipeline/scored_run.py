@@ -27,7 +27,9 @@ class Doc:
 
 def write_documents(root: Path, table: str, docs: Sequence[Doc], inputs: dict[str, str]) -> Manifest:
     """Commit `docs` as a table, one part per source."""
-    return write_table(root, table, [vars(doc) for doc in docs], inputs=inputs)
+    sources = dict.fromkeys(doc.source for doc in docs)
+    parts = ([vars(doc) for doc in docs if doc.source == source] for source in sources)
+    return write_table(root, table, *parts, inputs=inputs)
 
 
 MIXTURE_TOML = """

@@ -154,8 +154,13 @@ def test_one_file_is_one_document(tmp_path: Path) -> None:
     assert {row["kind"] for row in rows} == {"code"}
 
 
-def test_tables_have_the_size_of_a_part(tmp_path: Path) -> None:
-    config = web(tmp_path / "x.warc.gz", *(response(f"n{n}") for n in range(7)))
+@pytest.mark.parametrize(("limit", "value"), [("tables.BATCH_ROWS", 3), ("BATCH_BYTES", 2 * 13 + 1)])
+def test_rows_are_handed_on_in_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    """Of three rows at most, or of so many rows that their bytes reach a limit: here more than two pages."""
+    monkeypatch.setattr(f"pipeline.ingest_sources.{limit}", value)
+    config = web(tmp_path / "x.warc.gz", *(response(f"n{n}", b"<p>a page</p>") for n in range(7)))
     [shard] = plan(config)
     assert [table.num_rows for table in transform(shard, config)] == [3, 3, 1]
 

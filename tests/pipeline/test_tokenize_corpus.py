@@ -246,7 +246,7 @@ def test_a_second_run_writes_nothing_and_a_new_document_only_its_bucket(
     tokenize_corpus.run(spark, place)
     after = modified(place.output)
     changed = {
-        path.split("/tokens/")[1].rpartition("/")[0] for path in after if after[path] != before.get(path)
+        path.split("/tokens/")[1].partition("/")[0] for path in after if after[path] != before.get(path)
     }
     assert changed == {"mathematics-high-web"}
     assert len(documents_of(place.output, "mathematics-high-web")) == len(MATH) + 1
