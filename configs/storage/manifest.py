@@ -83,12 +83,18 @@ def _read_manifest(root: str, table: str, name: str) -> Manifest | None:
         return None
     _refuse_other_version(f"{folder}/{name}", values)
     try:
-        return _manifest_of(values)
+        manifest = _manifest_of(values)
     except (KeyError, TypeError, ValueError):
         raise ContractError(
             f"{folder}/{name}: changed after it was committed; "
             "remedy: delete this file and run the job of its table again"
         ) from None
+    if manifest.table != table:
+        raise ContractError(
+            f"{folder}/{name}: is that of the table {manifest.table}; "
+            "remedy: delete this file and run the job of its table again"
+        )
+    return manifest
 
 
 def _refuse_old_layout(folder: str) -> None:

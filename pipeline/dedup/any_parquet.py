@@ -34,13 +34,17 @@ OF_REJECTS = ("reject_reason", "duplicate_of", "measurements", "excerpt")
 def is_plain(place: Place) -> bool:
     """Whether the input is a folder of Parquet files and not the root of a run.
 
-    A root holds tables, each with its manifest. A run's own root is never its plain input.
+    A root holds tables, each with its manifest. One table alone is plain, a run's own root never is.
     """
     if place.input == place.output:
         return False
     fs, base = tables.filesystem(place.input)
     entries = fs.get_file_info(pafs.FileSelector(base, allow_not_found=True))
-    folders = [entry.path for entry in entries if entry.type == pafs.FileType.Directory]
+    folders = [
+        entry.path
+        for entry in entries
+        if entry.type == pafs.FileType.Directory and not entry.base_name.startswith("_")
+    ]
     manifests = [f"{folder}/{name}" for folder in folders for name in (MANIFEST, OLD_MANIFEST)]
     is_root = any(info.is_file for info in (fs.get_file_info(manifests) if manifests else ()))
     return not is_root and bool(_files(place.input))

@@ -235,7 +235,7 @@ def read_as(
     wanted = [name for name in schema.names if name in names]
     for batch in tables.read_part(path, wanted, num_rows=num_rows):
         columns = [
-            batch[name] if name in names else pa.array([folders.get(name)] * batch.num_rows, pa.string())
+            batch[name] if name in names else pa.array([folders.get(name)] * batch.num_rows)
             for name in schema.names
         ]
         cast = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]

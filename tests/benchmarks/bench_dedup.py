@@ -110,8 +110,8 @@ def bench_job(scratch: Path, documents: int, options: argparse.Namespace) -> Run
     shutil.copytree(PRESET, scratch / "preset")
     num_bytes = sum(file.stat().st_size for file in (scratch / "in").iterdir())
     settings = (scratch / "preset" / "dedup.toml").read_text()
-    bytes_per_part = f"bytes_per_part = {num_bytes // num_files} "
-    (scratch / "preset" / "dedup.toml").write_text(re.sub(r"bytes_per_part = \S+ ", bytes_per_part, settings))
+    bytes_per_task = f"bytes_per_task = {num_bytes // num_files} "
+    (scratch / "preset" / "dedup.toml").write_text(re.sub(r"bytes_per_task = \S+ ", bytes_per_task, settings))
     submit = (
         f"--master local[{options.cores}] --driver-memory {options.driver_memory} "
         f"--conf spark.sql.shuffle.partitions={8 * options.cores} --conf spark.ui.enabled=false "

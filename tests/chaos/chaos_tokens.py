@@ -3,9 +3,10 @@
     python tests/chaos/chaos_tokens.py [--damages N] [--seed S] [--careless]
 
 A small root of tokens that preflight has passed is damaged again and again: bits flipped, files cut, disk
-blocks zeroed, two files swapped, older files put back, in .bin, .idx, spans.parquet, blocks.parquet and
-manifest.json. Each time preflight must refuse the root, and the trainer's loader must refuse it too or draw
-exactly the undamaged tokens. `--careless` ignores the digests that tokenize wrote, which must be noticed.
+blocks zeroed, two files swapped, older files put back, in .bin, .idx, spans.parquet, blocks.parquet,
+manifest.json and the list of parts. Each time preflight must refuse the root, and the trainer's loader must
+refuse it too or draw exactly the undamaged tokens. `--careless` ignores the digests that tokenize wrote,
+which must be noticed.
 Exit code 1 if anything fails. Cost: about 0.1 s a damage.
 """
 
@@ -50,7 +51,7 @@ def main() -> int:
         for number in range(options.damages):
             # Every kind with every file in turn; tokens themselves twice as often.
             kind = list(KINDS)[number % len(KINDS)]
-            target = (*TARGETS, ".bin")[number // len(KINDS) % (len(TARGETS) + 1)]
+            target = (*TARGETS, "*.bin")[number // len(KINDS) % (len(TARGETS) + 1)]
             tried[f"{kind} {target}"] += 1
             faults += [fault for fault in [try_damage(tokens, kind, target, rng)] if fault]
     for fault in faults:

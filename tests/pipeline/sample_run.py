@@ -164,7 +164,9 @@ def write_plans(root: str) -> None:
                     "document_end": stage, "tokens": round(1000 * weight),
                 }
             )  # fmt: skip
-        write_files(root, f"mixtures/stage{stage}", {"part-0.parquet": parquet(rows, MIXTURE)}, len(rows))
+        write_files(
+            root, f"mixtures/stage{stage}", {"data/part-0.parquet": parquet(rows, MIXTURE)}, len(rows)
+        )
 
 
 def write_tokens(root: str) -> None:

@@ -27,15 +27,16 @@ from tests.pipeline.dedup_corpus import (
     corpus,
     document,
     outcome_of,
+    place_of,
     words,
     write_filtered,
     write_preset,
 )
 
 
-def test_parts_follow_the_bytes_of_the_input() -> None:
-    config = CONFIG.model_copy(update={"bytes_per_part": 100})
-    assert [config.num_parts(num_bytes) for num_bytes in (0, 1, 100, 101, 1_000)] == [1, 1, 1, 2, 10]
+def test_tasks_follow_the_bytes_of_the_input() -> None:
+    config = CONFIG.model_copy(update={"bytes_per_task": 100})
+    assert [config.num_tasks(num_bytes) for num_bytes in (0, 1, 100, 101, 1_000)] == [1, 1, 1, 2, 10]
 
 
 @pytest.fixture(scope="module")
@@ -180,19 +181,23 @@ def test_a_run_accounts_for_every_row(spark: SparkSession, tmp_path: Path) -> No
 def test_signatures_are_kept(spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A new part costs its own signatures alone; a cut file is made again; other settings start afresh."""
     caplog.set_level(logging.INFO)
-    root, first, later = str(tmp_path), corpus()[:20], corpus()[20:]
+    first, later = corpus()[:20], corpus()[20:]
 
     def made(*parts: list[dict[str, object]], config: DedupConfig = CONFIG) -> str:
+        """Which of the parts were computed: "1 of 2 shards to do"; empty if none was."""
         caplog.clear()
-        keys = keep_signatures(spark, root, part_shards(write_filtered(tmp_path, *parts)), config)
+        keys = keep_signatures(
+            spark, place_of(tmp_path), part_shards(write_filtered(tmp_path, *parts)), config
+        )
         assert keys.count() == sum(map(len, parts))
-        return caplog.messages[-1]
+        told = [m for m in caplog.messages if m.startswith("signatures: ") and " to do" in m]
+        return told[0].removeprefix("signatures: ").partition(",")[0] if told else ""
 
-    assert made(first) == "signatures: 1 of 1 parts were new"
-    [kept] = (tmp_path / "signatures").iterdir()
-    assert made(first, later) == "signatures: 1 of 2 parts were new"
+    assert made(first) == "1 of 1 shards to do"
+    [kept] = (tmp_path / "signatures" / "data").iterdir()
+    assert made(first, later) == "1 of 2 shards to do"
     kept.write_bytes(kept.read_bytes()[:-9])
-    assert made(first, later) == "signatures: 1 of 2 parts were new"
-    assert made(later) == "signatures: 0 of 1 parts were new"
-    assert made(later, config=CONFIG.model_copy(update={"bands": 21})) == "signatures: 1 of 1 parts were new"
+    assert made(first, later) == "1 of 2 shards to do"
+    assert made(later) == ""
+    assert made(later, config=CONFIG.model_copy(update={"bands": 21})) == "1 of 1 shards to do"
     assert not kept.exists()

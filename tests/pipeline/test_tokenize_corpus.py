@@ -116,7 +116,7 @@ def test_files_hold_every_document_in_bucket_order(spark: SparkSession, place: P
         assert spans["token_end"] == np.cumsum([len(document) for document in wanted]).tolist()
         assert spans["token_start"] == [0, *spans["token_end"][:-1]]
         assert table.manifest.facts["num_tokens"] == spans["token_end"][-1]
-        assert not Path(table.path, "shards").exists()
+        assert not list(Path(table.path, "_meta", "records").glob("*"))
     assert len(tables.open_table(place.output, "tokens/mathematics-high-web").manifest.facts["prefixes"]) > 1
     empty = tables.open_table(place.output, "tokens/heldout/code").manifest
     assert (empty.facts["prefixes"], empty.facts["num_tokens"]) == ([], 0)
@@ -134,12 +134,12 @@ def test_every_file_has_its_digests(
     for bucket in tables.open_table(place.output, "tokens_index").manifest.facts["buckets"]:
         table = tables.open_table(place.output, f"tokens/{bucket}")
         files = {path.name: path for path in Path(table.path).iterdir() if path.is_file()}
-        named = files.keys() - {"manifest.json", "blocks.parquet"}
+        named = files.keys() - {"blocks.parquet"}
         digests = read_digests(table)
         assert digests == {
             name: digests_of(files[name].read_bytes(), name.endswith(".bin")) for name in named
         }
-        assert {part.path for part in table.manifest.parts} == {*named, "blocks.parquet"}
+        assert {part.path for part in table.parts} == {*named, "blocks.parquet"}
 
 
 def test_a_shard_without_digests_is_refused(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_shard_without_digests_is_refused(tmp_path: Path) -> None:
     tokenizer = open_tokenizer(str(tmp_path))
     work = BucketWork("b", "science", "low", "web", 1, 2, 1, Job("tokenize", "tokens/b", "code", {}, {}))
     assert list(shards.write_shards(iter([("b", 0, "one", "?")]), str(tmp_path), {"b": work}, tokenizer))
-    (tmp_path / "tokens/b/shards/00000_blocks.parquet").unlink()
+    (tmp_path / "tokens/b/_meta/records/00000_blocks.parquet").unlink()
     with pytest.raises(
         ContractError, match=r"00000_blocks.parquet: missing, other code wrote this shard; rem"
     ):
@@ -178,8 +178,7 @@ def test_planned_ranges_are_the_same_documents_in_the_token_files(spark: SparkSe
     draw_web_alone(place.preset)
     plan_mixture.run(spark, place)
     tokenize_corpus.run(spark, place)
-    [row] = tables.open_table(place.output, "mixtures/stage1").manifest.parts
-    [planned] = pq.read_table(f"{place.output}/mixtures/stage1/{row.path}").to_pylist()
+    [planned] = tables.read(tables.open_table(place.output, "mixtures/stage1")).to_pylist()
     spans = pq.read_table(f"{place.output}/tokens/{planned['bucket']}/spans.parquet").to_pylist()
     assert 0 < planned["document_end"] - planned["document_start"] < len(spans)
     own = spans[planned["document_start"] : planned["document_end"]]

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs import tables
-from configs.contract import SPANS
+from configs.contract import SPANS, Part
+from configs.storage.manifest import MANIFEST
 from configs.tokens.blocks import FileDigests, encode_digests, read_digests
 from pretrain.plan.token_files import GROUPS
 from tests.pretrain.small_run import add_digests, documents, encode_spans, write_bucket, write_plan
@@ -47,21 +48,26 @@ def edit_manifest(table: str, **changes: object) -> Fault:
     """Change top-level values of a manifest."""
 
     def change(root: Path) -> None:
-        path = root / table / "manifest.json"
+        path = root / table / MANIFEST
         values = json.loads(path.read_text())
         path.write_text(json.dumps(values | changes))
 
     return change
 
 
+def commit_again(root: Path, bucket: str, change: Callable[[Part], Part | None], **facts: object) -> None:
+    """Commit a token table with other facts, and with what `change` makes of each part (None: leave it out).
+
+    The files may differ already from what the table names.
+    """
+    known = tables.read_manifest(str(root), f"tokens/{bucket}")
+    parts = map(change, tables.read_parts(str(root), known))
+    tables.commit(str(root), replace(known, facts=known.facts | facts), [part for part in parts if part])
+
+
 def edit_facts(bucket: str, **changes: object) -> Fault:
     """Commit a token table again with other facts."""
-
-    def change(root: Path) -> None:
-        known = tables.read_manifest(str(root), f"tokens/{bucket}")
-        tables.commit(str(root), replace(known, facts=known.facts | changes))
-
-    return change
+    return lambda root: commit_again(root, bucket, lambda part: part, **changes)
 
 
 def damage_file(bucket: str, ending: str, change: Callable[[bytearray], object]) -> Fault:
@@ -72,11 +78,10 @@ def damage_file(bucket: str, ending: str, change: Callable[[bytearray], object])
         data = bytearray(path.read_bytes())
         change(data)
         path.write_bytes(data)
-        known = tables.read_manifest(str(root), f"tokens/{bucket}")
-        parts = tuple(
-            replace(part, num_bytes=len(data)) if part.path == path.name else part for part in known.parts
+        named = path.name
+        commit_again(
+            root, bucket, lambda part: replace(part, num_bytes=len(data)) if part.path == named else part
         )
-        tables.commit(str(root), replace(known, parts=parts))
 
     return apply
 
@@ -85,17 +90,17 @@ def remake(bucket: str, ending: str, change: Callable[[bytearray], object]) -> F
     """Change a token file as if tokenize had written it so: its digests and the manifest agree with it."""
 
     def apply(root: Path) -> None:
-        known = tables.read_manifest(str(root), f"tokens/{bucket}")
+        table = tables.open_table(str(root), f"tokens/{bucket}")
         folder = root / "tokens" / bucket
-        names = [part.path for part in known.parts if part.path != "blocks.parquet"]
+        names = [part.path for part in table.parts if part.path != "blocks.parquet"]
         files = {name: (folder / name).read_bytes() for name in names}
         victim = min(name for name in names if name.endswith(ending))
         data = bytearray(files[victim])
         change(data)
         files[victim] = bytes(data)
         add_digests(files)
-        parts = tuple(tables.write_bytes(str(folder), name, data) for name, data in files.items())
-        tables.commit(str(root), replace(known, parts=parts))
+        parts = [tables.write_bytes(table.path, name, data) for name, data in files.items()]
+        tables.commit(str(root), table.manifest, parts)
 
     return apply
 
@@ -124,8 +129,7 @@ def redigest(bucket: str, change: Callable[[dict[str, FileDigests]], object]) ->
         digests = read_digests(table)
         change(digests)
         part = tables.write_bytes(table.path, "blocks.parquet", encode_digests(digests)[0])
-        others = (one for one in table.manifest.parts if one.path != part.path)
-        tables.commit(str(root), replace(table.manifest, parts=(*others, part)))
+        commit_again(root, bucket, lambda one: part if one.path == part.path else one)
 
     return apply
 
@@ -143,9 +147,7 @@ def damaged_heldout(root: Path) -> None:
 
 
 def without_digests(root: Path) -> None:
-    known = tables.read_manifest(str(root), f"tokens/{MATH}")
-    parts = tuple(part for part in known.parts if part.path != "blocks.parquet")
-    tables.commit(str(root), replace(known, parts=parts))
+    commit_again(root, MATH, lambda part: None if part.path == "blocks.parquet" else part)
 
 
 def remove(path: str) -> Fault:

@@ -140,7 +140,7 @@ def write_plan(root: Path, stage: int, rows: list[dict[str, object]], **facts: o
     columns = {"domain": "mathematics", "band": "high", "epochs": 1.0}
     data = parquet([columns | row for row in rows], MIXTURE)
     known = {"budget_tokens": STAGE_TOKENS[stage - 1], "seed": 7, "tokenizer_hash": "t"} | facts
-    write_files(root, f"mixtures/stage{stage}", {"part-0.parquet": data}, len(rows), **known)
+    write_files(root, f"mixtures/stage{stage}", {"data/part-0.parquet": data}, len(rows), **known)
 
 
 def write_run(root: Path, texts: tuple[list[list[int]], list[list[int]]] | None = None) -> Path:

@@ -10,6 +10,7 @@ from tests.pretrain.token_damage import (
     TARGETS,
     TokenRoot,
     draw,
+    older_of,
     read_any_digests,
     restore,
     run_preflight,
@@ -31,7 +32,7 @@ def test_damaged_tokens_never_reach_the_loss(tokens: TokenRoot, kind: str, targe
 
 
 def test_undamaged_tokens_pass_and_damage_is_undone(tokens: TokenRoot) -> None:
-    assert try_damage(tokens, "zero", ".bin", random.Random(1)) == ""
+    assert try_damage(tokens, "zero", "*.bin", random.Random(1)) == ""
     assert run_preflight(tokens.path) == ""
     assert draw(tokens.path) == tokens.drawn
 
@@ -39,7 +40,7 @@ def test_undamaged_tokens_pass_and_damage_is_undone(tokens: TokenRoot) -> None:
 def test_the_older_files_are_other_files_of_the_same_size(tokens: TokenRoot) -> None:
     for path, (content, _) in tokens.files.items():
         if path.suffix in (".bin", ".idx"):
-            older = (tokens.older / path.relative_to(tokens.path)).read_bytes()
+            older = older_of(tokens, path).read_bytes()
             assert (len(older), older == content) == (len(content), False)
 
 
@@ -47,6 +48,6 @@ def test_a_careless_reader_is_seen(tokens: TokenRoot, monkeypatch: pytest.Monkey
     for module in (token_files, verify_tokens):
         monkeypatch.setattr(module, "read_digests", read_any_digests)
     rng = random.Random(1)
-    found = [try_damage(tokens, kind, ".bin", rng) for kind in ("flip", "older") for _ in range(8)]
+    found = [try_damage(tokens, kind, "*.bin", rng) for kind in ("flip", "older") for _ in range(8)]
     restore(tokens)
     assert any("preflight passes it" in fault for fault in found)

@@ -77,7 +77,7 @@ def test_the_budget_cuts_documents(place):
 
 def test_a_missing_group_is_named(place, tmp_path):
     place, _, _ = place
-    (tmp_path / "run" / "tokens" / "heldout" / "code" / "manifest.json").unlink()
+    (tmp_path / "run" / "tokens" / "heldout" / "code" / "_meta" / "manifest.json").unlink()
     with pytest.raises(ContractError, match="tokens/heldout/code: no such table"):
         evaluate.run(place)
 

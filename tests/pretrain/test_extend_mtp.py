@@ -24,6 +24,7 @@ from pretrain.run.heldout import make_sample
 from tests.pretrain import small_run
 from tests.pretrain.decoding.test_generate import whole_drafts
 from tests.pretrain.test_export_hf import fake_checkpoints, write_tokenizer
+from tests.run_tables import write_files
 
 pytestmark = pytest.mark.usefixtures("single_process")
 
@@ -193,8 +194,7 @@ def test_a_folder_with_three_layers_that_reads_back(small, monkeypatch):
 def test_a_folder_that_is_being_written_has_no_manifest(small, tmp_path, monkeypatch):
     """Old weights under a manifest that a killed run left would count as whole."""
     root, _ = small
-    (tmp_path / "extended").mkdir()
-    (tmp_path / "extended" / "manifest.json").write_text("{}")
+    write_files(tmp_path, "extended", {"model.safetensors": b"old"})
     recipe = load_recipe(small[1])
 
     def dies(folder, tensors, values):
@@ -205,7 +205,7 @@ def test_a_folder_that_is_being_written_has_no_manifest(small, tmp_path, monkeyp
         extend_mtp._write(
             str(tmp_path), new_model(recipe), recipe.stages[2], tables.open_table(str(root), "tokenizer")
         )
-    assert not (tmp_path / "extended" / "manifest.json").exists()
+    assert tables.read_manifest(str(tmp_path), "extended") is None
 
 
 def test_a_model_without_an_mtp_layer_has_nothing_to_copy(small, tmp_path):

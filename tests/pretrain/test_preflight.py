@@ -11,6 +11,7 @@ import pytest
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
+from configs.storage.manifest import MANIFEST
 from pretrain import preflight
 from pretrain.plan import checks
 from tests.pretrain.faults import (
@@ -123,7 +124,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "its index names",
     ),
     "tokens cut": (damage_file(CODE, ".bin", lambda d: d.__delitem__(slice(-2, None))), "its index names"),
-    "token file gone": (remove(f"tokens/{CODE}/*.bin"), "the manifest names"),
+    "token file gone": (remove(f"tokens/{CODE}/*.bin"), "the list of parts names"),
     "tokens of another contract": (edit_manifest(f"tokens/{MATH}", contract_version=0), "contract version 0"),
     "tokens changed": (
         flip(CODE, "*.bin", 77),
@@ -133,7 +134,13 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "spans changed": (flip(MATH, "spans.parquet", 99), "web/spans.parquet: not what tokenize wrote"),
     "digests changed": (flip(CODE, "blocks.parquet", 99), "blocks.parquet: not the file that the manifest"),
     "digests gone": (without_digests, "blocks.parquet: the manifest names no digests"),
-    "manifest changed": (flip(CODE, "manifest.json", -30), "manifest.json: "),
+    "manifest changed": (flip(CODE, "_meta/manifest.json", -30), "manifest.json: "),
+    "manifest of another bucket": (
+        lambda root: shutil.copy(root / "tokens" / CODE / MANIFEST, root / "tokens" / MATH / MANIFEST),
+        f"{MATH}/_meta/manifest.json: is that of the table tokens/{CODE}",
+    ),
+    "list of parts changed": (flip(CODE, "_meta/parts-*.parquet", 99), "not the list that was committed"),
+    "list of parts gone": (remove(f"tokens/{MATH}/_meta/parts-*.parquet"), ".parquet: missing; remedy: "),
     "token outside the vocabulary": (
         remake(CODE, ".bin", lambda d: d.__setitem__(slice(20, 22), b"\x60\0")),
         "code-high-web_00000.bin: token 10 is 96, the vocabulary has 96 ids",

@@ -24,7 +24,7 @@ from tests.pretrain.small_run import documents, write_run
 SEED = 7
 SEQUENCE_LENGTH = 8192
 NUM_SAMPLES = 160  # of each stage: more than one pass over its tokens
-TARGETS = (".bin", ".idx", "spans.parquet", "blocks.parquet", "manifest.json")
+TARGETS = ("*.bin", "*.idx", "spans.parquet", "blocks.parquet", "manifest.json", "parts-*.parquet")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def try_damage(tokens: TokenRoot, kind: str, target: str, rng: random.Random) ->
 
 
 def _victims(tokens: TokenRoot, target: str) -> list[Path]:
-    return sorted(path for path in tokens.files if path.name.endswith(target))
+    return sorted(path for path in tokens.files if path.match(target))
 
 
 def _change(tokens: TokenRoot, target: str, rng: random.Random, how: Callable[[bytearray], None]) -> str:
@@ -156,8 +156,14 @@ def _swap(tokens: TokenRoot, target: str, rng: random.Random) -> str:
 
 def _older(tokens: TokenRoot, target: str, rng: random.Random) -> str:
     path = rng.choice(_victims(tokens, target))
-    path.write_bytes((tokens.older / path.relative_to(tokens.path)).read_bytes())
+    path.write_bytes(older_of(tokens, path).read_bytes())
     return path.name
+
+
+def older_of(tokens: TokenRoot, path: Path) -> Path:
+    """The older version of a file; the name of a list of parts is another one in each version."""
+    older = tokens.older / path.relative_to(tokens.path)
+    return min(older.parent.glob("parts-*.parquet")) if path.name.startswith("parts-") else older
 
 
 KINDS: dict[str, Callable[[TokenRoot, str, random.Random], str]] = {

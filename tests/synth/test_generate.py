@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
+from configs.storage.shard_log import read_records
 from synth import generate, solve_problems
 from synth.families.problem import Problem, boxed_answer
 from synth.families.symbolic import make_problem
@@ -80,12 +80,14 @@ def test_a_second_run_does_no_work_and_a_larger_one_keeps_the_shards(
         return solve(indices, *rest)
 
     monkeypatch.setattr(generate, "solve_shard", counted)
-    first = generate.run(place(num_problems=20, shard_rows=10))
+    here = place(num_problems=20, shard_rows=10)
+    first = generate.run(here)
+    parts = set(tables.open_table(here.output, "synthetic").parts)
     assert generate.run(place(num_problems=20, shard_rows=10)) == first
     assert calls == [range(10), range(10, 20)]
-    grown = generate.run(place(num_problems=30, shard_rows=10))
+    generate.run(place(num_problems=30, shard_rows=10))
     assert calls[2:] == [range(20, 30)]
-    assert {part.path for part in first.parts} < {part.path for part in grown.parts}
+    assert parts < set(tables.open_table(here.output, "synthetic").parts)
     generate.run(place(num_problems=30, shard_rows=10, heldout_fraction=0.5))
     assert len(calls) == 6
 
@@ -96,7 +98,7 @@ def test_a_killed_run_costs_one_shard(place: MakePlace, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*command, "--output", here.output], stderr=subprocess.PIPE, start_new_session=True
     )
-    records = Path(here.output, "synthetic", "shards")
+    records = Path(here.output, "synthetic", "_meta", "records")
     deadline = time.monotonic() + 60
     while len(list(records.glob("*.json"))) < 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -104,10 +106,11 @@ def test_a_killed_run_costs_one_shard(place: MakePlace, tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert tables.read_manifest(here.output, "synthetic") is None
-    kept = {path.name: path.stat().st_mtime_ns for path in records.glob("*.json")}
+    kept = read_records(here.output, "synthetic")
     assert 2 <= len(kept) < 8
     resumed = generate.run(here)
-    assert all((records / name).stat().st_mtime_ns == written for name, written in kept.items())
+    known = read_records(here.output, "synthetic")
+    assert {name: known[name] for name in kept} == kept
     clean = generate.run(place(str(tmp_path / "clean"), num_problems=120, shard_rows=15))
     assert resumed.digest == clean.digest
     assert resumed.facts == clean.facts
@@ -116,11 +119,13 @@ def test_a_killed_run_costs_one_shard(place: MakePlace, tmp_path: Path) -> None:
 def test_a_lost_part_is_made_again(place: MakePlace) -> None:
     here = place(num_problems=20, shard_rows=10)
     first = generate.run(here)
-    Path(here.output, "synthetic", first.parts[0].path).unlink()
+    lost, other = tables.read_parts(here.output, first)
+    Path(here.output, "synthetic", lost.path).unlink()
     with pytest.raises(ContractError, match="found nothing"):
         generate.run(here)
-    Path(here.output, "synthetic", "manifest.json").unlink()
+    tables.withdraw(here.output, "synthetic")
     assert generate.run(here).digest == first.digest
+    assert other in tables.open_table(here.output, "synthetic").parts
 
 
 def test_repeated_problems_are_rejected_and_name_the_first(
@@ -180,7 +185,7 @@ def test_what_cannot_work_stops_before_any_work(
 
 @pytest.mark.parametrize("table", ["tokenizer", "benchmark_index"])
 def test_a_missing_table_is_named(place: MakePlace, root: Path, table: str) -> None:
-    (root / table / "manifest.json").unlink()
+    (root / table / "_meta" / "manifest.json").unlink()
     with pytest.raises(ContractError, match=f"{table}: no such table; remedy"):
         generate.run(place())
 
@@ -227,8 +232,7 @@ def test_a_model_solves_the_same_problems(place: MakePlace, serve: Any, answer: 
     asked = len(server.requests)
     assert asked == 24
     generate.run(here)
-    shutil.rmtree(Path(here.output, "synthetic", "shards"))
-    Path(here.output, "synthetic", "manifest.json").unlink()
+    Path(here.output, "synthetic", "_meta", "manifest.json").unlink()  # it names the log of the shards
     generate.run(here)
     assert len(server.requests) == asked
 

@@ -73,7 +73,7 @@ def test_a_stratified_sample_is_labelled_once(
     schema = server.requests[0]["response_format"]["json_schema"]["schema"]
     assert set(schema["required"]) == set(GOOD)
     assert label_documents.run(here) == manifest
-    Path(here.output, "labels", "manifest.json").unlink()
+    Path(here.output, "labels", "_meta", "manifest.json").unlink()
     assert label_documents.run(here).digest == manifest.digest
     assert len(server.requests) == 10
 
@@ -109,7 +109,7 @@ def test_some_documents_are_judged_twice_and_the_cost_is_stated(
         "price": pytest.approx(0.0184),
     }
     assert [len(line["label_sets"]) for line in labels_of(here)] == [2, 2, 2, 2]
-    Path(here.output, "labels", "manifest.json").unlink()
+    Path(here.output, "labels", "_meta", "manifest.json").unlink()
     label_documents.run(here)
     assert len(server.requests) == 8
 

@@ -57,16 +57,22 @@ def test_columns_pass_through(spark: SparkSession, place: Place) -> None:
     }  # fmt: skip
     assert by_id[2]["duplicate_urls"] == ["http://a.example/"]
     assert run(spark, place) == manifest
-    by_source = pq.read_table(f"{place.output}/signatures").select(["doc_id", "source"]).to_pylist()
+    by_source = tables.read(tables.open_table(place.output, "signatures"), ["doc_id", "source"]).to_pylist()
     assert {row["doc_id"]: row["source"] for row in by_source} == {"1": "x", "2": "y", "3": "", "4": ""}
 
 
 def test_a_run_root_is_not_plain(tmp_path: Path) -> None:
-    write(tmp_path / "documents" / "source=web" / "part.parquet", doc_id=["a"])
+    write(tmp_path / "documents" / "data" / "part.parquet", doc_id=["a"])
     out = str(tmp_path / "out")
     assert is_plain(Place(tmp_path, str(tmp_path), out))
     assert not is_plain(Place(tmp_path, str(tmp_path), str(tmp_path)))
-    (tmp_path / "documents" / "manifest.json").write_text("{}")
+    for name in ("_meta/manifest.json", "manifest.json"):  # the second one is where old roots have it
+        (tmp_path / "documents" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "documents" / name).write_text("{}")
+        assert not is_plain(Place(tmp_path, str(tmp_path), out))
+        (tmp_path / "documents" / name).unlink()
+    assert is_plain(Place(tmp_path, str(tmp_path), out))
+    (tmp_path / "documents" / "_meta" / "manifest.json").write_text("{}")
     assert not is_plain(Place(tmp_path, str(tmp_path), out))
     assert is_plain(Place(tmp_path, str(tmp_path / "documents"), out))
     assert not is_plain(Place(tmp_path, str(tmp_path / "nothing"), out))

@@ -1,6 +1,7 @@
 """Components equal scipy's, on shapes that are hard for label propagation, in few rounds."""
 
 import random
+import tempfile
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +12,15 @@ from scipy.sparse.csgraph import connected_components as scipy_components
 
 from pipeline.dedup import components as module
 from pipeline.dedup.components import connected_components
+from pipeline.spark.states import keep_under
 
 pytestmark = pytest.mark.spark
 
 
 def components_of(spark: SparkSession, edges: list[tuple[str, str]]) -> dict[str, str]:
-    rows = connected_components(spark.createDataFrame(edges, "a string, b string")).collect()
+    links = spark.createDataFrame(edges, "a string, b string")
+    with tempfile.TemporaryDirectory() as root:
+        rows = connected_components(links, keep_under(root, "dedup")).collect()
     found = {row.vertex: row.component for row in rows}
     assert len(found) == len(rows)
     return found
