@@ -180,8 +180,6 @@ class Run:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(wait)
             was_killed = process.poll() is None
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
         self.report.jobs.append({"job": name, "after_s": round(wait, 2), "was_killed": was_killed})
         print(f"{name}: " + (f"killed after {wait:.1f} s" if was_killed else "too late to kill"), flush=True)
 
@@ -210,8 +208,12 @@ class Run:
                 [sys.executable, "-m", *command],
                 cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-            yield process
-            process.wait()
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def compare(self) -> None:
         """Read every table of both roots."""
