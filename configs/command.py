@@ -125,5 +125,5 @@ def configure_logging() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S", force=True
     )
-    for noisy in ("py4j", "trafilatura", "htmldate", "matplotlib", "megatron", "torch"):
+    for noisy in ("py4j", "botocore", "trafilatura", "htmldate", "matplotlib", "megatron", "torch"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -11,11 +11,9 @@ half differs; manifests record both hashes.
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from typing import Protocol, TypeVar
 
 from configs import tables
@@ -23,7 +21,7 @@ from configs.command import Place
 from configs.contract import CONTRACT_VERSION, SCHEMAS, ContractError, Manifest, Part
 from configs.lease import lease, reading
 from configs.storage.part_list import PartList
-from configs.storage.shard_log import Record, delete_records, log_of
+from configs.storage.shard_log import ShardLog, delete_records
 
 logger = logging.getLogger(__name__)
 
@@ -146,43 +144,41 @@ def find_table(place: Place, job: Job) -> Manifest | None:
 def commit(
     root: str,
     job: Job,
-    records: Sequence[Record],
+    log: ShardLog,
     started: float,
     *,
     parts: Iterable[Part] = (),
     facts: Mapping[str, object] | None = None,
     digest: str = "",
     refusal: Callable[[Manifest], str | None] | None = None,
-    shard_log: Mapping[str, Record] | None = None,
+    shard_log: ShardLog | None = None,
 ) -> Manifest:
-    """Commit the table of these records, after its rejects: a reader who sees the table can read both.
+    """Commit the table of the records in `log`, after its rejects: a reader who sees the table can read both.
 
     `parts` belong to no shard, `facts` join the job's, `digest` replaces the parts' (for a table without
     parts), `started` is time.monotonic() at the start. `refusal` says why the table may not be used, if so:
     then its rejects and shards stay, the table is withdrawn, and ContractError is raised. `shard_log`: what
     the tasks wrote for each shard, for the next run; their parts stay on disk.
     """
-    rejected: Counter[str] = Counter()
-    for record in records:
-        rejected.update(record.rejected)
-    listed = PartList.of(chain(chain.from_iterable(record.parts for record in records), parts))
-    rejects = PartList.of(chain.from_iterable(record.reject_parts for record in records))
-    rows_out = sum(record.rows_out for record in records)
+    rejected = log.rejected()
+    listed = PartList.joined([log.parts(), PartList.of(parts)])
+    rejects = log.parts("reject_parts")
+    rows_out = log.rows_out()
     manifest = Manifest(
         table=job.table,
         job=job.name,
         fingerprint=job.fingerprint(),
         digest=digest or tables.hash_json([listed.digest(), rejects.digest()]),
-        rows_in=rows_out + rejected.total(),
+        rows_in=rows_out + sum(rejected.values()),
         rows_out=rows_out,
-        rejected=dict(sorted(rejected.items())),
+        rejected=rejected,
         inputs=dict(job.inputs),
         config=dict(job.config),
         facts={**job.facts, **(facts or {})},
-        accepted_code=tuple(sorted({code_half(record.fingerprint) for record in records} - {job.code, ""})),
+        accepted_code=tuple(sorted(log.codes() - {job.code, ""})),
         git_commit=tables.git_commit(),
         seconds=round(time.monotonic() - started, 3),
-        peak_memory_bytes=max((record.peak_memory_bytes for record in records), default=0),
+        peak_memory_bytes=log.peak_memory_bytes(),
     )
     if f"{job.table}_rejects" in SCHEMAS:
         _commit_rejects(root, manifest, rejects)
@@ -194,10 +190,11 @@ def commit(
         )
     kept = f"{rows_out:,} of {manifest.rows_in:,} rows kept, " if manifest.rows_in else ""
     lost = f"rejected {manifest.rejected}, " if manifest.rejected else ""
-    log = None if shard_log is None else log_of(shard_log)
-    logged = chain.from_iterable(record.parts for record in (shard_log or {}).values())
-    manifest = tables.commit(root, manifest, listed, log, logged)
-    delete_records(root, job.table, shard_log or ())
+    if shard_log is None:
+        manifest = tables.commit(root, manifest, listed)
+    else:
+        manifest = tables.commit(root, manifest, listed, shard_log.rows, shard_log.parts())
+        delete_records(root, job.table, shard_log)
     logger.info("%s: %s committed, %s%s%.1f s", job.name, job.table, kept, lost, manifest.seconds)
     return manifest
 

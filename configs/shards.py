@@ -11,41 +11,53 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs import tables
 from configs.command import Place
-from configs.contract import REJECTS, SCHEMAS, ContractError, Part
-from configs.job import Job, Shard, matches
+from configs.contract import REJECTS, SCHEMAS, ContractError
+from configs.job import Job, Shard
 from configs.reject_reasons import REJECT_REASONS
-from configs.storage.shard_log import Record, read_records, write_record
+from configs.storage.shard_log import WORK_CHARS, Record, ShardLog, read_log, write_record
 
 
 def find_records(place: Place, job: Job, shards: Iterable[Shard]) -> dict[str, Record]:
-    """Records of the shards that were done from the same input, config and code and whose parts are whole.
+    """`find_log` as objects by name, for few shards."""
+    return find_log(place, job, list(shards)).records()
 
-    They stand in the order of `shards`.
-    """
+
+def find_log(place: Place, job: Job, shards: Sequence[Shard]) -> ShardLog:
+    """Records of the shards that were done from the same input, config and code and whose parts are whole."""
     if place.overwrite:
-        return {}
-    wanted = {shard.name: job.shard_fingerprint(shard) for shard in shards}
-    found = read_records(place.output, job.table, wanted)
-    same = {
-        name: found[name]
-        for name, fingerprint in wanted.items()
-        if name in found and matches(found[name].fingerprint, fingerprint, place.accept_code)
-    }
-    folder = tables.table_path(place.output, job.table)
-    sizes, reject_sizes = (tables.sizes_under(path) if same else {} for path in (folder, f"{folder}_rejects"))
-    return {
-        name: record
-        for name, record in same.items()
-        if all(sizes.get(part.path) == part.num_bytes for part in record.parts)
-        and all(reject_sizes.get(part.path) == part.num_bytes for part in record.reject_parts)
-    }
+        return ShardLog.of({})
+    log = read_log(place.output, job.table)
+    at = pc.index_in(pa.array((shard.name for shard in shards), pa.string()), log.rows["name"])
+    found = log.rows.take(at.drop_null())
+    known = (shard for shard, is_known in zip(shards, pc.is_valid(at).to_pylist(), strict=True) if is_known)
+    wanted = pa.array((job.shard_fingerprint(shard) for shard in known), pa.string())
+    start = WORK_CHARS if place.accept_code else None
+    is_same = pc.equal(*(pc.utf8_slice_codeunits(side, 0, start) for side in (found["fingerprint"], wanted)))
+    return _whole(place.output, job.table, ShardLog(found.filter(is_same)))
+
+
+def _whole(root: str, table: str, log: ShardLog) -> ShardLog:
+    """The records whose parts are there with their sizes; where there are very many, all of them.
+
+    (tables.MAX_PARTS_LISTED; reading a part finds its fault.)
+    """
+    if not 0 < len(log) <= tables.MAX_PARTS_LISTED:
+        return log
+    folder = tables.table_path(root, table)
+    sizes, reject_sizes = (tables.sizes_under(path) for path in (folder, f"{folder}_rejects"))
+    lists = (log.rows[name].to_pylist() for name in ("parts", "reject_parts"))
+    whole = [
+        all(sizes.get(part["path"]) == part["num_bytes"] for part in parts)
+        and all(reject_sizes.get(part["path"]) == part["num_bytes"] for part in rejects)
+        for parts, rejects in zip(*lists, strict=True)
+    ]
+    return ShardLog(log.rows.filter(pa.array(whole, pa.bool_())))
 
 
 def write_shard(
@@ -122,8 +134,3 @@ def _check_reasons(table: str, reasons: Sequence[str]) -> None:
         raise ContractError(
             f"{table}: reject reason {unknown.pop()!r} is not in the contract; remedy: add it there"
         )
-
-
-def parts_of(records: Iterable[Record]) -> list[Part]:
-    """The parts of finished shards, without their rejects."""
-    return list(chain.from_iterable(record.parts for record in records))

@@ -20,11 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.contract import SCHEMAS, ContractError, Manifest, Part
 from configs.lease import may_be_read, require_held
 from configs.storage.files import (
+    HashedFile,
     delete_files,
     digest_of,
     filesystem,
@@ -35,6 +37,7 @@ from configs.storage.files import (
 from configs.storage.manifest import (
     CARD,
     MANIFEST,
+    MAX_PARTS_ON_CARD,
     META,
     WITHDRAWN,
     card,
@@ -47,17 +50,27 @@ from configs.storage.manifest import (
     write_manifest,
 )
 from configs.storage.part_list import PARTS, PartList
-from configs.storage.parts import BATCH_ROWS, SHORT_BATCH_ROWS, PartWriter, read_part, read_schema
+from configs.storage.parts import (
+    BATCH_ROWS,
+    SHORT_BATCH_ROWS,
+    PartWriter,
+    read_part,
+    read_schema,
+    write_empty_part,
+)
 
 __all__ = [
     "BATCH_ROWS", "SHORT_BATCH_ROWS", "PartList", "PartWriter", "Table", "check_parts", "commit",
     "delete_files", "fault_of_parts", "filesystem", "git_commit", "hash_bytes", "hash_json", "last_manifest",
-    "logged_parts", "open_table", "peak_memory_bytes", "read", "read_bytes", "read_manifest", "read_part",
+    "open_table", "peak_memory_bytes", "read", "read_bytes", "read_manifest", "read_part",
     "read_parts", "read_schema", "read_shard_log", "sizes_under", "table_path", "tables_under", "withdraw",
     "write_bytes", "write_manifest",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
+
+ROWS_OF_A_LIST = 100_000
+"""Rows of a row group of a list: some ten MB while it is encoded."""
 
 MAX_PARTS_LISTED = 100_000
 """A larger table is not listed when it is opened (a second or more): reading a part finds its fault."""
@@ -68,7 +81,7 @@ def commit(
     manifest: Manifest,
     parts: Iterable[Part],
     shard_log: pa.Table | None = None,
-    logged: Iterable[Part] = (),
+    logged: PartList | None = None,
 ) -> Manifest:
     """Write the lists and then the manifest of `root/<manifest.table>`; delete what only the last one named.
 
@@ -83,8 +96,10 @@ def commit(
             f"{sum(manifest.rejected.values())} rejected; remedy: a job lost rows, report it"
         )
     folder = table_path(root, manifest.table)
-    superseded = _named_before(root, manifest.table)
+    last = _named_before(root, manifest.table)
     listed = PartList.of(parts)
+    if not len(listed) and manifest.table in SCHEMAS:
+        listed = PartList.of([write_empty_part(folder, SCHEMAS[manifest.table])])
     manifest = replace(
         manifest,
         num_parts=len(listed),
@@ -92,50 +107,58 @@ def commit(
         part_list=_write_meta(folder, "parts", listed.rows),
         shard_log=None if shard_log is None else _write_meta(folder, "shards", shard_log),
     )
-    superseded -= _named(manifest, listed, logged)
-    names = [part.path for part in listed if part.path.startswith("data/")]
-    if names or manifest.table in SCHEMAS:
-        write_bytes(folder, CARD, card(manifest, names))
+    names = listed.rows["path"].filter(pc.starts_with(listed.rows["path"], "data/"))
+    if len(names):
+        write_bytes(folder, CARD, card(manifest, names.slice(0, MAX_PARTS_ON_CARD + 1).to_pylist()))
     require_held(root)
     write_manifest(root, manifest)
-    if superseded and may_be_read(root, manifest.table):
-        logger.info("%s: what it replaces may be read now and stays until make clean-root", folder)
-    else:
-        delete_files(folder, superseded)
+    _delete_superseded(root, manifest, last, pa.chunked_array([*_named(manifest, listed, logged)]))
     return manifest
 
 
+def _delete_superseded(root: str, manifest: Manifest, last: pa.ChunkedArray, now: pa.ChunkedArray) -> None:
+    superseded = last.filter(pc.invert(pc.is_in(last, now.combine_chunks())))
+    if not len(superseded):
+        return
+    folder = table_path(root, manifest.table)
+    if may_be_read(root, manifest.table):
+        logger.info("%s: what it replaces may be read now and stays until make clean-root", folder)
+        return
+    for chunk in superseded.chunks:
+        delete_files(folder, chunk.to_pylist())
+
+
 def _write_meta(folder: str, kind: str, rows: pa.Table) -> Part:
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
     name = f"{META}/{kind}-{uuid.uuid4().hex[:12]}.parquet"
-    return write_bytes(folder, name, sink.getvalue(), rows.num_rows)
+    file = HashedFile(f"{folder}/{name}")
+    pq.write_table(rows, file, compression="zstd", write_page_checksum=True, row_group_size=ROWS_OF_A_LIST)
+    file.close()
+    return Part(name, rows.num_rows, file.num_bytes, file.digest())
 
 
-def _named_before(root: str, table: str) -> set[str]:
+def _named_before(root: str, table: str) -> pa.ChunkedArray:
     """Files that the last manifest named, or the one that was withdrawn; a damaged one names nothing."""
+    nothing = pa.chunked_array([], pa.string())
     try:
         manifest = last_manifest(root, table)
         if manifest is None:
-            return set()
-        named = _named(manifest, read_parts(root, manifest), logged_parts(root, manifest))
+            return nothing
+        logged = None
+        if manifest.shard_log is not None:
+            log = read_shard_log(root, manifest, ["parts"])["parts"].combine_chunks()
+            logged = PartList(pa.Table.from_batches([pa.RecordBatch.from_struct_array(log.flatten())]))
+        named = _named(manifest, read_parts(root, manifest), logged)
     except ContractError as error:
         logger.warning("%s; what it named stays on disk until make clean-root", error)
-        return set()
-    return named | {WITHDRAWN}
+        return nothing
+    return pa.chunked_array([*named, pa.array([WITHDRAWN])])
 
 
-def _named(manifest: Manifest, parts: PartList, logged: Iterable[Part]) -> set[str]:
-    lists = {part.path for part in (manifest.part_list, manifest.shard_log) if part is not None}
-    return lists | set(parts.rows["path"].to_pylist()) | {part.path for part in logged}
-
-
-def logged_parts(root: str, manifest: Manifest) -> list[Part]:
-    """The parts that the log of a table's shards names; none if the table has no log."""
-    if manifest.shard_log is None:
-        return []
-    rows = read_shard_log(root, manifest, ["parts"])["parts"].combine_chunks().flatten()
-    return [Part(**part) for part in rows.to_pylist()]
+def _named(manifest: Manifest, parts: PartList, logged: PartList | None) -> list[pa.Array]:
+    """Names of all files of a table, but for its manifest and card."""
+    lists = [part.path for part in (manifest.part_list, manifest.shard_log) if part is not None]
+    columns = [parts.rows["path"], *(() if logged is None else (logged.rows["path"],))]
+    return [pa.array(lists, pa.string()), *(chunk for column in columns for chunk in column.chunks)]
 
 
 def read_shard_log(root: str, manifest: Manifest, columns: Sequence[str] | None = None) -> pa.Table:

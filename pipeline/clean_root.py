@@ -23,7 +23,7 @@ from configs.contract import ContractError
 from configs.lease import LeaseHeldError, lease, may_be_read
 from configs.storage.manifest import CARD, MANIFEST, WITHDRAWN
 from configs.storage.shard_log import FOLDER as RECORDS
-from configs.storage.shard_log import read_records
+from configs.storage.shard_log import read_log
 from pipeline.spark.states import FOLDER as STATES
 
 logger = logging.getLogger(__name__)
@@ -116,10 +116,8 @@ def _named(root: str, table: str) -> set[str]:
         named = {part.path for part in lists if part is not None}
         named |= set(tables.read_parts(root, manifest).rows["path"].to_pylist())
     of_shards = table.removesuffix("_rejects")
-    for record in read_records(root, of_shards).values():
-        parts = record.parts if of_shards == table else record.reject_parts
-        named |= {part.path for part in parts}
-    return named
+    logged = read_log(root, of_shards).parts("parts" if of_shards == table else "reject_parts")
+    return named | set(logged.rows["path"].to_pylist())
 
 
 def _is_old(root: str, file: pafs.FileInfo) -> bool:

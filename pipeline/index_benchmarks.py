@@ -16,7 +16,7 @@ from configs.command import Place, main
 from configs.contract import BENCHMARK_INDEX, Manifest, Part
 from configs.job import Job, commit, make_table
 from configs.loader import Config, load
-from configs.storage.shard_log import Record
+from configs.storage.shard_log import Record, ShardLog
 from filters.decontaminate import Index, build_index
 from pipeline.reading.problems import BenchmarkConfig, read_problems
 
@@ -48,7 +48,7 @@ def run(place: Place) -> Manifest | None:
         logger.info("benchmarks: %d problems, %d more are too short to index", len(index.names), num_short)
         facts = {"num_problems": len(index.names), "num_too_short": num_short}
         record = Record(job.fingerprint(), write_windows(place.output, index), rows_out=len(index.hashes))
-        return commit(place.output, job, [record], started, facts=facts)
+        return commit(place.output, job, ShardLog.of({"": record}), started, facts=facts)
 
     what = f"index {len(problems)} problems of {len(files)} files"
     return make_table(place, job, what, work)

@@ -22,6 +22,7 @@ from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, commit, make_table
 from configs.loader import Config, ConfigError, load
+from configs.storage.shard_log import ShardLog
 from pipeline.reading.files import WHOLE_FILE_KINDS, read_file
 from pipeline.reading.list_inputs import FileShard, list_shards
 from pipeline.reading.raw_row import BATCH
@@ -85,13 +86,13 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
     def read_all() -> Manifest:
         started = time.monotonic()
         written = run_shards(spark, place, job, shards, partial(transform, config=config))
-        records = reject_repeats(spark, place.output, "raw", written, _may_repeat(config, shards))
+        records = reject_repeats(spark, place.output, "raw", written.records(), _may_repeat(config, shards))
         kept = {shard.source for shard in shards if records[shard.name].rows_out}
 
         def refusal(manifest: Manifest) -> str | None:
             return _empty_warc_source(place.output, kept, config) or _nothing_kept(manifest)
 
-        return commit(place.output, job, [*records.values()], started, refusal=refusal, shard_log=written)
+        return commit(place.output, job, ShardLog.of(records), started, refusal=refusal, shard_log=written)
 
     return make_table(
         place,

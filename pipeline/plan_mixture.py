@@ -23,7 +23,7 @@ from configs.contract import MIXTURE, Manifest
 from configs.job import Job, commit, find_table, run_job
 from configs.loader import Config, load
 from configs.recipe import MATH_AND_CODE, NUM_STAGES, SYNTHETIC_BAND, MixtureConfig, StageConfig
-from configs.storage.shard_log import Record
+from configs.storage.shard_log import Record, ShardLog
 from pipeline.mixture.buckets import open_inputs, train_documents
 from pipeline.mixture.ranges import Boundary, count_chunks, find_boundaries
 from pipeline.mixture.summary import summarise
@@ -207,7 +207,7 @@ def _commit(
     writer = tables.PartWriter(tables.table_path(root, job.table), MIXTURE)
     writer.write(pa.Table.from_pylist([asdict(row) for row in plan], schema=MIXTURE))
     record = Record(job.fingerprint(), writer.close(), rows_out=len(plan))
-    return commit(root, job, [record], started, facts=facts)
+    return commit(root, job, ShardLog.of({"": record}), started, facts=facts)
 
 
 def job(place: Place) -> None:

@@ -25,7 +25,7 @@ from configs.job import Job, commit, find_table, matches, run_job, work_half
 from configs.loader import Config, load
 from configs.recipe import MixtureConfig
 from configs.shards import find_records
-from configs.storage.shard_log import Record
+from configs.storage.shard_log import Record, ShardLog
 from pipeline.mixture.buckets import HELDOUT_GROUPS, heldout_documents, open_inputs, train_documents
 from pipeline.spark.session import spark_session
 from pipeline.spark.tables import run_partitions, run_tasks
@@ -235,7 +235,9 @@ def _commit_index(root: str, job: Job, works: list[BucketWork], started: float) 
     return commit(
         root,
         job,
-        [Record(job.fingerprint(), (), rows_out=work.num_documents) for work in works],
+        ShardLog.of(
+            {work.name: Record(job.fingerprint(), (), rows_out=work.num_documents) for work in works}
+        ),
         started,
         facts={"buckets": marks, "num_tokens": num_tokens},
         digest=tables.hash_json(sorted((work.name, work_half(work.job.fingerprint())) for work in works)),

@@ -20,6 +20,7 @@ from configs.command import Place, main
 from configs.contract import ContractError, Manifest
 from configs.job import Job, commit, make_table
 from configs.loader import Config, ConfigError, load
+from configs.storage.shard_log import ShardLog
 from configs.tokens.encoding import encode, text_encoder
 from pipeline.mixture.buckets import order_position
 from pipeline.spark.session import spark_session
@@ -67,7 +68,7 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
             data = tokenizer.to_str(pretty=True).encode()
         facts = _facts(data, config)
         part = tables.write_bytes(tables.table_path(place.output, "tokenizer"), FILE, data)
-        return commit(place.output, job, [], started, parts=[part], facts=facts)
+        return commit(place.output, job, ShardLog.of({}), started, parts=[part], facts=facts)
 
     what = f"train {config.vocab_size} tokens" if config.path is None else f"take {config.path}"
     return make_table(place, job, what, work)

@@ -26,6 +26,7 @@ from configs.contract import ContractError, Manifest, Part
 from configs.job import Job, commit, make_table
 from configs.loader import load
 from configs.recipe import ModelConfig, StageConfig
+from configs.storage.shard_log import ShardLog
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
 from pretrain.plan.layout import TrainConfig
 from pretrain.run import launch
@@ -63,7 +64,7 @@ def run(place: Place) -> Manifest | None:
             "parameters": sum(tensor.numel() for tensor in tensors.values()),
             "dtype": dtype_name(tensors),
         }
-        return commit(place.output, job, [], started, parts=parts, facts=facts)
+        return commit(place.output, job, ShardLog.of({}), started, parts=parts, facts=facts)
 
     what = f"export stage {stage} to {place.output}/export"
     return make_table(place, job, what, work)

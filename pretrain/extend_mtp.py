@@ -28,6 +28,7 @@ from configs.contract import Manifest, Part
 from configs.job import Job, commit, find_table, run_job
 from configs.loader import ConfigError, load
 from configs.recipe import Recipe, StageConfig, load_recipe
+from configs.storage.shard_log import ShardLog
 from pretrain.decoding.acceptance import compare, decode_all
 from pretrain.export_hf import write_model, write_tokenizer
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors, num_mtp_layers
@@ -76,7 +77,7 @@ def run(place: Place) -> Manifest | None:
             return None
         parts, facts = _write(place.output, model, recipe.stages[stage - 1], tokenizer)
         facts = {"stage": stage} | facts | measured
-        manifest = commit(place.output, job, [], began, parts=parts, facts=facts)
+        manifest = commit(place.output, job, ShardLog.of({}), began, parts=parts, facts=facts)
         state.discard()
         return manifest
 

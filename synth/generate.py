@@ -24,7 +24,7 @@ from configs.contract import Manifest
 from configs.job import Job, commit, make_table
 from configs.loader import ConfigError, load
 from configs.shards import find_records, write_shard
-from configs.storage.shard_log import Record
+from configs.storage.shard_log import Record, ShardLog
 from configs.tokens.encoding import text_encoder
 from filters.decontaminate import Index, index_of_windows
 from synth.analyse_seeds import analyse_shard
@@ -116,7 +116,7 @@ def _make(place: Place, config: SynthConfig, job: Job, shards: list[ProblemShard
     started = time.monotonic()
     tokenizer = text_encoder(tables.read_bytes(tables.table_path(place.input, "tokenizer"), "tokenizer.json"))
     done = find_records(place, job, shards)
-    records: list[Record] = []
+    records: dict[str, Record] = {}
     seen: dict[str, str] = {}
     with MathVerifier(config.problems.math_timeout_s) as verifier:
         solve: Callable[[ProblemShard], Solved] | None = None
@@ -126,12 +126,13 @@ def _make(place: Place, config: SynthConfig, job: Job, shards: list[ProblemShard
                 solve = solve or _solver(place, config, verifier, seen)
                 record = _write(place.output, job, shard, solve(shard), tokenizer)
                 logger.info("synth: shard %s done, %d documents", shard.name, record.rows_out)
-            records.append(record)
+            records[shard.name] = record
             seen |= record.carried
     counts: Counter[str] = Counter()
-    for record in records:
+    for record in records.values():
         counts.update(record.counts)
-    return commit(place.output, job, records, started, facts=dict(sorted(counts.items())))
+    log = ShardLog.of(records)
+    return commit(place.output, job, log, started, facts=dict(sorted(counts.items())), shard_log=log)
 
 
 def _write(root: str, job: Job, shard: ProblemShard, solved: Solved, tokenizer: Tokenizer) -> Record:

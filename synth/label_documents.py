@@ -26,7 +26,7 @@ from configs.command import Place, main
 from configs.contract import DOMAINS, ContractError, Manifest
 from configs.job import Job, commit, make_table
 from configs.loader import Config, load
-from configs.storage.shard_log import Record
+from configs.storage.shard_log import Record, ShardLog
 from configs.tables import hash_json
 from synth.config import EndpointConfig, SynthConfig
 from synth.endpoint.ask import Prompt, ask, read_prompt
@@ -97,7 +97,7 @@ def run(place: Place) -> Manifest | None:
             "agreement": agreement(labels, again),
             "cost": cost(endpoint, journal),
         }
-        return commit(place.output, job, [record], started, facts=facts)
+        return commit(place.output, job, ShardLog.of({"": record}), started, facts=facts)
 
     what = f"label {len(documents)} documents with {endpoint.model}"
     return make_table(place, job, what, work)

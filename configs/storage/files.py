@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.fs as pafs
 import xxhash
 
 from configs.contract import ContractError, Part
+from configs.storage.s3 import s3_filesystem
 
 _THREADS = 16
 """Our choice: an object store answers one small request in some ten milliseconds, many at the same time."""
@@ -35,15 +35,10 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     if scheme == "file":
         return pafs.LocalFileSystem(), rest
     if scheme == "s3":
-        return _s3(), re.sub("/+", "/", rest).rstrip("/")
+        local = re.sub("/+", "/", rest).rstrip("/")
+        return s3_filesystem(local.partition("/")[0]), local
     found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(path)
     return found
-
-
-@cache
-def _s3() -> pafs.FileSystem:
-    """One client, with its connections, per process. Endpoint, region and keys come from AWS_* variables."""
-    return pafs.S3FileSystem()
 
 
 def make_folder(fs: pafs.FileSystem, path: str) -> None:

@@ -128,7 +128,7 @@ def _manifest_of(values: dict[str, Any]) -> Manifest:
 def card(manifest: Manifest, names: Sequence[str]) -> bytes:
     """README.md with the header that datasets.load_dataset reads: only the parts of this commit are data."""
     if len(names) > MAX_PARTS_ON_CARD:
-        names = ["data/*.parquet"]
+        names = ["data/*.parquet"]  # what dead runs left there would be read too: make clean-root
     listed = "".join(f'  - "{name}"\n' for name in sorted(names))
     header = f"---\nconfigs:\n- config_name: default\n  data_files:\n{listed}---\n" if names else ""
     text = (

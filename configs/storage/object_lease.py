@@ -9,7 +9,6 @@
    DEAD_AFTER_S.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -24,6 +23,7 @@ from typing import Any
 
 from configs.contract import ContractError
 from configs.loader import ConfigError
+from configs.storage.s3 import s3_client
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class ObjectLease:
         self._where, self._job = root, job
         bucket, _, key = f"{root.removeprefix('s3://')}/{folder}/{job}".partition("/")
         self._object = {"Bucket": bucket, "Key": key}
-        self._client, self._errors = _connect(root)
+        self._client, self._errors = s3_client(root, ATTEMPTS, CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         self._token, self._taken_at, self._num_writes = uuid.uuid4().hex, _now(), 0
         self._etag = ""
         self._lost: str | None = None
@@ -234,33 +234,6 @@ class ObjectLease:
 def _found(reply: dict[str, Any], data: bytes) -> Found:
     now = parsedate_to_datetime(reply["ResponseMetadata"]["HTTPHeaders"]["date"])
     return Found(reply["ETag"], (now - reply["LastModified"]).total_seconds(), Owner(**json.loads(data)))
-
-
-def _connect(root: str) -> tuple[Any, tuple[type[Exception], ...]]:
-    """A client set by the environment variables that pyarrow reads, and the errors that it raises."""
-    try:
-        # By name: its version says nothing about a job's result, so it stays out of the code's hash.
-        boto3 = importlib.import_module("boto3")
-    except ModuleNotFoundError:
-        raise ConfigError(
-            f"{root}: boto3 is not installed, which keeps two runs of a job apart on an object store; "
-            "remedy: pip install boto3"
-        ) from None
-    settings = importlib.import_module("botocore.config").Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        # Stores other than AWS may not know the newer checksums.
-        request_checksum_calculation="when_required",
-    )
-    # pyarrow reads both variables, boto3 only the first.
-    region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
-    errors = importlib.import_module("botocore.exceptions")
-    try:
-        client = boto3.session.Session().client("s3", region_name=region, config=settings)
-    except errors.BotoCoreError as error:
-        raise ConfigError(f"{root}: {error}; remedy: correct the AWS_... variables") from None
-    return client, (errors.ClientError, errors.BotoCoreError)
 
 
 def _status(error: Exception) -> int | None:

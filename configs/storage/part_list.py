@@ -43,6 +43,11 @@ class PartList(Sequence[Part]):
         ]
         return cls(pa.Table.from_batches(batches, PARTS))
 
+    @classmethod
+    def joined(cls, lists: Iterable["PartList"]) -> "PartList":
+        """All parts of the lists."""
+        return cls(pa.concat_tables([listed.rows for listed in lists]))
+
     @overload
     def __getitem__(self, index: int) -> Part: ...
     @overload

@@ -92,6 +92,12 @@ class _OpenPart:
         return Part(self._name, self._rows, self.file.num_bytes, self.file.digest())
 
 
+def write_empty_part(folder: str, schema: pa.Schema) -> Part:
+    """The part of a table without rows: it holds the columns, so that any reader of Parquet can open it."""
+    part = _OpenPart(folder, f"data/part-empty-{uuid.uuid4().hex[:12]}.parquet", schema)
+    return part.close()
+
+
 def conform(rows: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
     """`rows` with exactly the columns of `schema`, in its order. Raises ContractError."""
     missing = [name for name in schema.names if name not in rows.schema.names]

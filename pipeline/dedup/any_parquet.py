@@ -20,6 +20,7 @@ from configs.command import Place
 from configs.contract import EXCERPT_CHARS, ContractError, Manifest
 from configs.job import Job, commit, make_table
 from configs.storage.manifest import MANIFEST, OLD_MANIFEST
+from configs.storage.shard_log import ShardLog
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.find_duplicates import find_duplicates
 from pipeline.dedup.keys import REQUIRED_COLUMNS
@@ -102,8 +103,8 @@ def _shards(folder: str) -> tuple[list[PartShard], pa.Schema]:
         schema = footer.schema.to_arrow_schema()
         _check_columns(schema, path)
         pieces = [piece.partition("=") for piece in relative.split("/")[:-1] if "=" in piece]
-        folders = {name: value for name, _, value in pieces if name not in schema.names}
-        schemas.append(pa.schema([*schema, *(pa.field(name, pa.string()) for name in folders)]))
+        folders = tuple((name, value) for name, _, value in pieces if name not in schema.names)
+        schemas.append(pa.schema([*schema, *(pa.field(name, pa.string()) for name, _ in folders)]))
         mark = tables.hash_json([relative, info.size, info.mtime_ns])
         shards.append(PartShard(mark, path, mark, footer.num_rows, info.size, folders))
     try:
@@ -150,7 +151,7 @@ def _write(
     kept = _of(schema, (*columns, *ADDED))
     rejects = _of(schema, [name for name in ("doc_id", "source", "url") if name in columns])
     rejects = pa.schema([*rejects, *_of(schema, OF_REJECTS)])
-    return commit(root, job, write_tasks(placed, root, job.table, kept, rejects), started)
+    return commit(root, job, ShardLog.of(write_tasks(placed, root, job.table, kept, rejects)), started)
 
 
 def _of(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:

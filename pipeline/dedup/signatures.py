@@ -43,7 +43,7 @@ def keep_signatures(
 
 def with_folders(batch: pa.RecordBatch, shard: PartShard) -> pa.RecordBatch:
     """The batch with the columns that the folders of its file name (source=web)."""
-    for name, value in shard.folders.items():
+    for name, value in shard.folders:
         if name not in batch.schema.names:
             batch = batch.append_column(name, pa.array([value] * batch.num_rows, pa.string()))
     return batch

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.tables import BATCH_ROWS, filesystem, hash_bytes
+from configs.tables import BATCH_ROWS, hash_bytes
 from pipeline.reading.content_kinds import kind_of
 from pipeline.reading.http_body import BodyError, decode_body, parse_response
 from pipeline.reading.list_inputs import InputFile
 from pipeline.reading.raw_row import RawRow
+from pipeline.reading.stored import open_stored
 from pipeline.reading.warc import WarcRecord, read_warc
 
 WHOLE_FILE_KINDS = {
@@ -23,6 +24,9 @@ WHOLE_FILE_KINDS = {
     "text": "text",
 }
 """Formats with one document per file, and the kind of that document."""
+
+_CODECS = {"gz": "gzip", "bz2": "bz2", "zst": "zstd", "lz4": "lz4"}
+"""Compression of JSONL by the ending of the name: those that pyarrow unpacks."""
 
 
 class SourceFields(Protocol):
@@ -42,7 +46,10 @@ class Limits(Protocol):
 
 
 def read_file(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
-    """Yield the rows of one file; where it cannot be read further, one reject row stands for the rest."""
+    """Yield the rows of one file; where it cannot be read further, one reject row stands for the rest.
+
+    Raises ConfigError if an object store fails: what it did not give is no reject.
+    """
     readers = {"warc": _read_warc, "jsonl": _read_jsonl, "parquet": _read_parquet}
     reader = readers.get(source.format, _read_whole)
     try:
@@ -96,26 +103,33 @@ def _row_of_record(record: WarcRecord, file: InputFile, limits: Limits) -> RawRo
 
 
 def _read_whole(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
-    fs, local = filesystem(file.path)
-    with fs.open_input_file(local) as stream:
-        size = stream.size()
-        content = stream.read(limits.max_content_bytes + 1)
+    stored, size = open_stored(file.path)
+    with stored:
+        content = stored.read(limits.max_content_bytes + 1)
     row = RawRow(f"{file.name}\n{hash_bytes(content)}", file.origin, 0, size, WHOLE_FILE_KINDS[source.format])
     yield _checked(row, content, limits)
 
 
 def _read_jsonl(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
     """Yield the lines of a JSONL file, which may be compressed; `offset` counts decompressed bytes."""
-    fs, local = filesystem(file.path)
+    stored, _ = open_stored(file.path)
     offset = 0
-    with fs.open_input_stream(local, compression="detect", buffer_size=1 << 20) as stored:
-        for number, line in enumerate(_lines(stored, 2 * limits.max_content_bytes), 1):
+    with stored:
+        for number, line in enumerate(_lines(_unpacked(stored, file.path), 2 * limits.max_content_bytes), 1):
             if line.strip():
                 yield _row_of_line(line, number, offset, file, source, limits)
             offset += len(line)
 
 
-def _lines(stream: pa.NativeFile, max_line_bytes: int) -> Iterator[bytes]:
+def _unpacked(stored: BinaryIO, path: str) -> BinaryIO:
+    codec = _CODECS.get(path.rpartition(".")[2])
+    if codec is None:
+        return stored
+    unpacked: BinaryIO = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), codec)
+    return unpacked
+
+
+def _lines(stream: BinaryIO, max_line_bytes: int) -> Iterator[bytes]:
     """Yield lines with their ends. A line above the limit is split into pieces, which are not valid JSON."""
     rest = b""
     while block := stream.read(1 << 20):
@@ -145,11 +159,11 @@ def _row_of_line(
 
 
 def _read_parquet(file: InputFile, source: SourceFields, limits: Limits) -> Iterator[RawRow]:
-    fs, local = filesystem(file.path)
+    stored, _ = open_stored(file.path)
     wanted = [name for name in (source.text_field, source.id_field, source.url_field) if name is not None]
     number = 0
-    with fs.open_input_file(local) as stream:
-        parquet = pq.ParquetFile(stream)
+    with stored:
+        parquet = pq.ParquetFile(stored)
         columns = [name for name in wanted if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=columns):
             for values in batch.to_pylist():

@@ -21,14 +21,12 @@ from typing import BinaryIO
 from fastwarc.warc import ArchiveIterator
 from fastwarc.warc import WarcRecord as FastWarcRecord
 
-from configs.tables import filesystem
+from pipeline.reading.stored import BUFFER_BYTES, open_stored
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _RECORD_START = b"WARC/"
 _FIRST_RECORD = b"WARC/1."
 _NEXT_RECORD = b"\r\n\r\nWARC/1."
-# Our choice: one request to an object store; seeks to the next member stay inside it.
-_BUFFER_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _HEAD_STEP_BYTES = 64  # Our choice: zlib returns no data from a step with damaged input.
 _MAX_HEADER_BYTES = 1 << 16  # Our choice: WARC headers have a few hundred bytes.
@@ -59,10 +57,9 @@ def read_warc(path: str, max_record_bytes: int) -> Iterator[WarcRecord]:
 
     A file without any record gives one fault, warc_unreadable. Raises OSError if it cannot be read at all.
     """
-    fs, local = filesystem(path)
-    with fs.open_input_file(local) as stored:
-        size = stored.size()
-        records = _read_records(io.BufferedReader(stored, _BUFFER_BYTES), size, max_record_bytes)
+    stored, size = open_stored(path)
+    with stored:
+        records = _read_records(stored, size, max_record_bytes)
         first = next(records, None)
         yield first or WarcRecord(0, size, fault="warc_unreadable", detail="the file holds no record")
         yield from records
@@ -262,7 +259,7 @@ def _find(file: BinaryIO, wanted: bytes, start: int, size: int) -> int:
     """Return the first position of `wanted` from `start` on; `size` if there is none."""
     while start < size:
         file.seek(start)
-        block = file.read(_BUFFER_BYTES)
+        block = file.read(BUFFER_BYTES)
         found = block.find(wanted)
         if found >= 0:
             return start + found

@@ -42,7 +42,7 @@ def reject_repeats(
         return dict(records)
     shards = [
         PartShard(
-            part.path, f"{folder}/{part.path}", part.digest, part.rows, part.num_bytes, {"part": part.path}
+            part.path, f"{folder}/{part.path}", part.digest, part.rows, part.num_bytes, (("part", part.path),)
         )
         for part in parts
     ]

@@ -12,22 +12,22 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import chain
-from typing import Protocol, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Protocol, TypeVar, overload
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from configs import tables
 from configs.command import Place
-from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
+from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest, Part
 from configs.job import Job, Shard, commit
 from configs.loader import ConfigError
-from configs.shards import find_records, write_batches, write_shard
-from configs.storage.shard_log import Record, record_of
+from configs.shards import find_log, write_batches, write_shard
+from configs.storage.shard_log import Record, ShardLog, record_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ TASK_BYTES = 32 << 20
 REFUSALS = {error.__name__: error for error in (ConfigError, ContractError)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PartShard:
     """One part of an input table as a shard."""
 
@@ -50,7 +50,7 @@ class PartShard:
     rows: int
     num_bytes: int = TASK_BYTES
     """Of the part; a shard of unknown size has a task of its own."""
-    folders: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[tuple[str, str], ...] = ()
     """Columns that the folders of a file name (source=web) and that are not in it."""
 
 
@@ -68,15 +68,35 @@ class Refusal:
     message: str
 
 
-def part_shards(table: tables.Table) -> list[PartShard]:
+class PartShards(Sequence[PartShard]):
+    """The parts of a table as shards, made when they are asked for: a list of parts may be long."""
+
+    def __init__(self, path: str, parts: tables.PartList) -> None:
+        self._path = path
+        self._parts = tables.PartList(parts.rows.sort_by("digest"))
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[PartShard]:
+        return map(self._shard, self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> PartShard: ...
+    @overload
+    def __getitem__(self, index: slice) -> "PartShards": ...
+    def __getitem__(self, index: int | slice) -> "PartShard | PartShards":
+        if isinstance(index, slice):
+            return PartShards(self._path, self._parts[index])
+        return self._shard(self._parts[index])
+
+    def _shard(self, part: Part) -> PartShard:
+        return PartShard(part.digest, f"{self._path}/{part.path}", part.digest, part.rows, part.num_bytes)
+
+
+def part_shards(table: tables.Table) -> PartShards:
     """The parts of an input table as shards, in a stable order."""
-    return sorted(
-        (
-            PartShard(part.digest, f"{table.path}/{part.path}", part.digest, part.rows, part.num_bytes)
-            for part in table.parts
-        ),
-        key=lambda shard: shard.name,
-    )
+    return PartShards(table.path, table.parts)
 
 
 def group_shards(shards: Sequence[S], min_groups: int) -> list[list[S]]:
@@ -107,33 +127,34 @@ def map_shards(
     `refusal`: see configs.job.commit. Raises ContractError as `run_shards` does.
     """
     started = time.monotonic()
-    records = run_shards(spark, place, job, shards, transform)
-    return commit(place.output, job, [*records.values()], started, refusal=refusal, shard_log=records)
+    log = run_shards(spark, place, job, shards, transform)
+    return commit(place.output, job, log, started, refusal=refusal, shard_log=log)
 
 
 def run_shards(
     spark: SparkSession, place: Place, job: Job, shards: Sequence[Shard], transform: ShardTransform
-) -> dict[str, Record]:
-    """Run `transform` once per shard in Spark tasks; the records of all shards by name, in their order.
+) -> ShardLog:
+    """Run `transform` once per shard in Spark tasks; the records of all shards.
 
     Shards that an earlier run finished are kept as they are.
     Raises ContractError if a shard loses rows or gives a reason outside the closed list.
     """
     root = place.output
-    records = find_records(place, job, shards)
-    pending = [shard for shard in shards if shard.name not in records]
-    if pending:
-        groups = group_shards(pending, 3 * _num_cores(spark))
-        logger.info(
-            "%s: %d of %d shards to do, in %d tasks", job.name, len(pending), len(shards), len(groups)
-        )
+    done = find_log(place, job, shards)
+    names = pa.array((shard.name for shard in shards), pa.string())
+    is_done = pc.is_in(names, done.rows["name"]).to_pylist()
+    pending = [shard for shard, known in zip(shards, is_done, strict=True) if not known]
+    if not pending:
+        return done
+    groups = group_shards(pending, 3 * _num_cores(spark))
+    logger.info("%s: %d of %d shards to do, in %d tasks", job.name, len(pending), len(shards), len(groups))
 
-        def run_group(group: Sequence[Shard]) -> list[Record]:
-            return [write_shard(root, job, shard, transform(shard)) for shard in group]
+    def run_group(group: Sequence[Shard]) -> pa.Table:
+        records = {shard.name: write_shard(root, job, shard, transform(shard)) for shard in group}
+        return ShardLog.of(records).rows
 
-        made = chain.from_iterable(run_tasks(spark, groups, len(groups), run_group))
-        records |= {shard.name: record for shard, record in zip(pending, made, strict=True)}
-    return {shard.name: records[shard.name] for shard in shards}
+    made = run_tasks(spark, groups, len(groups), run_group)
+    return ShardLog.joined([done, *map(ShardLog, made)])
 
 
 def run_tasks(spark: SparkSession, items: Sequence[S], num_tasks: int, function: Callable[[S], T]) -> list[T]:
@@ -190,13 +211,13 @@ def read_parts(spark: SparkSession, shards: Sequence[PartShard], schema: pa.Sche
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for path, num_rows, folders in json.loads(batch["files"][0].as_py()):
-                yield from read_as(path, sent, num_rows, folders)
+                yield from read_as(path, sent, num_rows, dict(folders))
 
     # A task that reads less than a megabyte costs more to start than to run.
     num_bytes = sum(shard.num_bytes for shard in shards)
     min_groups = min(_num_cores(spark), 1 + (num_bytes >> 20))
     groups = group_shards(shards, min_groups)
-    files = [json.dumps([(s.path, s.rows, dict(s.folders)) for s in group]) for group in groups]
+    files = [json.dumps([(s.path, s.rows, s.folders) for s in group]) for group in groups]
     rows = spark.sparkContext.parallelize([(text,) for text in files], len(groups))
     return spark.createDataFrame(rows, "files string").mapInArrow(read, spark_schema)
 
@@ -228,19 +249,21 @@ def write_rows(rows: DataFrame, root: str, job: Job, num_tasks: int, started: fl
     `num_tasks` alone. `started`: time.monotonic() at the start of the job.
     """
     placed = rows.repartition(num_tasks, "doc_id").sortWithinPartitions("doc_id")
-    return commit(root, job, write_tasks(placed, root, job.table, SCHEMAS[job.table], REJECTS), started)
+    records = write_tasks(placed, root, job.table, SCHEMAS[job.table], REJECTS)
+    return commit(root, job, ShardLog.of(records), started)
 
 
 def write_tasks(
     placed: DataFrame, root: str, table: str, schema: pa.Schema, rejects: pa.Schema
-) -> list[Record]:
-    """Have each task write its partition of `placed` as a part, with its rejects; the tasks' records."""
+) -> dict[str, Record]:
+    """Have each task write its partition of `placed` as a part, with its rejects; the records by number."""
 
     def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, object]]:
         pieces = (pa.Table.from_batches([batch]) for batch in batches)
         yield asdict(write_batches(root, table, pieces, "", schema, rejects))
 
-    return [record_of(values) for values in run_partitions(placed, write_partition)]
+    written = run_partitions(placed, write_partition)
+    return {str(number): record_of(values) for number, values in enumerate(written)}
 
 
 def _num_cores(spark: SparkSession) -> int:

@@ -21,7 +21,7 @@ from configs.command import Place
 from configs.contract import SPANS, ContractError, Manifest, Part
 from configs.job import Job, commit
 from configs.shards import find_records
-from configs.storage.shard_log import FOLDER, Record, write_record
+from configs.storage.shard_log import FOLDER, Record, ShardLog, write_record
 from configs.tokens.blocks import (
     BLOCKS_FILE,
     REMEDY,
@@ -111,7 +111,7 @@ def join_shards(place: Place, work: BucketWork, tokenizer: TokenizerFacts) -> Ma
     spans = _join_spans(folder, records, digests)
     data, num_rows = encode_digests(digests)
     blocks = tables.write_bytes(folder, BLOCKS_FILE, data, num_rows)
-    manifest = commit(root, work.job, list(records.values()), started, parts=[spans, blocks], facts=facts)
+    manifest = commit(root, work.job, ShardLog.of(records), started, parts=[spans, blocks], facts=facts)
     tables.delete_files(f"{folder}/{FOLDER}", tables.sizes_under(f"{folder}/{FOLDER}"))
     return manifest
 

@@ -9,10 +9,10 @@ import pytest
 
 from configs import tables
 from configs.command import Place
-from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest
+from configs.contract import REJECTS, SCHEMAS, ContractError, Manifest, Part
 from configs.job import Job, code_half, commit, find_table, mark, matches, run_job, work_half
 from configs.shards import find_records, write_shard
-from configs.storage.shard_log import Record, write_record
+from configs.storage.shard_log import Record, ShardLog, write_record
 
 JOB = Job("score", "scored", "code1", {"a": 1}, {"deduped": "d1"})
 
@@ -59,7 +59,8 @@ def make(place: Place, job: Job = JOB, shards: tuple[OneShard, ...] = (OneShard(
         shard.name: done.get(shard.name) or write_shard(place.output, job, shard, [rows(shard.name)])
         for shard in shards
     }
-    return commit(place.output, job, [*records.values()], 0.0, shard_log=records)
+    log = ShardLog.of(records)
+    return commit(place.output, job, log, 0.0, shard_log=log)
 
 
 def test_a_finished_table_is_not_made_again(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -173,8 +174,9 @@ def test_rows_and_rejects_add_up_or_the_shard_is_refused(place: Place) -> None:
 def test_a_refused_table_is_withdrawn_but_its_shards_and_rejects_stay(place: Place) -> None:
     make(place)
     record = find_records(place, JOB, [OneShard("s1")])["s1"]
+    log = ShardLog.of({"s1": record})
     with pytest.raises(ContractError, match=r"scored: too bad; remedy: none \(rejected: none\)"):
-        commit(place.output, JOB, [record], 0.0, refusal=lambda manifest: "too bad; remedy: none")
+        commit(place.output, JOB, log, 0.0, refusal=lambda manifest: "too bad; remedy: none")
     assert tables.read_manifest(place.output, "scored") is None
     assert tables.read_manifest(place.output, "scored_rejects") is not None
     assert list(find_records(place, JOB, [OneShard("s1")])) == ["s1"]
@@ -215,8 +217,8 @@ def test_parts_of_the_log_stay_on_disk_beside_the_table(place: Place) -> None:
     shard = OneShard("s1")
     written = write_shard(place.output, JOB, shard, [rows("a", "b")])
     rewritten = write_shard(place.output, JOB, OneShard("s2"), [rows("a"), rows("b", reason=None)])
-    commit(place.output, JOB, [rewritten], 0.0, shard_log={"s1": written})
-    commit(place.output, JOB, [rewritten], 0.0, shard_log={"s1": written})
+    for _ in range(2):
+        commit(place.output, JOB, ShardLog.of({"s1": rewritten}), 0.0, shard_log=ShardLog.of({"s1": written}))
     assert find_records(place, JOB, [shard]) == {"s1": written}
     [part] = tables.open_table(place.output, "scored").parts
     assert part == rewritten.parts[0] != written.parts[0]
@@ -228,3 +230,30 @@ def test_counts_of_records_are_carried_to_disk(place: Place) -> None:
     [read] = find_records(place, JOB, [shard]).values()
     assert read == written
     assert isinstance(read, Record)
+
+
+def test_a_log_gives_back_its_records_and_adds_them_up() -> None:
+    part, reject = Part("data/a.parquet", 2, 10, "0a" * 16), Part("data/r.parquet", 1, 5, "0b" * 16)
+    records = {
+        "s1": Record(
+            "w" * 32 + "-code1", (part, part), (reject,), 4, {"too_short": 1}, {"tokens": 9}, {"p": "a"}
+        ),
+        "s2": Record(
+            "v" * 32 + "-code2", (), (reject,), 0, {"too_short": 2, "language": 1}, peak_memory_bytes=7
+        ),
+    }
+    log = ShardLog.of(records)
+    assert log.records() == records
+    assert (len(log), log.rows_out(), log.peak_memory_bytes()) == (2, 4, 7)
+    assert log.rejected() == {"language": 1, "too_short": 3}
+    assert log.codes() == {"code1", "code2"}
+    assert (list(log.parts()), list(log.parts("reject_parts"))) == ([part, part], [reject, reject])
+    halves = (ShardLog.of({name: record}) for name, record in records.items())
+    assert ShardLog.joined(halves).records() == records
+    empty = ShardLog.of({})
+    assert (empty.rows_out(), empty.rejected(), len(empty.parts()), empty.peak_memory_bytes()) == (
+        0,
+        {},
+        0,
+        0,
+    )

@@ -18,7 +18,7 @@ from configs import tables
 from configs.command import Place
 from configs.contract import KINDS, ContractError
 from configs.loader import ConfigError
-from configs.storage.shard_log import read_records
+from configs.storage.shard_log import read_log
 from pipeline.ingest_sources import SourceConfig, plan, run, transform
 from pipeline.reading.content_kinds import KIND_OF_TYPE, kind_of
 from tests.pipeline.ingest_presets import config_of, preset, rows_of, web
@@ -236,9 +236,9 @@ def test_killed_and_run_again_gives_the_same_content(spark: SparkSession, tmp_pa
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     assert tables.read_manifest(str(tmp_path / "killed"), "raw") is None
-    done = read_records(str(tmp_path / "killed"), "raw")
+    done = read_log(str(tmp_path / "killed"), "raw").records()
     assert 0 < len(done) < 8
     again = run(spark, Place(folder, "", str(tmp_path / "killed")))
     assert (again.rows_out, again.digest, again.fingerprint) == (240, clean.digest, clean.fingerprint)
-    known = read_records(str(tmp_path / "killed"), "raw")
+    known = read_log(str(tmp_path / "killed"), "raw").records()
     assert {name: known[name] for name in done} == done

@@ -16,7 +16,7 @@ from configs import tables
 from configs.command import Place
 from configs.contract import ContractError
 from configs.loader import ConfigError
-from configs.storage.shard_log import read_records
+from configs.storage.shard_log import read_log
 from synth import generate, solve_problems
 from synth.families.problem import Problem, boxed_answer
 from synth.families.symbolic import make_problem
@@ -106,10 +106,10 @@ def test_a_killed_run_costs_one_shard(place: MakePlace, tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert tables.read_manifest(here.output, "synthetic") is None
-    kept = read_records(here.output, "synthetic")
+    kept = read_log(here.output, "synthetic").records()
     assert 2 <= len(kept) < 8
     resumed = generate.run(here)
-    known = read_records(here.output, "synthetic")
+    known = read_log(here.output, "synthetic").records()
     assert {name: known[name] for name in kept} == kept
     clean = generate.run(place(str(tmp_path / "clean"), num_problems=120, shard_rows=15))
     assert resumed.digest == clean.digest

@@ -151,13 +151,13 @@ class Client:
 
 
 def with_put_object(monkeypatch: pytest.MonkeyPatch, change: Callable[[Callable[..., Any]], Any]) -> None:
-    connect = object_lease._connect
+    connect = object_lease.s3_client
 
-    def changed(root: str) -> tuple[Any, Any]:
-        client, errors = connect(root)
+    def changed(*values: Any) -> tuple[Any, Any]:
+        client, errors = connect(*values)
         return Client(client, change(client.put_object)), errors
 
-    monkeypatch.setattr(object_lease, "_connect", changed)
+    monkeypatch.setattr(object_lease, "s3_client", changed)
 
 
 def test_an_answer_that_got_lost_is_no_lost_lease(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from configs import tables
 from configs.command import Place
 from configs.contract import RAW, Manifest
 from configs.storage import parts
-from configs.storage.shard_log import Record, read_records
+from configs.storage.shard_log import Record, read_log
 from pipeline.ingest_sources import run
 from pipeline.spark.repeated_records import reject_repeats
 from tests.pipeline.warc_files import compressed, response
@@ -97,7 +97,7 @@ def digests(place: Place) -> tuple[str, str]:
 
 def records(place: Place) -> dict[str, Record]:
     """The record of every finished shard; a shard that is done again has parts of other names."""
-    return read_records(place.output, "raw")
+    return read_log(place.output, "raw").records()
 
 
 def test_the_first_row_stays_and_the_others_are_rejects(spark: SparkSession, place: Place) -> None:
