@@ -120,7 +120,7 @@ def _changed_columns(a: tables.Table, b: tables.Table, key: str) -> str:
 
 
 def _row(table: tables.Table, doc_id: str) -> dict[str, object]:
-    if "doc_id" not in SCHEMAS.get(table.manifest.table, ()):
+    if table.manifest.table not in SCHEMAS:
         return {}
     for path in table.files():
         found = find_row(path, doc_id)
