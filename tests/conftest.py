@@ -49,7 +49,10 @@ def bucket(moto_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
     import boto3
 
+    from configs.storage.s3 import s3_filesystem
     from tests.object_store.moto_server import ENVIRONMENT
+
+    s3_filesystem.cache_clear()  # a client keeps the address that it was made with
 
     for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": moto_address}).items():
         monkeypatch.setenv(name, value)

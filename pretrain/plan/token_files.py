@@ -5,14 +5,17 @@ bucket's concatenated shards, every document ended by EOD.
 Whatever is read is compared with the digests that tokenize wrote (configs.tokens.blocks): an index when it is
 opened, a block of a .bin when this process first reads it (a block of 1 MiB takes 0.1 ms).
 Memory: .bin files are mapped; lists are per document of the plan's buckets. No torch.
+On an object store a block is asked for when it is first read, and kept in a scratch file in TMPDIR that ends
+with the process: each process asks for every block that it reads once.
 """
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.fs as pafs
 
 from configs import tables
 from configs.contract import ContractError
@@ -41,13 +44,15 @@ class TokenFile:
     path: str
     """Of the .bin."""
     tokens: npt.NDArray[np.integer]
-    """All tokens, memory-mapped."""
+    """All tokens, memory-mapped. On an object store: of the blocks that were read."""
     starts: npt.NDArray[np.int64]
     """Offset of each document, and the end: [documents + 1]."""
     blocks: tuple[bytes, ...]
     """Digest of each block of the .bin."""
     is_checked: npt.NDArray[np.bool_]
     """[blocks]: which ones this process has compared with their digests. `read` changes it."""
+    fetch: Callable[[int], bytes] | None = None
+    """Gives a block of an object store."""
 
     def read(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
         """Tokens at these offsets. A block is compared with its digest before its first token is returned.
@@ -63,12 +68,15 @@ class TokenFile:
 
     def _check(self, number: int) -> None:
         block = self.tokens.view(np.uint8)[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES]
-        if not is_as_written(block.data, self.blocks[number]):
+        stored = block.data if self.fetch is None else self.fetch(number)
+        if not is_as_written(stored, self.blocks[number]):
             raise damaged_block(self.path, number)
+        if self.fetch is not None:
+            block[:] = np.frombuffer(stored, np.uint8)
         self.is_checked[number] = True
 
 
-def damaged_block(path: str | Path, number: int) -> ContractError:
+def damaged_block(path: str, number: int) -> ContractError:
     """The error for a block of a .bin that does not have its digest."""
     return ContractError(
         f"{path}: block {number} (from byte {number * BLOCK_BYTES:,}) is not what tokenize wrote; {REMEDY}"
@@ -88,10 +96,13 @@ def open_token_file(prefix: str, digests: Mapping[str, FileDigests]) -> TokenFil
 
     Raises ContractError if the index is not whole, does not fit the .bin or does not have its digest.
     """
-    idx, binary = Path(f"{prefix}.idx"), Path(f"{prefix}.bin")
-    if not idx.is_file() or not binary.is_file():
+    idx, binary = f"{prefix}.idx", f"{prefix}.bin"
+    folder, _, name = prefix.rpartition("/")
+    fs, base = tables.filesystem(prefix)
+    idx_info, bin_info = fs.get_file_info([f"{base}.idx", f"{base}.bin"])
+    if not idx_info.is_file or not bin_info.is_file:
         raise ContractError(f"{prefix}: .bin or .idx is missing; remedy: run make tokenize again")
-    data = idx.read_bytes()
+    data = tables.read_bytes(folder, f"{name}.idx")
     broken = ContractError(f"{idx}: not a whole Megatron index; {REMEDY}")
     if len(data) < IDX_HEAD or data[:9] != IDX_MAGIC or data[17] not in IDX_DTYPES:
         raise broken
@@ -102,17 +113,34 @@ def open_token_file(prefix: str, digests: Mapping[str, FileDigests]) -> TokenFil
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     dtype = IDX_DTYPES[data[17]]
     num_bytes = int(starts[-1]) * dtype.itemsize
-    if binary.stat().st_size != num_bytes:
-        raise ContractError(f"{binary}: {binary.stat().st_size} bytes, its index names {num_bytes}; {REMEDY}")
-    if not {idx.name, binary.name} <= digests.keys():
+    if bin_info.size != num_bytes:
+        raise ContractError(f"{binary}: {bin_info.size} bytes, its index names {num_bytes}; {REMEDY}")
+    if not {f"{name}.idx", f"{name}.bin"} <= digests.keys():
         raise ContractError(f"{prefix}: {BLOCKS_FILE} has no digest of its .bin or .idx; {REMEDY}")
-    blocks = digests[binary.name].blocks
+    blocks = digests[f"{name}.bin"].blocks
     if len(blocks) != -(-num_bytes // BLOCK_BYTES):
         raise ContractError(f"{binary}: {num_bytes} bytes, but {len(blocks)} digests of blocks; {REMEDY}")
-    if not is_as_written(data, digests[idx.name].whole):
+    if not is_as_written(data, digests[f"{name}.idx"].whole):
         raise ContractError(f"{idx}: not what tokenize wrote; {REMEDY}")
-    mapped = np.memmap(binary, dtype=dtype, mode="r") if num_bytes else np.empty(0, dtype)
-    return TokenFile(str(binary), mapped, starts, blocks, np.zeros(len(blocks), bool))
+    is_checked = np.zeros(len(blocks), bool)
+    if not num_bytes:
+        return TokenFile(binary, np.empty(0, dtype), starts, blocks, is_checked)
+    if isinstance(fs, pafs.LocalFileSystem):
+        return TokenFile(binary, np.memmap(f"{base}.bin", dtype, "r"), starts, blocks, is_checked)
+    with tempfile.TemporaryFile() as scratch:  # mapped, it lives on without its name
+        tokens = np.memmap(scratch, dtype, "w+", shape=(num_bytes // dtype.itemsize,))
+    return TokenFile(binary, tokens, starts, blocks, is_checked, _fetcher(fs, f"{base}.bin"))
+
+
+def _fetcher(fs: pafs.FileSystem, path: str) -> Callable[[int], bytes]:
+    """Gives the blocks of a file of an object store by number."""
+    file = fs.open_input_file(path)
+
+    def fetch(number: int) -> bytes:
+        block: bytes = file.read_at(BLOCK_BYTES, number * BLOCK_BYTES)
+        return block
+
+    return fetch
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -61,11 +60,11 @@ class Unit:
     mark: str
     """Hash of everything beside the files that the verdict depends on."""
 
-    def files(self) -> list[Path]:
+    def files(self) -> list[str]:
         """The files whose content this unit verifies."""
         if self.has_spans:
-            return [Path(self.folder, SPANS_FILE)]
-        return [Path(self.folder, f"{self.prefixes[0]}{ending}") for ending in (".bin", ".idx")]
+            return [f"{self.folder}/{SPANS_FILE}"]
+        return [f"{self.folder}/{self.prefixes[0]}{ending}" for ending in (".bin", ".idx")]
 
 
 def verify_tokens(root: str, names: Iterable[str], output: str, writes_memory: bool) -> None:
@@ -76,7 +75,7 @@ def verify_tokens(root: str, names: Iterable[str], output: str, writes_memory: b
     started = time.monotonic()
     memory = read_json(f"{output}/{MEMORY_FILE}") or {}
     units = [unit for name in sorted(names) for unit in units_of(tables.open_table(root, name))]
-    states = [{str(path.absolute()): _state(path, unit.mark) for path in unit.files()} for unit in units]
+    states = [dict(_state(path, unit.mark) for path in unit.files()) for unit in units]
     pending = [
         number
         for number, state in enumerate(states)
@@ -97,10 +96,12 @@ def verify_tokens(root: str, names: Iterable[str], output: str, writes_memory: b
     )
 
 
-def _state(path: Path, mark: str) -> dict[str, object]:
+def _state(path: str, mark: str) -> tuple[str, dict[str, object]]:
     """A file's entry in the memory, as of now; taken before the file is read."""
-    info = path.stat()
-    return {"size": info.st_size, "mtime_ns": info.st_mtime_ns, "mark": mark}
+    fs, local = tables.filesystem(path)
+    info = fs.get_file_info(local)
+    name = path if "://" in path else local
+    return name, {"size": info.size, "mtime_ns": info.mtime_ns, "mark": mark}
 
 
 def units_of(table: tables.Table) -> list[Unit]:
@@ -126,7 +127,7 @@ def _of(digests: dict[str, FileDigests], prefixes: Sequence[str]) -> dict[str, F
 
 def _verify_all(units: list[Unit]) -> list[str]:
     """The fault of each unit, or an empty string; the largest files first, one process per core."""
-    sizes = [sum(path.stat().st_size for path in unit.files()) for unit in units]
+    sizes = [sum(_size(path) for path in unit.files()) for unit in units]
     num_processes = min(MAX_PROCESSES, os.cpu_count() or 1, len(units), -(-sum(sizes) // BYTES_PER_PROCESS))
     if num_processes <= 1:
         return [verify(unit) for unit in units]
@@ -135,6 +136,11 @@ def _verify_all(units: list[Unit]) -> list[str]:
     with ProcessPoolExecutor(num_processes, mp_context=get_context("spawn")) as pool:
         faults = dict(zip(order, pool.map(verify, [units[number] for number in order]), strict=True))
     return [faults[number] for number in range(len(units))]
+
+
+def _size(path: str) -> int:
+    fs, local = tables.filesystem(path)
+    return fs.get_file_info(local).size or 0  # a missing file is a fault that `verify` tells
 
 
 def verify(unit: Unit) -> str:
@@ -153,12 +159,15 @@ def verify(unit: Unit) -> str:
 
 def _verify_index(shard: TokenFile) -> None:
     """Offsets and boundaries of an .idx agree with its lengths, and every document has a token (its EOD)."""
-    path = Path(shard.path).with_suffix(".idx")
+    folder, _, name = shard.path.removesuffix(".bin").rpartition("/")
     count = len(shard.starts) - 1
     expected = shard.starts[:-1] * shard.tokens.itemsize, np.arange(count + 1)
-    found = np.fromfile(path, "<i8", offset=IDX_HEAD + 4 * count)
+    data = tables.read_bytes(folder, f"{name}.idx")
+    found = np.frombuffer(data, "<i8", offset=IDX_HEAD + 4 * count)
     if not np.array_equal(found, np.concatenate(expected)) or (np.diff(shard.starts) < 1).any():
-        raise ContractError(f"{path}: lengths, offsets and document numbers contradict each other; {REMEDY}")
+        raise ContractError(
+            f"{folder}/{name}.idx: lengths, offsets and document numbers contradict each other; {REMEDY}"
+        )
 
 
 def _verify_bin(shard: TokenFile, unit: Unit) -> None:
@@ -171,12 +180,13 @@ def _verify_bin(shard: TokenFile, unit: Unit) -> None:
         tokens = np.frombuffer(data, shard.tokens.dtype)
         _verify_ids(shard, tokens, first, unit.facts)
         first += len(tokens)
-    if whole.digest() != unit.digests[Path(shard.path).name].whole:
+    if whole.digest() != unit.digests[shard.path.rpartition("/")[2]].whole:
         raise ContractError(f"{shard.path}: not what tokenize wrote; {REMEDY}")
 
 
 def _blocks(path: str) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+    fs, local = tables.filesystem(path)
+    with fs.open_input_stream(local, compression=None) as file:
         while data := file.read(BLOCK_BYTES):
             yield data
 
@@ -201,8 +211,8 @@ def _verify_ids(shard: TokenFile, tokens: npt.NDArray[np.integer], first: int, f
 
 def _verify_spans(unit: Unit) -> None:
     """Digest of spans.parquet; its rows against the indexes' documents, and both against the manifest."""
-    path = Path(unit.folder, SPANS_FILE)
-    data = path.read_bytes()
+    path = f"{unit.folder}/{SPANS_FILE}"
+    data = tables.read_bytes(unit.folder, SPANS_FILE)
     if not is_as_written(data, unit.digests[SPANS_FILE].whole):
         raise ContractError(f"{path}: not what tokenize wrote; {REMEDY}")
     lengths = [

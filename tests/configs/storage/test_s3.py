@@ -11,14 +11,6 @@ from configs.storage.files import filesystem, read_bytes, sizes_under, write_byt
 from tests.object_store.fault_proxy import FaultProxy, running_proxy
 
 
-@pytest.fixture(autouse=True)
-def no_client_of_other_tests() -> Iterator[None]:
-    """A client keeps the address that it was made with."""
-    s3.s3_filesystem.cache_clear()
-    yield
-    s3.s3_filesystem.cache_clear()
-
-
 @pytest.fixture
 def faulty(bucket: str, moto_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     with running_proxy(moto_address, rate=0.2, seed=3, max_delay_s=0.1) as proxy:
@@ -40,6 +32,7 @@ def test_files_are_whole_although_every_fifth_request_fails(bucket: str, faulty:
 
 def test_a_store_that_is_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    s3.s3_filesystem.cache_clear()
     monkeypatch.setattr(s3, "FILE_ATTEMPTS", 2)
     with pytest.raises(OSError, match="Could not connect to server"):
         write_bytes("s3://bucket/r", "a", b"data")
@@ -69,6 +62,7 @@ def test_the_region_may_be_named_either_way(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert s3.region() == "eu-west-1"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    s3.s3_filesystem.cache_clear()
     assert s3.s3_filesystem("bucket").region == "eu-west-1"
     assert s3.s3_client("s3://bucket", 1, 1, 1)[0].meta.region_name == "eu-west-1"
     assert s3.s3_client("s3://bucket", 1, 1, 1)[0].meta.endpoint_url == "http://127.0.0.1:1"

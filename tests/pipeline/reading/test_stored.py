@@ -47,13 +47,11 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
 def store(bucket: str, moto_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """A proxy that fails when its rate is raised, before a bucket with every file of FILES."""
     monkeypatch.setattr(s3, "FILE_ATTEMPTS", 1)
-    s3.s3_filesystem.cache_clear()
     with running_proxy(moto_address, rate=0.0, seed=1) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
         for name, (_, content) in FILES.items():
             write_bytes(bucket, name, content())
         yield proxy
-    s3.s3_filesystem.cache_clear()
 
 
 def read(bucket: str, name: str, format: str) -> list[object]:

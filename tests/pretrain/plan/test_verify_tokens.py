@@ -32,7 +32,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     honest, names = module.verify, []
 
     def noting(unit: Unit) -> str:
-        names.extend(f"{path.parent.name}/{path.name}" for path in unit.files())
+        names.extend("/".join(path.split("/")[-2:]) for path in unit.files())
         return honest(unit)
 
     monkeypatch.setattr(module, "verify", noting)
