@@ -111,7 +111,7 @@ clean-root: setup ## delete what dead runs left in ROOT: files that no table nam
 	@$(call JOB,pipeline.clean_root)
 notebooks: setup ## run the notebooks over the run -> <name>.ipynb
 	@for book in pipeline/notebooks/*.ipynb; do \
-	  $(PYTHON) -m papermill --log-level WARNING --no-progress-bar $$book $(ROOT)/$$(basename $$book) -p root $(abspath $(ROOT)) || exit; \
+	  $(PYTHON) -m papermill --log-level WARNING --no-progress-bar $$book $(ROOT)/$$(basename $$book) -p root $(if $(findstring ://,$(ROOT)),$(ROOT),$(abspath $(ROOT))) || exit; \
 	  echo "$(ROOT)/$$(basename $$book)"; done
 
 # ---- measure ------------------------------------------------------------------------------------------

@@ -61,10 +61,20 @@ def place_of(
     dry_run: bool = False,
     accept_code: bool = False,
 ) -> Place:
-    """Fill in the default root: runs/<preset name>."""
+    """Fill in the default root: runs/<preset name>. Raises ConfigError for a URI with a query."""
     root = f"runs/{preset.resolve().name}"
-    written = output or input or root
-    return Place(preset, input or written, written, overwrite, dry_run, accept_code)
+    written = _root_of(output or input or root)
+    return Place(preset, _root_of(input) if input else written, written, overwrite, dry_run, accept_code)
+
+
+def _root_of(path: str) -> str:
+    """A root without a slash at its end."""
+    if "://" in path and "?" in path:
+        raise ConfigError(
+            f"{path}: a root has no options after a question mark; remedy: set the variables of the "
+            "environment, such as AWS_ENDPOINT_URL"
+        )
+    return path.rstrip("/") or "/"
 
 
 def main(job: Callable[[Place], object]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from configs.loader import ConfigError
+from configs.storage.files import make_folder
 from configs.tables import filesystem
 
 
@@ -77,7 +78,7 @@ def write_json(path: str | Path, value: object) -> None:
     """
     fs, local = filesystem(str(path))
     data = (json.dumps(value, indent=1) + "\n").encode()
-    fs.create_dir(local.rpartition("/")[0], recursive=True)
+    make_folder(fs, local.rpartition("/")[0])
     if not isinstance(fs, pafs.LocalFileSystem):
         with fs.open_output_stream(local, compression=None) as stream:
             stream.write(data)

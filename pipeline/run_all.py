@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from configs.command import EXIT_HELD, EXIT_REFUSED, Place, main
 from configs.loader import ConfigError
+from configs.storage.files import local_folder
 from configs.text_files import write_json
 from pipeline import (
     dedup_documents,
@@ -51,6 +52,11 @@ STEPS: tuple[tuple[str, SparkJob | str], ...] = (
 
 def run(place: Place) -> None:
     """Run every step, then print and write the summary. Raises ConfigError where a step refuses."""
+    if local_folder(place.output) is None:
+        raise ConfigError(
+            f"{place.output}: the training stages need a folder; remedy: run the jobs up to tokenize with "
+            "this --output, and the later ones with it as --input and --output DIR"
+        )
     started = time.monotonic()
     spark = spark_session("demo")
     seconds: dict[str, float] = {}

@@ -3,6 +3,7 @@
 One deduped part is one task. Both splits are scored: the plan reads train, the evaluation held-out.
 """
 
+import tempfile
 from collections.abc import Iterator
 from functools import lru_cache, partial
 
@@ -15,6 +16,7 @@ from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, make_table
 from configs.loader import Config, ConfigError, load
+from configs.storage.files import local_folder
 from configs.tokens.encoding import encode
 from filters import taggers
 from pipeline.spark.session import spark_session
@@ -26,14 +28,14 @@ class ScoreConfig(Config):
     """`score.toml`."""
 
     taggers: str | None = None
-    """Folder of models and their card.json; absent: those shipped in filters/taggers/models."""
+    """Folder or URI of models and their card.json; absent: those shipped in filters/taggers/models."""
 
 
 def run(spark: SparkSession, place: Place) -> Manifest | None:
     """Score what is not scored yet and commit the table; None on a dry run."""
     config = load(place.preset, "score", ScoreConfig)
     try:
-        model_hash = taggers.load(config.taggers).model_hash  # fail before any task does
+        model_hash = load_taggers(config.taggers).model_hash  # fail before any task does
     except ValueError as error:
         raise ConfigError(f"{place.preset}/score.toml: taggers: {error}") from None
     deduped = tables.open_table(place.input, "deduped")
@@ -75,7 +77,21 @@ def add_scores(batch: pa.RecordBatch, tagger: taggers.Tagger, tokenizer: Tokeniz
 @lru_cache(maxsize=1)
 def _tagger(models: str | None) -> taggers.Tagger:
     """Loaded once per worker."""
-    return taggers.load(models)
+    return load_taggers(models)
+
+
+def load_taggers(models: str | None) -> taggers.Tagger:
+    """The taggers of a folder, or those shipped; what lies in an object store is copied to this machine.
+
+    Raises ValueError as filters.taggers.load.
+    """
+    local = None if models is None else local_folder(models)
+    if models is None or local is not None:
+        return taggers.load(local)
+    with tempfile.TemporaryDirectory() as copy:
+        for name in tables.sizes_under(models):
+            tables.write_bytes(copy, name, tables.read_bytes(models, name))
+        return taggers.load(copy)
 
 
 def job(place: Place) -> None:

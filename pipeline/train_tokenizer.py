@@ -7,7 +7,6 @@ digits, signs with their line breaks, white space. The driver holds the sample's
 
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -38,7 +37,7 @@ class TokenizerConfig(Config):
     """`tokenizer.toml`."""
 
     path: str | None = None
-    """A tokenizer.json to take, relative to the working directory; absent: train one."""
+    """A tokenizer.json to take, relative to the working directory or a URI; absent: train one."""
     vocab_size: Positive
     """Rows including the end of document; a tokenizer taken must have exactly these."""
     eod: str
@@ -76,12 +75,14 @@ def run(spark: SparkSession, place: Place) -> Manifest | None:
 
 def read_tokenizer(path: str) -> bytes:
     """The bytes of a tokenizer.json. Raises ConfigError if there is none."""
-    if not Path(path).is_file():
+    fs, local = tables.filesystem(path)
+    if not fs.get_file_info(local).is_file:
         raise ConfigError(
             f"tokenizer.toml: path: no file {path}; remedy: put the tokenizer.json there "
             "(for Qwen2's: from the model's page), or set path to where it is"
         )
-    return Path(path).read_bytes()
+    folder, _, name = path.rpartition("/")
+    return tables.read_bytes(folder or ("/" if path.startswith("/") else "."), name)
 
 
 def sample(documents: DataFrame, config: TokenizerConfig) -> Iterator[str]:

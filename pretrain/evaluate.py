@@ -28,7 +28,7 @@ from pretrain.model.mimo import MimoModel
 from pretrain.plan.layout import TrainConfig
 from pretrain.plan.token_files import GROUPS
 from pretrain.run import launch
-from pretrain.run.finished import finished_model, finished_stages
+from pretrain.run.finished import checkpoint_root, finished_model, finished_stages
 from pretrain.run.heldout import Sample, heldout_samples, heldout_scores
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def run(place: Place) -> dict[str, object] | None:
     """Evaluate every finished stage and write evaluation.json. Returns its content, None on a dry run."""
     model = load(place.preset, "model", ModelConfig)
     stages = [load(place.preset, f"stage{n}", StageConfig) for n in range(1, NUM_STAGES + 1)]
-    digests = finished_stages(place.input)
+    digests = finished_stages(checkpoint_root(place))
     wanted = _fingerprint(place, model, stages, digests)
     return run_job(
         place,
@@ -82,7 +82,7 @@ def _evaluate(
     samples = heldout_samples(place.input, stages[0].sequence_length, NUM_ROWS)
     results = []
     for number in numbers:
-        built = finished_model(place.input, number, model, stages[number - 1], settings)
+        built = finished_model(checkpoint_root(place), number, model, stages[number - 1], settings)
         scores = {group: _scores(built.eval(), sample) for group, sample in samples.items()}
         results.append({"stage": number, "groups": scores})
         logger.info("stage %d bits per byte: %s", number, _line(scores))

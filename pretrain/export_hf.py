@@ -30,7 +30,7 @@ from configs.storage.shard_log import ShardLog
 from pretrain.hf.layout import dtype_name, hf_config, hf_tensors
 from pretrain.plan.layout import TrainConfig
 from pretrain.run import launch
-from pretrain.run.finished import finished_model, finished_stages
+from pretrain.run.finished import checkpoint_root, finished_model, finished_stages
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ MAX_FILE_BYTES = 5_000_000_000
 def run(place: Place) -> Manifest | None:
     """Export the last finished stage; do nothing if the export was made from the same checkpoint."""
     model_config = load(place.preset, "model", ModelConfig)
-    stage, checkpoint_digest = max(finished_stages(place.input).items())
+    stage, checkpoint_digest = max(finished_stages(checkpoint_root(place)).items())
     trained = load(place.preset, f"stage{stage}", StageConfig)
     tokenizer = tables.open_table(place.input, "tokenizer")
     inputs = {f"checkpoints/stage{stage}": checkpoint_digest, "tokenizer": tokenizer.manifest.digest}
@@ -52,7 +52,7 @@ def run(place: Place) -> Manifest | None:
         started = time.monotonic()
         training = load(place.preset, "train", TrainConfig)
         launch.start_alone(training)
-        tensors = hf_tensors(finished_model(place.input, stage, model_config, trained, training))
+        tensors = hf_tensors(finished_model(checkpoint_root(place), stage, model_config, trained, training))
         folder = tables.table_path(place.output, "export")
         tables.withdraw(place.output, "export")
         values = hf_config(model_config, trained, int(tokenizer.manifest.facts["eod_id"]), tensors)

@@ -38,7 +38,7 @@ from pretrain.mtp_copies.state import TuningState
 from pretrain.mtp_copies.tune import ExtendConfig, targets, tune
 from pretrain.plan.layout import TrainConfig
 from pretrain.run import checkpoint, launch
-from pretrain.run.finished import finished_model, finished_stages
+from pretrain.run.finished import checkpoint_root, finished_model, finished_stages
 from pretrain.run.heldout import NUM_ROWS_IN_TRAINING, Sample, heldout_samples, overlap, predict
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def run(place: Place) -> Manifest | None:
         raise ConfigError(
             "model.toml: mtp_num_layers is 0, there is no layer to copy; remedy: train with one"
         )
-    stage, digest = max(finished_stages(place.input).items())
+    stage, digest = max(finished_stages(checkpoint_root(place)).items())
     tokenizer = tables.open_table(place.input, "tokenizer")
     inputs = {f"checkpoints/stage{stage}": digest, "tokenizer": tokenizer.manifest.digest}
     resolved = {"recipe": recipe.model_dump(), "extend": config.model_dump(), "train": training.model_dump()}
@@ -71,7 +71,9 @@ def run(place: Place) -> Manifest | None:
         began = time.monotonic()
         whole = {"tensor_parallel": 1, "pipeline_parallel": 1, "context_parallel": 1}
         launch.start(training.model_copy(update=whole))
-        model = finished_model(place.input, stage, recipe.model, recipe.stages[stage - 1], training)
+        model = finished_model(
+            checkpoint_root(place), stage, recipe.model, recipe.stages[stage - 1], training
+        )
         measured = _extend(model, place.input, recipe, stage, config, training.micro_batch_tokens, state)
         if torch.distributed.get_rank():
             return None

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pyarrow as pa
 from tokenizers import Tokenizer
@@ -22,7 +21,7 @@ from configs.code_closure import code_hash
 from configs.command import Place, main
 from configs.contract import Manifest
 from configs.job import Job, commit, make_table
-from configs.loader import ConfigError, load
+from configs.loader import load
 from configs.shards import find_records, write_shard
 from configs.storage.shard_log import Record, ShardLog
 from configs.tokens.encoding import text_encoder
@@ -32,7 +31,7 @@ from synth.checks.sandbox import has_bubblewrap, require_isolation
 from synth.checks.verify_math import MathVerifier
 from synth.config import SynthConfig
 from synth.endpoint.ask import api_key, read_prompt
-from synth.endpoint.journal import open_journal
+from synth.endpoint.journal import journal_path, open_journal
 from synth.rows import contamination_of, reject_rows, synthetic_rows
 from synth.select_seeds import select_seeds
 from synth.solve_problems import Solved, Workshop, solve_shard
@@ -40,6 +39,7 @@ from synth.solve_problems import Solved, Workshop, solve_shard
 logger = logging.getLogger(__name__)
 
 TABLE = "synthetic"
+JOURNAL = "synth-journal.jsonl"
 PROMPTS = ("solve_math", "solve_code", "analyse")
 
 
@@ -61,10 +61,7 @@ def run(place: Place) -> Manifest | None:
     shards = _shards(config, inputs)
     if config.teacher == "endpoint":
         api_key(config.endpoint)
-        if "://" in place.output:
-            raise ConfigError(
-                f"{place.output}: the journal of an endpoint needs a local folder; remedy: pass --output DIR"
-            )
+        journal_path(place.output, JOURNAL)
     return make_table(
         place,
         job,
@@ -168,7 +165,7 @@ def _solver(
         isolated,
         benchmarks,
         config.endpoint if is_endpoint else None,
-        open_journal(Path(place.output, "synth-journal.jsonl")) if is_endpoint else None,
+        open_journal(journal_path(place.output, JOURNAL)) if is_endpoint else None,
     )
     seeds = []
     if is_endpoint and config.seeds is not None:

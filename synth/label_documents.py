@@ -12,7 +12,6 @@ import logging
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Literal
 
@@ -30,7 +29,7 @@ from configs.storage.shard_log import Record, ShardLog
 from configs.tables import hash_json
 from synth.config import EndpointConfig, SynthConfig
 from synth.endpoint.ask import Prompt, ask, read_prompt
-from synth.endpoint.journal import Journal, open_journal
+from synth.endpoint.journal import Journal, journal_path, open_journal
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +84,11 @@ def run(place: Place) -> Manifest | None:
     settings = {"labels": config.model_dump(mode="json"), "endpoint": endpoint.model_dump(mode="json")}
     job = Job("labels", TABLE, code_hash(__name__), settings, inputs)
     documents = select_documents(table, config)
+    path = journal_path(place.output, "labels-journal.jsonl")
 
     def work() -> Manifest:
         started = time.monotonic()
-        journal = open_journal(Path(place.output, "labels-journal.jsonl"))
+        journal = open_journal(path)
         labels = label(documents, endpoint, journal)
         again = judge_again(documents, endpoint, journal, config.num_repeated)
         record = _write_labels(place.output, documents, labels, again, endpoint.model)

@@ -41,6 +41,14 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     return found
 
 
+def local_folder(root: str) -> Path | None:
+    """The folder of a root that is a path or a file: URI; None for another URI."""
+    scheme, has_scheme, rest = root.partition("://")
+    if not has_scheme:
+        return Path(root)
+    return Path(rest) if scheme == "file" else None
+
+
 def make_folder(fs: pafs.FileSystem, path: str) -> None:
     """Make a folder where folders exist; on S3 it would be an empty object for each level."""
     if not isinstance(fs, pafs.S3FileSystem):

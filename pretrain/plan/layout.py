@@ -12,6 +12,7 @@ from annotated_types import Gt, MinLen
 from configs.bounds import Positive
 from configs.loader import Config, ConfigError
 from configs.recipe import ModelConfig, Recipe
+from configs.storage.files import local_folder
 
 
 class TrainConfig(Config):
@@ -147,8 +148,9 @@ def _check_batches(recipe: Recipe, ranks: int) -> None:
 
 def run_folder(root: str) -> Path:
     """Folder of a run on a mounted file system, for its checkpoints. Raises ConfigError for another URI."""
-    if "://" in root and not root.startswith("file://"):
+    folder = local_folder(root)
+    if folder is None:
         raise ConfigError(
             f"{root}: checkpoints need a mounted file system; remedy: pass --output with a path"
         )
-    return Path(root.removeprefix("file://"))
+    return folder

@@ -1,10 +1,20 @@
 """The finished stages of a run: list them, and load the model that ends one."""
 
+from configs.command import Place
 from configs.contract import ContractError
 from configs.recipe import NUM_STAGES, ModelConfig, StageConfig
+from configs.storage.files import local_folder
 from pretrain.model.mimo import MimoModel, build_model
 from pretrain.plan.layout import TrainConfig
 from pretrain.run import checkpoint
+
+
+def checkpoint_root(place: Place) -> str:
+    """The root whose checkpoints a job reads: the input, or the output if the input is an object store.
+
+    `train` writes them to a folder, its output.
+    """
+    return place.output if local_folder(place.input) is None else place.input
 
 
 def finished_stages(root: str) -> dict[int, str]:

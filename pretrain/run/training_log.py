@@ -20,6 +20,7 @@ from configs.loader import ConfigError
 from configs.recipe import ModelConfig
 from configs.tables import peak_memory_bytes
 from pretrain.plan import sizes
+from pretrain.plan.layout import run_folder
 from pretrain.plan.schedule import Step
 from pretrain.run.checkpoint import Position
 
@@ -33,7 +34,7 @@ class TrainingLog:
     """The open log files of one run."""
 
     def __init__(self, root: str, position: Position, model: ModelConfig, wandb_project: str | None) -> None:
-        folder = Path(root.removeprefix("file://")) / "train"
+        folder = run_folder(root) / "train"
         folder.mkdir(parents=True, exist_ok=True)
         self.model = model
         self.metrics_path, self.incidents_path = folder / "metrics.jsonl", folder / "incidents.jsonl"

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from configs.loader import ConfigError
+from configs.storage.files import local_folder
+
 Event = Literal["sent", "answered", "failed"]
 
 
@@ -52,6 +55,17 @@ class Journal:
             self.answers[key] = detail
         else:
             self.failures.setdefault(key, []).append(detail)
+
+
+def journal_path(root: str, name: str) -> Path:
+    """Where a root has its journal. Raises ConfigError for a URI: there a file cannot grow by lines."""
+    folder = local_folder(root)
+    if folder is None:
+        raise ConfigError(
+            f"{root}: the journal of an endpoint needs a local folder; remedy: pass --output DIR, "
+            "and copy the table to this root afterwards"
+        )
+    return folder / name
 
 
 def open_journal(path: Path) -> Journal:

@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from configs.command import place_of
+from configs.loader import ConfigError
+
 JOB = '''"""Test job."""
 import sys
 from configs.command import Place, main
@@ -54,3 +59,11 @@ def test_our_fault_shows_its_traceback(tmp_path: Path) -> None:
     done = run(tmp_path, "--overwrite")
     assert done.returncode == 1
     assert "RuntimeError: ours" in done.stderr
+
+
+def test_a_root_has_no_slash_at_its_end_and_no_options() -> None:
+    place = place_of(Path("configs/tiny"), "s3://bucket/in/", "out//")
+    assert (place.input, place.output) == ("s3://bucket/in", "out")
+    assert place_of(Path("configs/tiny"), "/", None).output == "/"
+    with pytest.raises(ConfigError, match=r"no options after a question mark; remedy: .* AWS_ENDPOINT_URL"):
+        place_of(Path("configs/tiny"), None, "s3://bucket/root?scheme=http")

@@ -5,6 +5,7 @@ import json
 import lzma
 from pathlib import Path
 
+import boto3
 import pytest
 
 from configs.loader import ConfigError
@@ -60,3 +61,11 @@ def test_json_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None
     assert [file.name for file in path.parent.iterdir()] == ["a.json"]
     path.write_text('{"b": 3')
     assert read_json(path) is None
+
+
+def test_json_on_an_object_store_is_one_object(bucket: str) -> None:
+    for value in ({"a": 1}, {"a": 2}):
+        write_json(f"{bucket}/r/x.json", value)
+        assert read_json(f"{bucket}/r/x.json") == value
+    found = boto3.client("s3").list_objects_v2(Bucket=bucket.removeprefix("s3://"))["Contents"]
+    assert [entry["Key"] for entry in found] == ["r/x.json"]  # and no empty object for the folder

@@ -11,6 +11,7 @@ from configs.loader import ConfigError
 from configs.tokens.encoding import encode
 from filters import taggers
 from pipeline import score_documents
+from pipeline.score_documents import load_taggers
 from pipeline.tokens.tokenizer import encoder, open_tokenizer
 from tests.pipeline.scored_run import Doc, write_bpe, write_documents
 
@@ -72,3 +73,14 @@ def test_missing_models_are_refused_before_any_work(
     with pytest.raises(ConfigError, match=r"score\.toml: taggers: .*card\.json"):
         score_documents.run(spark, place)
     assert not Path(place.output, "scored").exists()
+
+
+def test_taggers_may_lie_in_an_object_store(bucket: str) -> None:
+    for path in taggers.shipped().iterdir():
+        if path.is_file():
+            tables.write_bytes(f"{bucket}/models", path.name, path.read_bytes())
+    found, shipped = load_taggers(f"{bucket}/models"), load_taggers(None)
+    assert found.model_hash == shipped.model_hash
+    assert found.score_many(["A proof by induction."]) == shipped.score_many(["A proof by induction."])
+    with pytest.raises(ValueError, match=r"card\.json"):
+        load_taggers(f"{bucket}/none")

@@ -16,7 +16,7 @@ from configs.loader import ConfigError
 from configs.tokens.encoding import encode
 from pipeline import train_tokenizer
 from pipeline.tokens.tokenizer import encoder, open_tokenizer
-from pipeline.train_tokenizer import TokenizerConfig, train
+from pipeline.train_tokenizer import TokenizerConfig, read_tokenizer, train
 from tests.pipeline.scored_run import Doc, write_documents
 
 TEXTS = {f"d{n}": f"the theorem of number {n} holds for all x = {n * n}\n    return x\n" for n in range(40)}
@@ -131,3 +131,11 @@ def test_an_empty_corpus_is_refused(spark: SparkSession, place: Place) -> None:
     write_documents(Path(place.input), "deduped", [Doc("held", "x", split="heldout")], {})
     with pytest.raises(ContractError, match="no text in the train split"):
         train_tokenizer.run(spark, place)
+
+
+def test_a_tokenizer_may_lie_in_an_object_store(bucket: str, tmp_path: Path) -> None:
+    tables.write_bytes(bucket, "t/tokenizer.json", b"{}")
+    assert read_tokenizer(f"{bucket}/t/tokenizer.json") == b"{}"
+    for path in (f"{bucket}/none.json", str(tmp_path / "none.json"), str(tmp_path)):
+        with pytest.raises(ConfigError, match=r"no file .*; remedy: put the tokenizer"):
+            read_tokenizer(path)
