@@ -121,7 +121,7 @@ PEER_PYTHON = $(if $(wildcard $(PEERS)/.ready),--peer-python $(CURDIR)/$(PEERS)/
 GATES := $(patsubst tests/gates/gate_%.py,%,$(wildcard tests/gates/gate_*.py))
 BENCHES := $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
 
-.PHONY: gate bench bench-peers-setup test-serve fuzz security chaos zip
+.PHONY: gate bench bench-peers-setup test-serve test-s3 fuzz security chaos zip
 gate: setup ## score the annotated sets under EVAL_DATA against the floors; absent sets are named
 	@failed=0; for gate in $(GATES); do echo "== $$gate"; \
 	  $(PYTHON) tests/gates/gate_$$gate.py --eval-data $(EVAL_DATA) || failed=1; done; exit $$failed
@@ -133,6 +133,9 @@ bench-%: setup
 SERVE := .venv-serve
 test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Megatron-Core (after make demo; 3.4 GB)
 	@$(PYTHON) tests/serving/check_serving.py --root $(ROOT) --preset $(PRESET) --serve-python $(SERVE)/bin/python
+
+test-s3: setup ## the tiny preset on s3:// (a local server that fails at random), each job killed once; ten minutes
+	@$(PYTHON) -W ignore tests/object_store/run_tiny.py
 
 fuzz: setup ## hostile and mutated pages through the guarded extractor
 	@$(PYTHON) -W ignore tests/fuzz/fuzz_extraction.py
