@@ -219,10 +219,11 @@ class ObjectLease:
                 reply = self._client.get_object(**self._object)
                 return _found(reply, reply["Body"].read())
             except self._errors as error:
-                response: dict[str, Any] = getattr(error, "response", {})
-                if response.get("Error", {}).get("Code") == "NoSuchKey":
+                code = _response(error).get("Error", {}).get("Code")
+                if code == "NoSuchKey":
                     return None
-                if response or attempt == ATTEMPTS - 1:
+                # Without a code, or with the bare status, the answer broke off.
+                if code not in (None, "404") or attempt == ATTEMPTS - 1:
                     raise
             except (ValueError, TypeError):
                 raise ConfigError(
@@ -236,10 +237,15 @@ def _found(reply: dict[str, Any], data: bytes) -> Found:
     return Found(reply["ETag"], (now - reply["LastModified"]).total_seconds(), Owner(**json.loads(data)))
 
 
+def _response(error: Exception) -> dict[str, Any]:
+    """A store's refusal; empty if there was no whole answer."""
+    response = getattr(error, "response", None)
+    return response if isinstance(response, dict) else {}
+
+
 def _status(error: Exception) -> int | None:
     """The HTTP status of a store's refusal; None if there was no whole answer."""
-    response: dict[str, Any] = getattr(error, "response", {})
-    status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    status: int | None = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
     return status
 
 

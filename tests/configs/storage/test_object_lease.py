@@ -18,6 +18,7 @@ from configs.lease import LeaseHeldError, lease, require_held
 from configs.loader import ConfigError
 from configs.storage import object_lease
 from configs.storage.object_lease import ObjectLease, Owner
+from tests.object_store.fault_proxy import running_proxy
 
 TAKER = """
 import sys
@@ -197,6 +198,21 @@ def test_a_renewal_without_any_answer_is_made_good_by_the_next(
             require_held(f"{bucket}/r")
         silent[0] = False
         require_held(f"{bucket}/r")
+
+
+def test_two_takers_of_a_store_that_fails(
+    bucket: str, moto_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever gets lost on the way, one holds the lease and the other one is refused."""
+    with running_proxy(moto_address, rate=0.2, seed=5, max_delay_s=0.1) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        for number in range(10):
+            with lease(f"{bucket}/r", f"job{number}"):
+                require_held(f"{bucket}/r")
+                with pytest.raises(LeaseHeldError, match="is being run by process"):
+                    ObjectLease(f"{bucket}/r", f"job{number}", "_leases")
+        assert proxy.counts["cut_answer"] > 0
+        assert proxy.counts["lost_answer"] > 0
 
 
 def test_a_store_that_ignores_conditions_is_refused(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
