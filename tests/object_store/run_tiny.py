@@ -174,13 +174,20 @@ class Run:
         self.finish(name, [*command, REMOTE])
 
     def killed(self, name: str, command: list[str], listing: Callable[[], Listing], seconds: float) -> None:
-        """Start the job and kill it within `seconds` after it began to write."""
-        wait = self.random.uniform(0, seconds)
-        with self.started(f"{name}-killed", command, self.proxy) as process:
-            wait_for_change(process, listing)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(wait)
-            was_killed = process.poll() is None
+        """Start the job and kill it within `seconds` after it began to write.
+
+        One that ends before is started anew with --overwrite, and killed after half the time.
+        """
+        for number in range(MAX_STARTS):
+            wait = self.random.uniform(0, seconds / 2**number)
+            again = ["--overwrite"] if number else []
+            with self.started(f"{name}-killed-{number}", [*command, *again], self.proxy) as process:
+                wait_for_change(process, listing)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(wait)
+                was_killed = process.poll() is None
+            if was_killed:
+                break
         self.report.jobs.append({"job": name, "after_s": round(wait, 2), "was_killed": was_killed})
         print(f"{name}: " + (f"killed after {wait:.1f} s" if was_killed else "too late to kill"), flush=True)
 
