@@ -1,7 +1,7 @@
 """What is masked and, as important, what is not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.pii import mask_pii
@@ -71,6 +71,7 @@ def test_offsets_after_wide_characters() -> None:
     assert mask_pii("é数🙂 jane@web.de 数").text == "é数🙂 <EMAIL> 数"
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -82,7 +82,7 @@ def test_a_warc_that_cannot_be_opened_is_a_reject(tmp_path: Path, obstacle: str)
 
 def test_planning_opens_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = web(tmp_path / "x.warc.gz", response("a"))
-    monkeypatch.setattr("pipeline.reading.warc.filesystem", lambda path: pytest.fail(f"opened {path}"))
+    monkeypatch.setattr("pipeline.reading.stored.filesystem", lambda path: pytest.fail(f"opened {path}"))
     assert len(plan(config)) == 1
 
 
