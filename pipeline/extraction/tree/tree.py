@@ -16,12 +16,14 @@ class Inventory:
     tags: frozenset[str]
     classes: str
     """All distinct `class` values, joined by spaces."""
+    class_names: frozenset[str]
 
 
 def inventory_of(tree: etree._Element) -> Inventory:
     """Collect the tags and classes of every element of `tree`."""
     tags = {element.tag for element in tree.iter(etree.Element)}
-    return Inventory(frozenset(tags), " ".join(set(_CLASSES(tree))))
+    classes = " ".join(set(_CLASSES(tree)))
+    return Inventory(frozenset(tags), classes, frozenset(classes.split()))
 
 
 def class_of(element: etree._Element) -> str:

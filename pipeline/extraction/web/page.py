@@ -31,7 +31,7 @@ def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
     slots = Slots(page)
     take_out_math(tree, inventory, slots)
     etree.strip_elements(tree, "script", "style", "noscript", "template", with_tail=False)
-    take_out_code(tree, inventory, slots)
+    take_out_code(tree, page, inventory, slots)
     take_out_delimited(tree, page, slots)
     return slots
 

@@ -1,0 +1,304 @@
+"""Read the lines of a code element as the page shows them.
+
+The tree is read once into a list of texts and marks, and the list is then laid out in lines:
+1. A newline in the text or a `<br>` ends a line. Where the source has a newline after every `<br>`, both are
+   one end.
+2. A box is an element that is a line of its own: `<div>`, `<li>` or a row anywhere, and `<span class="line">`
+   where such elements hold all of the text. A box begins a line and ends it. The break at its end, or the one
+   that follows it, does not count again.
+3. Line numbers are dropped. An element that holds only a number at the beginning of its line is a line number
+   by its class, by its link to itself, or if every line has one and they count up.
+The cost is linear in the size of the element.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from lxml import etree
+
+from pipeline.extraction.code.gutters import (
+    counts_up,
+    is_gutter,
+    is_sure_number,
+    is_tool,
+    line_number,
+)
+from pipeline.extraction.tree.slots import Slots
+from pipeline.extraction.tree.tree import class_of
+
+# Our choice: highlighters nest tokens only a few levels deep.
+MAX_DEPTH = 200
+_BOXES = frozenset(["div", "li", "tr", "p", "pre", "dd", "dt"])
+_LINE_TAGS = frozenset(("span", "code", "a"))
+# Newlines between the children of these are white space of the source.
+_SPACED_TAGS = frozenset(("table", "tbody", "thead", "tfoot", "tr", "ol", "ul", "dl"))
+_NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template", "select", "noscript"))
+_LINE_NAME = re.compile(r"(?<!in)(?<!new)(?<!under)(?<!over)(?<!out)(?<!multi)(?<!head)(?<!base)(?:line|row)")
+_LINE_NAMES = frozenset(("cl", "blob-code-inner"))
+_SPACES = str.maketrans({"\u00a0": " ", "\u2002": " ", "\u2003": "  ", "\u200b": None, "\u00ad": None})
+# A break, white space of the source, and the newline after it.
+_SOURCE_NEWLINE = re.compile(r"[ \t]{0,200}\n")
+
+
+class _Mark(Enum):
+    BREAK = auto()
+    BOX = auto()
+    """A block-level box begins."""
+    BOX_END = auto()
+    LINE = auto()
+    """An inline box begins."""
+    LINE_END = auto()
+
+
+@dataclass(frozen=True)
+class _Number:
+    """The text of an element that holds only a number; `is_sure` if it is a line number for certain."""
+
+    text: str
+    value: int
+    is_sure: bool
+
+
+@dataclass
+class _Line:
+    number: _Number | None = None
+    text: list[str] = field(default_factory=list)
+
+    def is_blank(self) -> bool:
+        return not any(part.strip() for part in self.text)
+
+
+_Part = str | _Mark | _Number
+
+
+def code_text(element: etree._Element, slots: Slots) -> str:
+    """Return the text of a code element with its lines as shown, without gutters and buttons."""
+    text = _text_of(element, drops_gutters=True) or _text_of(element, drops_gutters=False)
+    if slots.mark in text:
+        pieces = slots.split(text)
+        pieces[1::2] = [slots.pieces[int(number)].strip("$`\n") for number in pieces[1::2]]
+        text = "".join(pieces)
+    return text
+
+
+def _text_of(element: etree._Element, drops_gutters: bool) -> str:
+    parts: list[_Part] = []
+    _Reader(parts, drops_gutters).read(element, 0)
+    lines = _laid_out(parts, _breaks_are_doubled(element))
+    texts = [line.rstrip() if not line.strip() else line for line in _without_numbers(lines)]
+    while texts and not texts[0]:
+        del texts[0]
+    while texts and not texts[-1]:
+        del texts[-1]
+    return "\n".join(texts)
+
+
+class _Reader:
+    """Reads a tree into `parts`."""
+
+    def __init__(self, parts: list[_Part], drops_gutters: bool) -> None:
+        self.parts = parts
+        self.drops_gutters = drops_gutters
+
+    def read(self, element: etree._Element, depth: int) -> None:
+        """Add the text of everything in `element`."""
+        is_spaced = element.tag in _SPACED_TAGS or _has_only_boxes(element)
+        self._add(element.text, is_spaced)
+        has_lines = len(element) > 1 and _has_inline_boxes(element)
+        drops_column = self.drops_gutters and element.tag in ("table", "tbody") and _has_number_column(element)
+        for child in element:
+            tag = child.tag
+            if tag == "br":
+                self.parts.append(_Mark.BREAK)
+            elif isinstance(tag, str) and tag not in _NO_CODE:
+                if drops_column and tag == "tr":
+                    self._read_row(child, depth + 1)
+                else:
+                    self._read_child(child, has_lines, depth)
+            self._add(child.tail, is_spaced)
+
+    def _read_child(self, child: etree._Element, has_lines: bool, depth: int) -> None:
+        tag = child.tag
+        if self.drops_gutters and (is_gutter(child) or is_tool(child)):
+            # A gutter in the line may be followed by a space that belongs to it.
+            number = line_number(child) if tag not in _BOXES else None
+            if number is not None:
+                self.parts.append(_Number("", number, is_sure=True))
+            return
+        number = line_number(child) if self.drops_gutters and tag in ("a", "span", "i", "b", "font", "em") else None
+        if number is not None:
+            text = "".join(child.itertext())
+            self.parts.append(_Number(text, number, is_sure_number(child)))
+            return
+        is_line = has_lines and tag in _LINE_TAGS and (_is_line_name(class_of(child)) or tag == "code")
+        is_box = tag in _BOXES and (_holds_text(child) or tag in ("li", "tr") or _is_line_name(class_of(child)))
+        if is_box or is_line:
+            self.parts.append(_Mark.BOX if is_box else _Mark.LINE)
+        marker = child.get("data-code-marker")
+        if marker and len(marker) == 1:
+            self.parts.append(marker)
+        if depth < MAX_DEPTH:
+            self.read(child, depth + 1)
+        else:
+            self.parts.append("".join(child.itertext()))
+        if is_box or is_line:
+            self.parts.append(_Mark.BOX_END if is_box else _Mark.LINE_END)
+
+    def _read_row(self, row: etree._Element, depth: int) -> None:
+        """Read a row whose cells before the last hold line numbers."""
+        cells = [cell for cell in row if cell.tag in ("td", "th")]
+        self.parts.append(_Mark.BOX)
+        if cells:
+            self.read(cells[-1], depth + 1)
+        self.parts.append(_Mark.BOX_END)
+
+    def _add(self, text: str | None, is_spaced: bool) -> None:
+        if text and not (is_spaced and not text.strip()):
+            self.parts.append(text.translate(_SPACES))
+
+
+def _has_only_boxes(element: etree._Element) -> bool:
+    """Whether all text of the element is in block-level children."""
+    if not len(element) or (element.text or "").strip():
+        return False
+    return all(child.tag in _BOXES and not (child.tail or "").strip() for child in element)
+
+
+def _holds_text(element: etree._Element) -> bool:
+    """Whether a block has a height: it holds text or a break."""
+    return bool(element.text) or len(element) > 0
+
+
+def _is_line_name(classes: str) -> bool:
+    """Whether a class names a line ("line", "token-line", "codeLine"), and not, say, "inline"."""
+    if not classes:
+        return False
+    for name in classes.lower().split():
+        found = _LINE_NAME.search(name, max(0, len(name) - 5))
+        if name in _LINE_NAMES or (found is not None and found.end() == len(name)):
+            return True
+    return False
+
+
+def _has_inline_boxes(element: etree._Element) -> bool:
+    """Whether the inline children that are named lines hold all text of `element`."""
+    num_lines = 0
+    if (element.text or "").strip():
+        return False
+    for child in element:
+        if (child.tail or "").strip():
+            return False
+        if child.tag in _LINE_TAGS and (
+            _is_line_name(class_of(child)) or (child.tag == "code" and element.tag == "pre")
+        ):
+            num_lines += 1
+        elif child.tag not in ("br", "button") and not is_gutter(child) and "".join(child.itertext()).strip():
+            return False
+    return num_lines > 1
+
+
+def _has_number_column(table: etree._Element) -> bool:
+    """Whether the first cells of the rows count up."""
+    firsts = []
+    for row in table.iterchildren("tr"):
+        cells = [cell for cell in row if cell.tag in ("td", "th")]
+        if len(cells) < 2:
+            return False
+        firsts.append("".join(cells[0].itertext()).strip())
+    return counts_up(firsts)
+
+
+def _breaks_are_doubled(element: etree._Element) -> bool:
+    """Whether a newline of the source follows each `<br>`, so that both end the same line."""
+    breaks = [br for br in element.iter("br") if br.tail or br.getnext() is not None]
+    return bool(breaks) and all(_SOURCE_NEWLINE.match(br.tail or "") for br in breaks)
+
+
+def _laid_out(parts: list[_Part], breaks_are_doubled: bool) -> list[_Line]:
+    """Return the lines of `parts`; the last one may be empty."""
+    layout = _Layout()
+    for place, part in enumerate(parts):
+        if isinstance(part, str):
+            doubled = breaks_are_doubled and place > 0 and parts[place - 1] is _Mark.BREAK
+            layout.text(part, doubled)
+        elif isinstance(part, _Number):
+            layout.number(part)
+        elif part is _Mark.BREAK:
+            layout.end_line(layout.skips_break)
+        elif part in (_Mark.BOX, _Mark.LINE):
+            layout.begin_box(part is _Mark.BOX)
+        else:
+            layout.end_box(part is _Mark.BOX_END)
+    return layout.lines
+
+
+class _Layout:
+    """The lines so far, the number of lines where each open box began, and what ends no further line."""
+
+    def __init__(self) -> None:
+        self.lines = [_Line()]
+        self.opened: list[int] = []
+        self.skips_newline = self.skips_break = False
+
+    def number(self, number: _Number) -> None:
+        line = self.lines[-1]
+        if line.number is None and line.is_blank():
+            line.number = _Number("".join(line.text) + number.text, number.value, number.is_sure)
+            line.text.clear()
+        else:
+            line.text.append(number.text)
+        self.skips_newline = self.skips_break = False
+
+    def text(self, text: str, follows_doubled_break: bool) -> None:
+        if self.skips_newline or follows_doubled_break:
+            newline = _SOURCE_NEWLINE.match(text)
+            if newline:
+                text = text[newline.end() :]
+                self.skips_newline = self.skips_break = False
+        first, *rest = text.split("\n")
+        self.lines[-1].text.append(first)
+        self.lines.extend(_Line(text=[line]) for line in rest)
+        if text.strip():
+            self.skips_newline = self.skips_break = False
+
+    def end_line(self, is_skipped: bool) -> None:
+        if not is_skipped:
+            self.lines.append(_Line())
+        self.skips_newline = self.skips_break = False
+
+    def begin_box(self, is_block: bool) -> None:
+        line = self.lines[-1]
+        if is_block and line.number is None and line.is_blank():
+            line.text.clear()
+        elif line.number is not None or any(line.text):
+            self.lines.append(_Line())
+        self.opened.append(len(self.lines))
+        self.skips_newline = self.skips_break = False
+
+    def end_box(self, is_block: bool) -> None:
+        line = self.lines[-1]
+        is_ended = not any(line.text) and line.number is None and len(self.lines) > self.opened.pop()
+        if not is_ended:
+            self.lines.append(_Line())
+        self.skips_newline = is_block or not is_ended
+        self.skips_break = not is_block and not is_ended
+
+
+def _without_numbers(lines: list[_Line]) -> list[str]:
+    """Return the texts of the lines without the numbers that count them."""
+    numbers = [line.number for line in lines if line.number is not None]
+    if not numbers:
+        return ["".join(line.text) for line in lines]
+    is_every = all(line.number is not None or line.is_blank() for line in lines)
+    counted = is_every and counts_up([str(number.value) for number in numbers])
+    texts = [
+        "".join(line.text) if line.number is None or line.number.is_sure or counted else line.number.text + "".join(line.text)
+        for line in lines
+    ]
+    if is_every and (counted or all(number.is_sure for number in numbers)):
+        # A single space may part number and code. Code is seldom indented by an odd number of spaces.
+        indents = [len(text) - len(text.lstrip(" ")) for text in texts if text.strip()]
+        if indents and min(indents) % 2:
+            texts = [text[1:] if text[:1] == " " else text for text in texts]
+    return texts
