@@ -14,9 +14,10 @@ from pipeline.extraction.code.containers import (
     code_tables,
     holds_other,
     listing_source,
+    likely_containers,
     looks_like_code,
-    named_containers,
     numbered_lines,
+    sure_containers,
     text_areas,
 )
 from pipeline.extraction.code.gutters import is_gutter
@@ -55,7 +56,9 @@ def take_out_code(tree: etree._Element, page: str, inventory: Inventory, slots: 
         _take_named(tree, inventory, slots)
     if has_blocks:
         for block in list(tree.iter(*_BLOCK_TAGS)):
-            if block.getparent() is not None:
+            if is_gutter(block):
+                remove(block)
+            elif block.getparent() is not None:
                 _take_pre(block, slots)
     if "textarea" in tags:
         for area in list(text_areas(tree)):
@@ -74,17 +77,21 @@ def _take_named(tree: etree._Element, inventory: Inventory, slots: Slots) -> Non
     for element in _PLAIN_COPIES(tree):
         remove(element)
     remove_prompts(tree)
-    if "table" in inventory.tags:
-        for table in list(code_tables(tree)):
-            if _is_attached(table, tree):
-                _take_block(table, code_text(table, slots), _language_of_table(table), slots)
-    for block in list(numbered_lines(tree, inventory)):
-        if _is_attached(block, tree):
-            _take_block(block, code_text(block, slots), stated_language(block), slots)
-    for element, is_sure in list(named_containers(tree, inventory)):
+    for element in list(sure_containers(tree, inventory)):
         if _is_attached(element, tree):
             code = _with_source(code_text(element, slots), listing_source(element))
-            if is_sure or looks_like_code(code):
+            _take_block(element, code, stated_language(element), slots)
+    for table in list(code_tables(tree)) if "table" in inventory.tags else ():
+        if _is_attached(table, tree):
+            _take_block(table, code_text(table, slots), _language_of_table(table), slots)
+    for block in list(numbered_lines(tree, inventory)):
+        # Numbered lines with formulas are an algorithm in prose.
+        if _is_attached(block, tree) and slots.mark not in "".join(block.itertext()):
+            _take_block(block, code_text(block, slots), stated_language(block), slots)
+    for element in list(likely_containers(tree, inventory)):
+        if _is_attached(element, tree) and not holds_other(element):
+            code = code_text(element, slots)
+            if looks_like_code(code):
                 _take_block(element, code, stated_language(element), slots)
 
 
@@ -120,7 +127,8 @@ def _take_block(element: etree._Element, code: str, language: str, slots: Slots)
     if not code.strip():
         remove(element)
         return
-    language = remove_headers(element) if not language else language
+    label = remove_headers(element)
+    language = language or label
     if language == "math":
         replace_by_text(element, slots.add(f"$$\n{code}\n$$", "display"), block=True)
         return

@@ -8,17 +8,18 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from lxml import etree
 
-from pipeline.extraction.code.gutters import is_gutter, is_number_class
+from pipeline.extraction.code.gutters import counts_up, is_gutter, is_number_class, short_text
 from pipeline.extraction.tree.tree import Inventory, class_of
 
 # Classes of code, whatever the text.
 _SURE = frozenset([
     "w3-code", "dp-highlighter", "syntaxhighlighter", "CodeMirror-code", "view-lines", "ace_text-layer",
     "cm-content", "ltx_lstlisting", "bbcode_code", "bbc_code", "crayon-main", "fragment", "notion-code-block",
-    "enlighter", "FileContents", "file-code", "codehilite", "highlight-source", "sourceCode", "phpcode",
+    "enlighter", "FileContents", "react-code-lines", "file-code", "codehilite", "highlight-source", "sourceCode", "phpcode",
 ])  # fmt: skip
 # Classes of code, if the lines look like code.
 _LIKELY = frozenset([
@@ -33,6 +34,7 @@ _CONTAINER_TAGS = frozenset(["div", "p", "td", "blockquote", "section", "ol", "u
 holds_other = etree.XPath(
     "boolean(.//pre|.//h1|.//h2|.//h3|.//h4|.//img|.//form|.//p[@class='slot']|.//listing|.//xmp)"
 )
+_HOLDS_SLOT = etree.XPath("boolean(.//p[@class='slot'])")
 _EDITORS = frozenset(("CodeMirror-code", "syntaxhighlighter", "dp-highlighter", "crayon-main"))
 _BY_CLASS = etree.XPath("//*[@class]")
 _CODE_TABLES = etree.XPath(
@@ -54,6 +56,8 @@ _SIGN = re.compile(
     r"|^\s*(?:def|class|import|from|for|if|elif|else|while|return|public|private|static|int|var|let|const"
     r"|function|SELECT|INSERT|UPDATE|echo|print|begin|end|sudo|npm|pip|git|apt-get|cd)\b[^.!?]*$"
 )
+# Our choice: so many rows of a table show whether it holds code.
+MAX_ROWS = 40
 # Our choice: a line of prose is longer than most lines of code, or is a sentence of so many words.
 MAX_LINE_CHARS, MIN_SENTENCE_WORDS = 160, 8
 
@@ -67,44 +71,54 @@ def code_tables(tree: etree._Element) -> Iterator[etree._Element]:
 
 
 def _has_number_cells(table: etree._Element) -> bool:
-    """Whether rows begin with a line number, and the names in the table are those of code."""
-    rows = [row for row in table.iter("tr")][:40]
-    numbered = 0
-    last = None
-    for row in rows:
+    """Whether rows begin with line numbers, and the names in the table are those of code."""
+    numbers: list[str] = []
+    num_gutters = 0
+    code = None
+    for place, row in enumerate(islice(table.iter("tr"), MAX_ROWS)):
         cells = [cell for cell in row if cell.tag in ("td", "th")]
         if len(cells) < 2:
             continue
-        if not is_gutter(cells[0]):
-            # A table may begin with a row of headings or of other text.
-            if numbered or row is not rows[0]:
-                return False
+        text = short_text(cells[0])
+        if is_gutter(cells[0]):
+            num_gutters += 1
+        elif text is not None and text.isdigit():
+            numbers.append(text)
+        elif place:
+            # Only the first row may hold something else, as headings.
+            return False
+        code = cells[-1]
+    return code is not None and (num_gutters > 0 or counts_up(numbers)) and _is_named_code(table, code)
+
+
+def _is_named_code(table: etree._Element, cell: etree._Element) -> bool:
+    """Whether the names of a table, a cell and some elements in it speak of code, or the cell holds `<pre>`."""
+    inner = list(islice(cell.iter(etree.Element), 5))
+    if any(element.tag in ("pre", "code") for element in inner):
+        return True
+    names = " ".join(map(class_of, (table, *inner, *islice(table.iterancestors("div"), 3)))).lower()
+    return any(word in names for word in _CODE_WORDS)
+
+
+def sure_containers(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
+    """Yield the elements whose class is that of code whatever their text, from the outside in."""
+    named = _SURE & inventory.class_names
+    for element in _BY_CLASS(tree) if named else ():
+        names = named.intersection(class_of(element).split())
+        if not names or element.tag not in _CONTAINER_TAGS or _IN_PRE(element):
             continue
-        numbered += 1
-        last = cells[-1]
-    if last is None:
-        return False
-    names = " ".join(map(class_of, (table, last, *last.iterancestors("div")))).lower()
-    is_code = last.find(".//pre") is not None or last.find(".//code") is not None
-    return is_code or any(word in names for word in _CODE_WORDS)
+        holds = _HOLDS_SLOT if not names.isdisjoint(_EDITORS) else holds_other
+        if not holds(element) and ("fragment" not in names or element.find("div[@class='line']") is not None):
+            yield element
 
 
-def named_containers(tree: etree._Element, inventory: Inventory) -> Iterator[tuple[etree._Element, bool]]:
-    """Yield the elements whose class is that of code and that hold no `<pre>`, and whether the class is sure.
-
-    Sure ones come first, from the outside in; the others from the inside out.
-    """
-    sure, likely = _SURE & inventory.class_names, _LIKELY & inventory.class_names
-    if sure or likely:
-        elements = [element for element in _BY_CLASS(tree) if element.tag in _CONTAINER_TAGS]
-        for element in elements:
-            names = sure.intersection(class_of(element).split())
-            if names and (not holds_other(element) or not names.isdisjoint(_EDITORS)) and not _IN_PRE(element):
-                if "fragment" not in names or element.find("div[@class='line']") is not None:
-                    yield element, True
-        for element in reversed(elements):
-            if not likely.isdisjoint(class_of(element).split()) and not holds_other(element) and not _IN_PRE(element):
-                yield element, False
+def likely_containers(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
+    """Yield the elements that hold no `<pre>` and whose class is one of code, from the inside out."""
+    named = _LIKELY & inventory.class_names
+    for element in reversed(_BY_CLASS(tree)) if named else ():
+        if element.tag in _CONTAINER_TAGS and not named.isdisjoint(class_of(element).split()):
+            if not holds_other(element) and not _IN_PRE(element):
+                yield element
 
 
 def numbered_lines(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
@@ -122,7 +136,8 @@ def numbered_lines(tree: etree._Element, inventory: Inventory) -> Iterator[etree
         seen.add(block)
         lines = [child for child in block if isinstance(child.tag, str)]
         if len(lines) > 1 and all(len(child) and is_gutter(child[0]) for child in lines):
-            yield block
+            if not _IN_PRE(block):
+                yield block
 
 
 def text_areas(tree: etree._Element) -> Iterator[etree._Element]:

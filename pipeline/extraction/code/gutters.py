@@ -22,17 +22,17 @@ _NUMBER_ENDS = (
 )  # fmt: skip
 # Classes of line numbers on cells and links, which highlighters also give to numbers in the code.
 _CELL_CLASSES = frozenset(("number", "num", "nums", "l", "hl", "line", "lines"))
-# Parts of the classes of buttons and bars, which are no code where their text is that of a button.
-_TOOL_PARTS = (
-    "copy", "toolbar", "clipboard", "header", "title", "action", "button", "btn", "-lang", "_lang", "language",
-    "-bar", "tools", "fold", "caption", "operation", "label",
-)  # fmt: skip
+# Parts of the classes of buttons and bars, which are no code where their text is that of a button. Highlighters
+# use the second kind for names in the code too, so it holds for blocks alone.
+_TOOL_PARTS = ("copy", "toolbar", "clipboard", "button", "btn", "operation", "viewcode")
+_HEADER_PARTS = ("header", "title", "action", "lang", "bar", "tools", "fold", "caption", "label")
+_HEADER_TAGS = frozenset(("div", "header", "p", "ul", "figcaption", "section"))
 # What buttons above code say.
 _TOOL_TEXT = re2.compile(
     r"(?i)(?:\s|[\[\]()|:!?·•«»+–-]"
     r"|copy(?: code| to clipboard| text| link| snippet)?\b|copied\b|code\b|select(?: all| code)?\b|expand\b|collapse\b"
     r"|view (?:plain|raw|source|code)\b|plain text\b|raw\b|print\b|run(?: code)?\b|edit\b|download\b|toggle\b"
-    r"|wrap(?: text| lines)?\b|try it(?: yourself)?\b|open in (?:playground|new window)\b|show\b|hide\b|fold\b"
+    r"|wrap(?: text| lines)?\b|try it(?: yourself)?\b|docs\b|source\b|open in (?:playground|new window)\b|show\b|hide\b|fold\b"
     r"|复制(?:代码|成功)?|拷贝(?:代码)?|已复制|代码(?:解读)?|收起|展开|登录后复制|一键复制|查看|運行|运行|コピー|복사"
     r"|kopieren\b|copier\b|copiar(?: código)?\b|copia\b|kopiuj\b|скопировать|копировать|код){1,12}"
 )
@@ -75,10 +75,12 @@ def line_number(element: etree._Element) -> int | None:
 
 def is_sure_number(element: etree._Element) -> bool:
     """Whether an element that holds only a number is a line number: by its class, or by a link to itself."""
-    if is_number_class(class_of(element), element.tag in _CELL_TAGS):
-        return True
-    link = element if element.tag == "a" else element.find("a")
-    return link is not None and (link.get("href", "").startswith("#") or link.get("name") is not None)
+    for part in (element, *element[:1]):
+        if is_number_class(class_of(part), part.tag in _CELL_TAGS):
+            return True
+        if part.tag == "a" and (part.get("href", "").startswith("#") or part.get("name") is not None):
+            return True
+    return False
 
 
 def is_gutter(element: etree._Element) -> bool:
@@ -134,29 +136,30 @@ def _has_number_attribute(element: etree._Element) -> bool:
 
 def is_tool(element: etree._Element) -> bool:
     """Whether the element is a button or bar of a highlighter, by its class and its text."""
-    if element.tag == "button":
-        return True
-    if "headerlink" in class_of(element):
+    if element.tag == "button" or element.get("download") is not None:
         return True
     classes = class_of(element).lower()
-    if not any(part in classes for part in _TOOL_PARTS):
+    if "headerlink" in classes:
+        return True
+    is_header = element.tag in _HEADER_TAGS and any(part in classes for part in _HEADER_PARTS)
+    if not is_header and not any(part in classes for part in _TOOL_PARTS):
         return False
     text = short_text(element)
-    return text is not None and says_tool(text)
+    return text is not None and (says_tool(text) or (is_header and is_label(text)))
 
 
 def says_tool(text: str) -> bool:
     """Whether `text` is what buttons above code say ("Copy code", "Select all")."""
     text = text.strip()
-    return len(text) <= MAX_TOOL_CHARS and _TOOL_TEXT.fullmatch(text) is not None
+    return 0 < len(text) <= MAX_TOOL_CHARS and _TOOL_TEXT.fullmatch(text) is not None
 
 
 def is_label(text: str) -> bool:
     """Whether `text` is the name of a language, alone or with the words of buttons."""
     if len(text) > MAX_TOOL_CHARS:
         return False
-    rest = " ".join(word for word in text.split() if not known_language(word))
-    return not rest or says_tool(rest)
+    rest = " ".join(word for word in text.split() if not known_language(word.strip("[]:()")))
+    return bool(text) and (not rest or says_tool(rest))
 
 
 def is_prompt(element: etree._Element, text: str) -> bool:

@@ -12,6 +12,7 @@ The cost is linear in the size of the element.
 """
 
 import re
+import textwrap
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -29,11 +30,12 @@ from pipeline.extraction.tree.tree import class_of
 
 # Our choice: highlighters nest tokens only a few levels deep.
 MAX_DEPTH = 200
-_BOXES = frozenset(["div", "li", "tr", "p", "pre", "dd", "dt"])
+_BOXES = frozenset(["div", "li", "tr", "td", "th", "p", "pre", "dd", "dt"])
 _LINE_TAGS = frozenset(("span", "code", "a"))
 # Newlines between the children of these are white space of the source.
 _SPACED_TAGS = frozenset(("table", "tbody", "thead", "tfoot", "tr", "ol", "ul", "dl"))
-_NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template", "select", "noscript"))
+_NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template", "select", "noscript", "thead", "caption"))
+_NUMBER_TAGS = frozenset(["a", "span", "i", "b", "font", "em", "code", "small", "label", "strong", "u"])
 _LINE_NAME = re.compile(r"(?<!in)(?<!new)(?<!under)(?<!over)(?<!out)(?<!multi)(?<!head)(?<!base)(?:line|row)")
 _LINE_NAMES = frozenset(("cl", "blob-code-inner"))
 _SPACES = str.maketrans({"\u00a0": " ", "\u2002": " ", "\u2003": "  ", "\u200b": None, "\u00ad": None})
@@ -47,8 +49,14 @@ class _Mark(Enum):
     """A block-level box begins."""
     BOX_END = auto()
     LINE = auto()
-    """An inline box begins."""
+    """An inline box begins: all text around is in such boxes."""
     LINE_END = auto()
+    LINE_PART = auto()
+    """An inline element begins that is a box only if it begins its line."""
+    LINE_PART_END = auto()
+
+
+_ENDS = {_Mark.BOX: _Mark.BOX_END, _Mark.LINE: _Mark.LINE_END, _Mark.LINE_PART: _Mark.LINE_PART_END}
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,16 @@ def code_text(element: etree._Element, slots: Slots) -> str:
 def _text_of(element: etree._Element, drops_gutters: bool) -> str:
     parts: list[_Part] = []
     _Reader(parts, drops_gutters).read(element, 0)
-    lines = _laid_out(parts, _breaks_are_doubled(element))
+    is_doubled = _breaks_are_doubled(element)
+    lines = _laid_out(parts, is_doubled)
     texts = [line.rstrip() if not line.strip() else line for line in _without_numbers(lines)]
     while texts and not texts[0]:
         del texts[0]
     while texts and not texts[-1]:
         del texts[-1]
-    return "\n".join(texts)
+    text = "\n".join(texts)
+    # Where `<br>` ends the lines, the source may be indented as a whole.
+    return textwrap.dedent(text) if is_doubled and element.tag != "pre" else text
 
 
 class _Reader:
@@ -126,15 +137,14 @@ class _Reader:
             if number is not None:
                 self.parts.append(_Number("", number, is_sure=True))
             return
-        number = line_number(child) if self.drops_gutters and tag in ("a", "span", "i", "b", "font", "em") else None
+        number = line_number(child) if self.drops_gutters and tag in _NUMBER_TAGS else None
         if number is not None:
             text = "".join(child.itertext())
             self.parts.append(_Number(text, number, is_sure_number(child)))
             return
-        is_line = has_lines and tag in _LINE_TAGS and (_is_line_name(class_of(child)) or tag == "code")
-        is_box = tag in _BOXES and (_holds_text(child) or tag in ("li", "tr") or _is_line_name(class_of(child)))
-        if is_box or is_line:
-            self.parts.append(_Mark.BOX if is_box else _Mark.LINE)
+        box = self._box_of(child, has_lines)
+        if box is not None:
+            self.parts.append(box)
         marker = child.get("data-code-marker")
         if marker and len(marker) == 1:
             self.parts.append(marker)
@@ -142,8 +152,18 @@ class _Reader:
             self.read(child, depth + 1)
         else:
             self.parts.append("".join(child.itertext()))
-        if is_box or is_line:
-            self.parts.append(_Mark.BOX_END if is_box else _Mark.LINE_END)
+        if box is not None:
+            self.parts.append(_ENDS[box])
+
+    def _box_of(self, child: etree._Element, has_lines: bool) -> _Mark | None:
+        """Return the mark with which the box of an element begins; None if it is no box."""
+        tag = child.tag
+        if tag in _BOXES:
+            is_high = _holds_text(child) or tag in ("li", "tr") or _is_line_name(class_of(child))
+            return _Mark.BOX if is_high else None
+        if tag not in _LINE_TAGS or not (_is_line(child) or (has_lines and tag == "code")):
+            return None
+        return _Mark.LINE if has_lines else _Mark.LINE_PART
 
     def _read_row(self, row: etree._Element, depth: int) -> None:
         """Read a row whose cells before the last hold line numbers."""
@@ -181,6 +201,10 @@ def _is_line_name(classes: str) -> bool:
     return False
 
 
+def _is_line(element: etree._Element) -> bool:
+    return _is_line_name(class_of(element)) or element.get("data-line") is not None
+
+
 def _has_inline_boxes(element: etree._Element) -> bool:
     """Whether the inline children that are named lines hold all text of `element`."""
     num_lines = 0
@@ -190,7 +214,7 @@ def _has_inline_boxes(element: etree._Element) -> bool:
         if (child.tail or "").strip():
             return False
         if child.tag in _LINE_TAGS and (
-            _is_line_name(class_of(child)) or (child.tag == "code" and element.tag == "pre")
+            _is_line(child) or (child.tag == "code" and element.tag == "pre")
         ):
             num_lines += 1
         elif child.tag not in ("br", "button") and not is_gutter(child) and "".join(child.itertext()).strip():
@@ -210,9 +234,14 @@ def _has_number_column(table: etree._Element) -> bool:
 
 
 def _breaks_are_doubled(element: etree._Element) -> bool:
-    """Whether a newline of the source follows each `<br>`, so that both end the same line."""
-    breaks = [br for br in element.iter("br") if br.tail or br.getnext() is not None]
-    return bool(breaks) and all(_SOURCE_NEWLINE.match(br.tail or "") for br in breaks)
+    """Whether a newline of the source follows each `<br>` or run of them, so that both end the same line."""
+    ends = [br for br in element.iter("br") if not _is_followed_by_break(br) and (br.tail or br.getnext() is not None)]
+    return bool(ends) and all(_SOURCE_NEWLINE.match(br.tail or "") for br in ends)
+
+
+def _is_followed_by_break(br: etree._Element) -> bool:
+    following = br.getnext()
+    return not br.tail and following is not None and following.tag == "br"
 
 
 def _laid_out(parts: list[_Part], breaks_are_doubled: bool) -> list[_Line]:
@@ -226,8 +255,8 @@ def _laid_out(parts: list[_Part], breaks_are_doubled: bool) -> list[_Line]:
             layout.number(part)
         elif part is _Mark.BREAK:
             layout.end_line(layout.skips_break)
-        elif part in (_Mark.BOX, _Mark.LINE):
-            layout.begin_box(part is _Mark.BOX)
+        elif part in _ENDS:
+            layout.begin_box(part)
         else:
             layout.end_box(part is _Mark.BOX_END)
     return layout.lines
@@ -238,7 +267,7 @@ class _Layout:
 
     def __init__(self) -> None:
         self.lines = [_Line()]
-        self.opened: list[int] = []
+        self.opened: list[int | None] = []
         self.skips_newline = self.skips_break = False
 
     def number(self, number: _Number) -> None:
@@ -267,18 +296,25 @@ class _Layout:
             self.lines.append(_Line())
         self.skips_newline = self.skips_break = False
 
-    def begin_box(self, is_block: bool) -> None:
+    def begin_box(self, mark: _Mark) -> None:
         line = self.lines[-1]
-        if is_block and line.number is None and line.is_blank():
-            line.text.clear()
-        elif line.number is not None or any(line.text):
+        is_begun = line.number is not None or not line.is_blank()
+        if mark is _Mark.LINE_PART and (is_begun or any(line.text)):
+            self.opened.append(None)
+            return
+        if is_begun or (mark is _Mark.LINE and any(line.text)):
             self.lines.append(_Line())
+        else:
+            line.text.clear()
         self.opened.append(len(self.lines))
         self.skips_newline = self.skips_break = False
 
     def end_box(self, is_block: bool) -> None:
+        begun = self.opened.pop()
+        if begun is None:
+            return
         line = self.lines[-1]
-        is_ended = not any(line.text) and line.number is None and len(self.lines) > self.opened.pop()
+        is_ended = not any(line.text) and line.number is None and len(self.lines) > begun
         if not is_ended:
             self.lines.append(_Line())
         self.skips_newline = is_block or not is_ended
@@ -297,8 +333,18 @@ def _without_numbers(lines: list[_Line]) -> list[str]:
         for line in lines
     ]
     if is_every and (counted or all(number.is_sure for number in numbers)):
-        # A single space may part number and code. Code is seldom indented by an odd number of spaces.
-        indents = [len(text) - len(text.lstrip(" ")) for text in texts if text.strip()]
-        if indents and min(indents) % 2:
-            texts = [text[1:] if text[:1] == " " else text for text in texts]
+        gap = _gap([text for line, text in zip(lines, texts, strict=True) if line.number is not None])
+        texts = [text[gap:] if text[:gap].isspace() else text for text in texts]
     return texts
+
+
+def _gap(texts: list[str]) -> int:
+    """Return how many spaces part the numbers from the code `texts`.
+
+    Empty lines of code show it. Without them it is one space if the code seems to be indented by an odd number.
+    """
+    blank = [len(text) for text in texts if not text.strip()]
+    indents = [len(text) - len(text.lstrip(" ")) for text in texts if text.strip()]
+    if not indents:
+        return 0
+    return min(blank + indents) if blank else min(indents) % 2

@@ -119,7 +119,7 @@ def language_in_classes(classes: str, bare: bool) -> str:
         follows = place > 0 and names[place - 1] in ("sourceCode", "hljs", "syntaxhighlighter", "src")
         if (bare or follows) and not plain and name not in _ONLY_WITH_PREFIX:
             coloured = _COLOURED.fullmatch(name)
-            plain = known_language(coloured[1] if coloured else name)
+            plain = known_language(coloured[1] if coloured else name.partition(":")[0])
     return plain
 
 

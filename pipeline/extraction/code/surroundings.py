@@ -39,7 +39,8 @@ def remove_inner_headers(block: etree._Element) -> str:
     while inner is not block:
         outer = inner.getparent()
         for child in list(outer):
-            if child is not inner and (child.tag in _BLOCK_HEADERS or is_tool(child)) and child.find(".//code") is None:
+            is_header = child.tag in _BLOCK_HEADERS or is_tool(child) or _speaks_of(child, _HEADER_WORDS)
+            if child is not inner and is_header and child.find(".//code") is None:
                 language = _remove_header(child, names_only=False) or language
         inner = outer
     return language
@@ -83,8 +84,11 @@ def _remove_header(element: etree._Element, names_only: bool) -> str | None:
     if element.find(".//p[@class='slot']") is not None or element.get("class") == "slot":
         return None
     text = short_text(element)
-    if not text:
+    if text is None:
         return None
+    if not text and element.tag in ("div", "span", "a"):
+        remove(element)
+        return ""
     if says_tool(text) and (not names_only or text.lower() not in ("code", "code:")):
         remove(element)
         return ""
@@ -93,7 +97,7 @@ def _remove_header(element: etree._Element, names_only: bool) -> str | None:
     if not is_label(text):
         return None
     remove(element)
-    return next(filter(None, map(known_language, text.split())), "")
+    return next(filter(None, (known_language(word.strip("[]:()")) for word in text.split())), "")
 
 
 def _is_alone(inner: etree._Element, outer: etree._Element) -> bool:
