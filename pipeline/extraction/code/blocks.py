@@ -32,6 +32,8 @@ _PLAIN_COPIES = etree.XPath(
     "//*[contains(@class,'crayon-plain-wrap') or contains(@class,'copy-code') or "
     "contains(@class,'zeroclipboard')]"
 )
+# An unclosed `<code>` holds the rest of the page.
+_HOLDS_TEXT = etree.XPath("boolean(.//ul|.//h2|.//h3|.//form|.//img|.//table)")
 _BLOCK_TAGS = ("pre", "listing", "xmp")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _INLINE_TAGS = ("code", "tt", "kbd", "samp")
@@ -91,7 +93,8 @@ def _take_named(tree: etree._Element, inventory: Inventory, slots: Slots) -> Non
     for element in list(likely_containers(tree, inventory)):
         if _is_attached(element, tree) and not holds_other(element):
             code = code_text(element, slots)
-            if looks_like_code(code):
+            is_code = "\n" in code or "code" in class_of(element).lower()
+            if is_code and looks_like_code(code):
                 _take_block(element, code, stated_language(element), slots)
 
 
@@ -172,7 +175,7 @@ def _take_run(run: list[etree._Element], slots: Slots) -> None:
 
 def _take_inline(element: etree._Element, slots: Slots) -> None:
     text = "".join(element.itertext())
-    if slots.mark in text:
+    if slots.mark in text or _HOLDS_TEXT(element):
         return
     has_breaks = element.find(".//br") is not None
     if has_breaks or (text.strip().count("\n") > 1 and len(text.strip()) > MIN_BLOCK_CHARS):

@@ -29,7 +29,9 @@ _LIKELY = frozenset([
     "codecontent", "code-text", "monospace", "mono", "screen", "prettyprint", "hljs", "example-code", "codeStyle",
     "wp-block-code", "syntax", "geshi", "bbcode-code", "quote-code", "code-area", "codearea", "sample-code",
 ])  # fmt: skip
-_CONTAINER_TAGS = frozenset(["div", "p", "td", "blockquote", "section", "ol", "ul", "dd", "article", "center"])
+_CONTAINER_TAGS = frozenset(
+    ["div", "p", "td", "blockquote", "section", "ol", "ul", "dd", "article", "center"]
+)
 # What a container of code does not hold; code in `<pre>` is found as such.
 holds_other = etree.XPath(
     "boolean(.//pre|.//h1|.//h2|.//h3|.//h4|.//img|.//form|.//p[@class='slot']|.//listing|.//xmp)"
@@ -46,10 +48,14 @@ _CODE_TABLES = etree.XPath(
     " or ancestor::*[contains(@class,'syntaxhighlighter') or contains(@class,'highlight') or "
     "contains(@class,'CodeRay')]]"
 )
-_CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "syntax", "lnt", "file", "content", "listing")
+_CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "syntax", "lnt", "listing")
 _IN_PRE = etree.XPath("boolean(ancestor::pre)")
-_COPY = re.compile(r"(?:^|[-_\s])(?:embed|share|comment|message|reply|url|link|bbcode|search|feedback|iframe)", re.I)
-_CODE_AREA = re.compile(r"code|source|snippet|brush|prettyprint|listing|highlight|console|editor|syntax", re.I)
+_COPY = re.compile(
+    r"(?:^|[-_\s])(?:embed|share|comment|message|reply|url|link|bbcode|search|feedback|iframe)", re.I
+)
+_CODE_AREA = re.compile(
+    r"code|source|snippet|brush|prettyprint|listing|highlight|console|editor|syntax", re.I
+)
 _LISTING_SOURCE = re.compile(r"data:text/plain[^,]{0,60};base64,")
 _SIGN = re.compile(
     r"[;{}]\s*$|[=<>!+*-]=|[\w)\]]\s?=\s?[\w\"'(\[{$-]|\w\(|\(\)|::|->|=>|//|/\*|</?\w|\$\w|\w\[|^\s*[#$>%@]\s?\w"
@@ -88,15 +94,12 @@ def _has_number_cells(table: etree._Element) -> bool:
             # Only the first row may hold something else, as headings.
             return False
         code = cells[-1]
-    return code is not None and (num_gutters > 0 or counts_up(numbers)) and _is_named_code(table, code)
-
-
-def _is_named_code(table: etree._Element, cell: etree._Element) -> bool:
-    """Whether the names of a table, a cell and some elements in it speak of code, or the cell holds `<pre>`."""
-    inner = list(islice(cell.iter(etree.Element), 5))
-    if any(element.tag in ("pre", "code") for element in inner):
+    if code is None or not (num_gutters or counts_up(numbers)):
+        return False
+    if code.find(".//pre") is not None:
         return True
-    names = " ".join(map(class_of, (table, *inner, *islice(table.iterancestors("div"), 3)))).lower()
+    around = () if numbers else (*islice(code.iter(etree.Element), 5), *islice(table.iterancestors("div"), 3))
+    names = " ".join(map(class_of, (table, code, *around))).lower()
     return any(word in names for word in _CODE_WORDS)
 
 
@@ -131,7 +134,12 @@ def numbered_lines(tree: etree._Element, inventory: Inventory) -> Iterator[etree
             continue
         line = element.getparent()
         block = line.getparent() if line is not None else None
-        if block is None or block in seen or line.tag not in ("div", "li", "p") or block.tag not in ("div", "ol", "ul"):
+        if (
+            block is None
+            or block in seen
+            or line.tag not in ("div", "li", "p")
+            or block.tag not in ("div", "ol", "ul")
+        ):
             continue
         seen.add(block)
         lines = [child for child in block if isinstance(child.tag, str)]
@@ -145,7 +153,11 @@ def text_areas(tree: etree._Element) -> Iterator[etree._Element]:
     for area in tree.iter("textarea"):
         text = (area.text or "").strip()
         names = f"{class_of(area)} {area.get('id', '')} {area.get('name', '')}"
-        if not text or _COPY.search(names) or not (_CODE_AREA.search(names) or area.get("readonly") is not None):
+        if (
+            not text
+            or _COPY.search(names)
+            or not (_CODE_AREA.search(names) or area.get("readonly") is not None)
+        ):
             continue
         first = "".join(text.partition("\n")[0].split())
         parent = area.getparent()
@@ -171,11 +183,15 @@ def listing_source(listing: etree._Element) -> str:
 def looks_like_code(text: str) -> bool:
     """Whether most lines are indented or hold the signs of a programming language, and few are sentences."""
     lines = [line for line in text.split("\n") if line.strip()]
-    signs = sum(line.startswith(("  ", "\t")) or _SIGN.search(line[:MAX_LINE_CHARS]) is not None for line in lines)
-    prose = sum(_is_prose(line) for line in lines)
-    return bool(lines) and 2 * signs >= len(lines) and 4 * prose <= len(lines)
+    signs = sum(
+        line.startswith(("  ", "\t")) or _SIGN.search(line[:MAX_LINE_CHARS]) is not None for line in lines
+    )
+    prose = sum(len(line) for line in lines if _is_prose(line))
+    return bool(lines) and 2 * signs >= len(lines) and 4 * prose <= len(text)
 
 
 def _is_prose(line: str) -> bool:
     ends = line.rstrip().endswith((".", "?", "!", "。", "：", ","))
-    return len(line) > MAX_LINE_CHARS or (ends and len(line.split()) >= MIN_SENTENCE_WORDS and "(" not in line)
+    return len(line) > MAX_LINE_CHARS or (
+        ends and len(line.split()) >= MIN_SENTENCE_WORDS and "(" not in line
+    )

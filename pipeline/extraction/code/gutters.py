@@ -43,7 +43,9 @@ _NUMBER = re.compile(r"\s{0,20}(\d{1,6})[.:|]?\s{0,20}")
 _LITERAL = re.compile(
     r"(?:^|\s)(?:m|mi|mf|mh|mo|il|nu\d|no|lit|literal|hljs-number|cm-number|token|constant|pl-c1|dv|fl|bn|value)(?=\s|$)"
 )
-_NUMBER_ATTRIBUTES = frozenset(("data-line-number", "data-line-num", "data-linenos", "data-n", "data-pseudo-content"))
+_NUMBER_ATTRIBUTES = frozenset(
+    ("data-line-number", "data-line-num", "data-linenos", "data-n", "data-pseudo-content")
+)
 _GUTTER_TEXT = re.compile(r"[\d\s|:.¶#]*")
 # Elements that may hold the numbers of all lines.
 _COLUMN_TAGS = frozenset(("td", "th", "ul", "ol"))
@@ -73,12 +75,16 @@ def line_number(element: etree._Element) -> int | None:
     return int(match[1])
 
 
-def is_sure_number(element: etree._Element) -> bool:
-    """Whether an element that holds only a number is a line number: by its class, or by a link to itself."""
+def has_number_class(element: etree._Element) -> bool:
+    """Whether the class of an element that holds only a number, or of its one child, is that of line numbers."""
+    return any(is_number_class(class_of(part), part.tag in _CELL_TAGS) for part in (element, *element[:1]))
+
+
+def links_to_itself(element: etree._Element) -> bool:
+    """Whether the element, or its one child, is a link to its own place, as line numbers are."""
     for part in (element, *element[:1]):
-        if is_number_class(class_of(part), part.tag in _CELL_TAGS):
-            return True
-        if part.tag == "a" and (part.get("href", "").startswith("#") or part.get("name") is not None):
+        name = part.get("name") or part.get("id")
+        if part.tag == "a" and name and part.get("href") in (None, f"#{name}"):
             return True
     return False
 

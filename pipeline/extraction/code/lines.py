@@ -7,23 +7,25 @@ The tree is read once into a list of texts and marks, and the list is then laid 
    where such elements hold all of the text. A box begins a line and ends it. The break at its end, or the one
    that follows it, does not count again.
 3. Line numbers are dropped. An element that holds only a number at the beginning of its line is a line number
-   by its class, by its link to itself, or if every line has one and they count up.
+   by its class, or if every line has one and they count up (or rise and are links to themselves).
 The cost is linear in the size of the element.
 """
 
 import re
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from operator import lt
 
 from lxml import etree
 
 from pipeline.extraction.code.gutters import (
     counts_up,
     is_gutter,
-    is_sure_number,
+    has_number_class,
     is_tool,
     line_number,
+    links_to_itself,
 )
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import class_of
@@ -34,7 +36,9 @@ _BOXES = frozenset(["div", "li", "tr", "td", "th", "p", "pre", "dd", "dt"])
 _LINE_TAGS = frozenset(("span", "code", "a"))
 # Newlines between the children of these are white space of the source.
 _SPACED_TAGS = frozenset(("table", "tbody", "thead", "tfoot", "tr", "ol", "ul", "dl"))
-_NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template", "select", "noscript", "thead", "caption"))
+_NO_CODE = frozenset(
+    ("button", "svg", "script", "style", "textarea", "template", "select", "noscript", "thead", "caption")
+)
 _NUMBER_TAGS = frozenset(["a", "span", "i", "b", "font", "em", "code", "small", "label", "strong", "u"])
 _LINE_NAME = re.compile(r"(?<!in)(?<!new)(?<!under)(?<!over)(?<!out)(?<!multi)(?<!head)(?<!base)(?:line|row)")
 _LINE_NAMES = frozenset(("cl", "blob-code-inner"))
@@ -61,11 +65,14 @@ _ENDS = {_Mark.BOX: _Mark.BOX_END, _Mark.LINE: _Mark.LINE_END, _Mark.LINE_PART: 
 
 @dataclass(frozen=True)
 class _Number:
-    """The text of an element that holds only a number; `is_sure` if it is a line number for certain."""
+    """The text of an element that holds only a number."""
 
     text: str
     value: int
-    is_sure: bool
+    is_named: bool
+    """Whether its class is that of line numbers."""
+    is_link: bool
+    """Whether it is a link to its own place."""
 
 
 @dataclass
@@ -95,14 +102,22 @@ def _text_of(element: etree._Element, drops_gutters: bool) -> str:
     _Reader(parts, drops_gutters).read(element, 0)
     is_doubled = _breaks_are_doubled(element)
     lines = _laid_out(parts, is_doubled)
-    texts = [line.rstrip() if not line.strip() else line for line in _without_numbers(lines)]
-    while texts and not texts[0]:
+    # A line of one no-break space is an empty line to which a highlighter gave a height.
+    texts = [_plain(text) for text in _without_numbers(lines)]
+    while texts and not texts[0].strip():
         del texts[0]
-    while texts and not texts[-1]:
+    while texts and not texts[-1].strip():
         del texts[-1]
     text = "\n".join(texts)
     # Where `<br>` ends the lines, the source may be indented as a whole.
     return textwrap.dedent(text) if is_doubled and element.tag != "pre" else text
+
+
+def _plain(line: str) -> str:
+    """Return a line with plain spaces; one of no-break spaces alone is empty."""
+    if line.isascii():
+        return line
+    return "" if "\u00a0" in line and not line.strip() else line.translate(_SPACES)
 
 
 class _Reader:
@@ -117,7 +132,9 @@ class _Reader:
         is_spaced = element.tag in _SPACED_TAGS or _has_only_boxes(element)
         self._add(element.text, is_spaced)
         has_lines = len(element) > 1 and _has_inline_boxes(element)
-        drops_column = self.drops_gutters and element.tag in ("table", "tbody") and _has_number_column(element)
+        drops_column = (
+            self.drops_gutters and element.tag in ("table", "tbody") and _has_number_column(element)
+        )
         for child in element:
             tag = child.tag
             if tag == "br":
@@ -135,12 +152,12 @@ class _Reader:
             # A gutter in the line may be followed by a space that belongs to it.
             number = line_number(child) if tag not in _BOXES else None
             if number is not None:
-                self.parts.append(_Number("", number, is_sure=True))
+                self.parts.append(_Number("", number, is_named=True, is_link=False))
             return
         number = line_number(child) if self.drops_gutters and tag in _NUMBER_TAGS else None
         if number is not None:
             text = "".join(child.itertext())
-            self.parts.append(_Number(text, number, is_sure_number(child)))
+            self.parts.append(_Number(text, number, has_number_class(child), links_to_itself(child)))
             return
         box = self._box_of(child, has_lines)
         if box is not None:
@@ -175,7 +192,7 @@ class _Reader:
 
     def _add(self, text: str | None, is_spaced: bool) -> None:
         if text and not (is_spaced and not text.strip()):
-            self.parts.append(text.translate(_SPACES))
+            self.parts.append(text)
 
 
 def _has_only_boxes(element: etree._Element) -> bool:
@@ -213,9 +230,7 @@ def _has_inline_boxes(element: etree._Element) -> bool:
     for child in element:
         if (child.tail or "").strip():
             return False
-        if child.tag in _LINE_TAGS and (
-            _is_line(child) or (child.tag == "code" and element.tag == "pre")
-        ):
+        if child.tag in _LINE_TAGS and (_is_line(child) or (child.tag == "code" and element.tag == "pre")):
             num_lines += 1
         elif child.tag not in ("br", "button") and not is_gutter(child) and "".join(child.itertext()).strip():
             return False
@@ -235,7 +250,11 @@ def _has_number_column(table: etree._Element) -> bool:
 
 def _breaks_are_doubled(element: etree._Element) -> bool:
     """Whether a newline of the source follows each `<br>` or run of them, so that both end the same line."""
-    ends = [br for br in element.iter("br") if not _is_followed_by_break(br) and (br.tail or br.getnext() is not None)]
+    ends = [
+        br
+        for br in element.iter("br")
+        if not _is_followed_by_break(br) and (br.tail or br.getnext() is not None)
+    ]
     return bool(ends) and all(_SOURCE_NEWLINE.match(br.tail or "") for br in ends)
 
 
@@ -273,7 +292,7 @@ class _Layout:
     def number(self, number: _Number) -> None:
         line = self.lines[-1]
         if line.number is None and line.is_blank():
-            line.number = _Number("".join(line.text) + number.text, number.value, number.is_sure)
+            line.number = replace(number, text="".join(line.text) + number.text)
             line.text.clear()
         else:
             line.text.append(number.text)
@@ -327,12 +346,16 @@ def _without_numbers(lines: list[_Line]) -> list[str]:
     if not numbers:
         return ["".join(line.text) for line in lines]
     is_every = all(line.number is not None or line.is_blank() for line in lines)
-    counted = is_every and counts_up([str(number.value) for number in numbers])
+    values = [number.value for number in numbers]
+    rises = all(number.is_link for number in numbers) and all(map(lt, values, values[1:]))
+    is_count = is_every and (rises or counts_up(list(map(str, values))))
     texts = [
-        "".join(line.text) if line.number is None or line.number.is_sure or counted else line.number.text + "".join(line.text)
+        "".join(line.text)
+        if line.number is None or line.number.is_named or is_count
+        else line.number.text + "".join(line.text)
         for line in lines
     ]
-    if is_every and (counted or all(number.is_sure for number in numbers)):
+    if is_every and (is_count or all(number.is_named for number in numbers)):
         gap = _gap([text for line, text in zip(lines, texts, strict=True) if line.number is not None])
         texts = [text[gap:] if text[:gap].isspace() else text for text in texts]
     return texts
@@ -344,7 +367,7 @@ def _gap(texts: list[str]) -> int:
     Empty lines of code show it. Without them it is one space if the code seems to be indented by an odd number.
     """
     blank = [len(text) for text in texts if not text.strip()]
-    indents = [len(text) - len(text.lstrip(" ")) for text in texts if text.strip()]
+    indents = [len(text) - len(text.lstrip(" \u00a0")) for text in texts if text.strip()]
     if not indents:
         return 0
     return min(blank + indents) if blank else min(indents) % 2

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from lxml import etree
 
 _FONT = re.compile(
-    r"monospace|courier|consolas|menlo|monaco|lucida console|fixedsys|andale mono|source code pro|jetbrains mono", re.I
+    r"monospace|courier|consolas|menlo|monaco|lucida console|fixedsys|andale mono|source code pro|jetbrains mono",
+    re.I,
 )
 _STYLED = etree.XPath("//*[@style or @face][not(ancestor::pre or ancestor::textarea)]")
 _CODE_TAGS = frozenset(("code", "tt", "kbd", "samp"))

@@ -44,7 +44,9 @@ _KNOWN = frozenset([
     "apache", "svelte", "vue", "json5", "jsonc", "llvm", "wasm", "assembly", "brainfuck", "smalltalk", "d", "v",
 ])  # fmt: skip
 # Names that are also words of everyday use, so that a class alone does not state them.
-_ONLY_WITH_PREFIX = frozenset(("basic", "batch", "elm", "crystal", "apache", "assembly", "node", "make", "rest", "d", "v"))
+_ONLY_WITH_PREFIX = frozenset(
+    ("basic", "batch", "elm", "crystal", "apache", "assembly", "node", "make", "rest", "d", "v")
+)
 _ATTRIBUTES = (
     "data-lang", "data-language", "data-enlighter-language", "data-syntax", "data-code-language",
     "data-code-lang", "data-highlight-language", "data-syntaxhighlighter-params", "data-mode", "language",
@@ -55,7 +57,9 @@ _SURE = (
     r"|ltx_lst_language|lst-language|prism-language"
 )
 # Prefixes that other names have too: only a known language may follow.
-_UNSURE = r"code|code-block|src|sh|hl|syntax|hljs|prism|pre|snippet|codehilite|highlighter|cm|mode|rainbow|geshi"
+_UNSURE = (
+    r"code|code-block|src|sh|hl|syntax|hljs|prism|pre|snippet|codehilite|highlighter|cm|mode|rainbow|geshi"
+)
 _PREFIXED = re.compile(rf"(?:({_SURE})|{_UNSURE})[-_:](?=[A-Za-z])", re.I)
 _NAME = re.compile(r"[A-Za-z][\w+#.-]{0,24}")
 _SEPARATED = re.compile(r"\b(brush|lang|language)\s?:\s{1,3}")

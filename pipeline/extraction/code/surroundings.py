@@ -10,7 +10,9 @@ from pipeline.extraction.code.stated import known_language
 from pipeline.extraction.tree.tree import class_of, remove
 
 # A header stands in these, or is one of these in a wrapper whose class speaks of code.
-_HEADER_TAGS = frozenset(["div", "header", "p", "dt", "span", "figcaption", "ul", "summary", "a", "caption", "section"])
+_HEADER_TAGS = frozenset(
+    ["div", "header", "p", "dt", "span", "figcaption", "ul", "summary", "a", "caption", "section"]
+)
 _BLOCK_HEADERS = frozenset(["div", "header", "figcaption", "ul", "section", "p"])
 _WRAPPERS = frozenset(["div", "figure", "dl", "dd", "section", "td", "details", "span", "tr", "tbody"])
 _CODE_WORDS = ("code", "Code", "ighlight", "snippet", "prism", "hljs", "shiki", "listing", "syntax", "editor")
