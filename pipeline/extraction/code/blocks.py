@@ -35,7 +35,9 @@ _PLAIN_COPIES = etree.XPath(
 # An unclosed `<code>` holds the rest of the page.
 _HOLDS_TEXT = etree.XPath("boolean(.//ul|.//h2|.//h3|.//form|.//img|.//table)")
 _BLOCK_TAGS = ("pre", "listing", "xmp")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_CELLS = ("td", "th", "dt")
+# What these hold is one line of Markdown.
+_ONE_LINE = ("h1", "h2", "h3", "h4", "h5", "h6", *_CELLS)
 _INLINE_TAGS = ("code", "tt", "kbd", "samp")
 # Parts of the class names of code that stands outside `<pre>`.
 _CODE_CLASSES = (
@@ -70,7 +72,7 @@ def take_out_code(tree: etree._Element, page: str, inventory: Inventory, slots: 
             _take_run(run, slots)
     if not tags.isdisjoint(_INLINE_TAGS):
         for element in list(tree.iter(*_INLINE_TAGS)):
-            if element.getparent() is not None:
+            if element.getparent() is not None and not _take_run(_lines_of_code(element), slots):
                 _take_inline(element, slots)
 
 
@@ -160,17 +162,36 @@ def _take_pre(block: etree._Element, slots: Slots) -> None:
     _take_block(block, code, stated_language(block) or label, slots)
 
 
-def _take_run(run: list[etree._Element], slots: Slots) -> None:
-    """Take a run of monospaced elements as one block if it looks like code."""
-    if any(holds_other(member) for member in run):
-        return
+def _lines_of_code(element: etree._Element) -> list[etree._Element]:
+    """Return `element` and the `<code>` and `<br>` after it if they are lines that hold nothing but code."""
+    previous, parent = element.getprevious(), element.getparent()
+    before = parent.text if previous is None else previous.tail
+    if (before and before.strip()) or (previous is not None and previous.tag != "br"):
+        return []
+    run = [element]
+    while run[-1].tag in ("br", *_INLINE_TAGS) and not (run[-1].tail or "").strip():
+        following = run[-1].getnext()
+        if following is None or (following.tag != "br" and run[-1].tag != "br"):
+            break
+        run.append(following)
+    while run and (run[-1].tag not in _INLINE_TAGS or (run[-1].tail or "").strip()):
+        run.pop()
+    return run if len(run) > 1 else []
+
+
+def _take_run(run: list[etree._Element], slots: Slots) -> bool:
+    """Take a run of elements as one block if it looks like code, and say so."""
+    if not run or any(holds_other(member) for member in run):
+        return False
     joined = etree.Element("div")
     joined.extend(copy.deepcopy(member) for member in run)
     code = code_text(joined, slots)
-    if "\n" in code and looks_like_code(code):
-        for member in run[1:]:
-            remove(member)
-        _take_block(run[0], code, stated_language(run[0]), slots)
+    if "\n" not in code or not looks_like_code(code):
+        return False
+    for member in run[1:]:
+        remove(member)
+    _take_block(run[0], code, stated_language(run[0]), slots)
+    return True
 
 
 def _take_inline(element: etree._Element, slots: Slots) -> None:
@@ -180,14 +201,18 @@ def _take_inline(element: etree._Element, slots: Slots) -> None:
     has_breaks = element.find(".//br") is not None
     if has_breaks or (text.strip().count("\n") > 1 and len(text.strip()) > MIN_BLOCK_CHARS):
         code = code_text(element, slots)
-        if "\n" in code and next(element.iterancestors(*_HEADINGS), None) is None:
+        holder = next(element.iterancestors(*_ONE_LINE), None)
+        if "\n" in code and (holder is None or (holder.tag in _CELLS and len(code) > MIN_BLOCK_CHARS)):
             _take_block(element, code, stated_language(element), slots)
             return
         text = code
-    text = " ".join(text.replace("\u00a0", " ").split())
-    if not text:
+    # Lines in a heading or a cell become pieces of inline code beside each other.
+    lines = [" ".join(line.split()) for line in (text.split("\n") if has_breaks else [text])]
+    lines = [line for line in lines if line]
+    if not lines or sum(map(len, lines)) > MAX_INLINE_CHARS:
         return
     if "math" in class_of(element).split():
-        replace_by_text(element, slots.add(f"${text.strip('$')}$", "math"), block=False)
-    elif len(text) <= MAX_INLINE_CHARS:
-        replace_by_text(element, slots.add(inline_code(text), "inline"), block=False)
+        replace_by_text(element, slots.add(f"${' '.join(lines).strip('$')}$", "math"), block=False)
+    else:
+        words = [slots.add(inline_code(line), "inline") for line in lines]
+        replace_by_text(element, " ".join(words), block=False)
