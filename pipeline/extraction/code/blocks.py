@@ -71,8 +71,10 @@ def take_out_code(tree: etree._Element, page: str, inventory: Inventory, slots: 
         for run in list(monospaced_runs(tree)):
             _take_run(run, slots)
     if not tags.isdisjoint(_INLINE_TAGS):
+        for run in [run for element in tree.iter(*_INLINE_TAGS) if (run := _lines_of_code(element))]:
+            _take_run(run, slots)
         for element in list(tree.iter(*_INLINE_TAGS)):
-            if element.getparent() is not None and not _take_run(_lines_of_code(element), slots):
+            if element.getparent() is not None:
                 _take_inline(element, slots)
 
 
@@ -163,10 +165,18 @@ def _take_pre(block: etree._Element, slots: Slots) -> None:
 
 
 def _lines_of_code(element: etree._Element) -> list[etree._Element]:
-    """Return `element` and the `<code>` and `<br>` after it if they are lines that hold nothing but code."""
+    """Return the lines of nothing but `<code>` that begin with `element`, with the `<br>` between them."""
+    following = element.getnext()
+    if following is None or following.tag != "br":
+        return []
     previous, parent = element.getprevious(), element.getparent()
-    before = parent.text if previous is None else previous.tail
-    if (before and before.strip()) or (previous is not None and previous.tag != "br"):
+    if previous is None:
+        is_begin = not (parent.text or "").strip()
+    else:
+        earlier = previous.getprevious()
+        follows_code = earlier is not None and earlier.tag in _INLINE_TAGS and not (earlier.tail or "").strip()
+        is_begin = previous.tag == "br" and not (previous.tail or "").strip() and not follows_code
+    if not is_begin:
         return []
     run = [element]
     while run[-1].tag in ("br", *_INLINE_TAGS) and not (run[-1].tail or "").strip():

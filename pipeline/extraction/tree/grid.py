@@ -12,7 +12,7 @@ def spread(rows: list[list[etree._Element]], texts: list[list[list[str]]]) -> li
     """Return `texts`, the blocks of each cell, with a place for every row and column that a cell spans.
 
     A cell stands again in each further row, so that every row can be read alone, and is empty in each further
-    column.
+    column. A column that is empty in every row is left out.
     """
     spans = [[_span(cell, place, len(rows)) for cell in row] for place, row in enumerate(rows)]
     area = sum(height * width for row in spans for height, width in row)
@@ -30,8 +30,8 @@ def spread(rows: list[list[etree._Element]], texts: list[list[list[str]]]) -> li
                 for right in range(column + 1, column + width):
                     below.setdefault(right, [])
             column += width
-    width = max((max(line, default=-1) + 1 for line in grid), default=0)
-    return [[line.get(column, []) for column in range(width)] if line else [] for line in grid]
+    columns = sorted({column for line in grid for column, blocks in line.items() if blocks})
+    return [[line.get(column, []) for column in columns] if line else [] for line in grid]
 
 
 def _span(cell: etree._Element, place: int, num_rows: int) -> tuple[int, int]:

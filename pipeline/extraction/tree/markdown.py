@@ -202,7 +202,7 @@ class _Walk:
                 self.blocks.extend(self.inside(cell, depth))
 
     def _pipe_table(self, texts: list[list[str]]) -> None:
-        width = max(map(len, texts))
+        width = max(map(len, texts), default=0)
         lines = []
         for line in texts:
             if not any(line):
