@@ -52,7 +52,7 @@ def decoded_again(text: str) -> str:
     A text that holds more other characters beyond ASCII than doubled ones speaks of such text; it stays.
     """
     num_doubled = sum(map(len, _TWICE.findall(text)))
-    if 2 * num_doubled < sum(not char.isascii() for char in text):
+    if not num_doubled or 2 * num_doubled < len(text) - len(text.encode("ascii", "ignore")):
         return text
     # Its tables take a quarter of a second to load, and few pages need them.
     from ftfy import fix_encoding

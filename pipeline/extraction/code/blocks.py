@@ -13,8 +13,8 @@ from lxml import etree
 from pipeline.extraction.code.containers import (
     code_tables,
     holds_other,
-    listing_source,
     likely_containers,
+    listing_source,
     looks_like_code,
     numbered_lines,
     sure_containers,
@@ -22,7 +22,7 @@ from pipeline.extraction.code.containers import (
 )
 from pipeline.extraction.code.gutters import is_gutter
 from pipeline.extraction.code.lines import code_text
-from pipeline.extraction.code.monospace import FONT_NAMES, monospaced_runs
+from pipeline.extraction.code.monospace import has_monospaced, monospaced_runs
 from pipeline.extraction.code.stated import language_in_classes, stated_language
 from pipeline.extraction.code.surroundings import remove_headers, remove_inner_headers, remove_prompts
 from pipeline.extraction.tree.slots import Slots
@@ -34,17 +34,12 @@ _PLAIN_COPIES = etree.XPath(
 )
 # An unclosed `<code>` holds the rest of the page.
 _HOLDS_TEXT = etree.XPath("boolean(.//ul|.//h2|.//h3|.//form|.//img|.//table)")
+_COPY_CLASSES = ("crayon-plain", "copy-code", "zeroclipboard")
 _BLOCK_TAGS = ("pre", "listing", "xmp")
 _CELLS = ("td", "th", "dt")
 # What these hold is one line of Markdown.
 _ONE_LINE = ("h1", "h2", "h3", "h4", "h5", "h6", *_CELLS)
 _INLINE_TAGS = ("code", "tt", "kbd", "samp")
-# Parts of the class names of code that stands outside `<pre>`.
-_CODE_CLASSES = (
-    "code", "Code", "ighlight", "fragment", "lst", "view-lines", "ace_", "cm-content", "blob", "hljs", "line",
-    "source", "snippet", "terminal", "console", "mono", "screen", "enlighter", "program", "File", "prettyprint", "syntax",
-    "geshi", "listing",
-)  # fmt: skip
 # Our choice: a one-line `<code>` outside `<pre>` is inline code up to this length; a longer one stays text.
 MAX_INLINE_CHARS = 300
 # Our choice: `<code>` without `<br>` is a block if it has at least two line ends and this many characters; else
@@ -52,27 +47,31 @@ MAX_INLINE_CHARS = 300
 MIN_BLOCK_CHARS = 40
 
 
-def take_out_code(tree: etree._Element, page: str, inventory: Inventory, slots: Slots) -> None:
-    """Replace the code of `tree` (of the source `page`) by its placeholders in `slots`."""
+def take_out_code(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
+    """Replace the code of `tree` by its placeholders in `slots`."""
     tags = inventory.tags
     has_blocks = not tags.isdisjoint(_BLOCK_TAGS)
-    if has_blocks or any(part in inventory.classes for part in _CODE_CLASSES):
-        _take_named(tree, inventory, slots)
+    _take_named(tree, inventory, slots)
     if has_blocks:
         for block in list(tree.iter(*_BLOCK_TAGS)):
             if is_gutter(block):
                 remove(block)
             elif block.getparent() is not None:
                 _take_pre(block, slots)
+    for element in list(likely_containers(tree, inventory)):
+        code = code_text(element, slots) if _is_attached(element, tree) and not holds_other(element) else ""
+        if ("\n" in code or "code" in class_of(element).lower()) and looks_like_code(code):
+            _take_block(element, code, stated_language(element), slots)
     if "textarea" in tags:
         for area in list(text_areas(tree)):
             _take_block(area, code_text(area, slots), stated_language(area), slots)
-    if any(name in page for name in FONT_NAMES):
+    if has_monospaced(tree, inventory):
         for run in list(monospaced_runs(tree)):
             _take_run(run, slots)
     if not tags.isdisjoint(_INLINE_TAGS):
-        for run in [run for element in tree.iter(*_INLINE_TAGS) if (run := _lines_of_code(element))]:
-            _take_run(run, slots)
+        if "br" in tags:
+            for run in [run for element in tree.iter(*_INLINE_TAGS) if (run := _lines_of_code(element))]:
+                _take_run(run, slots)
         for element in list(tree.iter(*_INLINE_TAGS)):
             if element.getparent() is not None:
                 _take_inline(element, slots)
@@ -80,26 +79,21 @@ def take_out_code(tree: etree._Element, page: str, inventory: Inventory, slots: 
 
 def _take_named(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
     """Take the code whose class or structure marks it, and remove prompts and copies."""
-    for element in _PLAIN_COPIES(tree):
-        remove(element)
-    remove_prompts(tree)
+    if any(part in inventory.classes for part in _COPY_CLASSES):
+        for element in _PLAIN_COPIES(tree):
+            remove(element)
+    remove_prompts(tree, inventory)
     for element in list(sure_containers(tree, inventory)):
         if _is_attached(element, tree):
             code = _with_source(code_text(element, slots), listing_source(element))
             _take_block(element, code, stated_language(element), slots)
-    for table in list(code_tables(tree)) if "table" in inventory.tags else ():
+    for table in list(code_tables(tree, inventory)):
         if _is_attached(table, tree):
             _take_block(table, code_text(table, slots), _language_of_table(table), slots)
     for block in list(numbered_lines(tree, inventory)):
         # Numbered lines with formulas are an algorithm in prose.
         if _is_attached(block, tree) and slots.mark not in "".join(block.itertext()):
             _take_block(block, code_text(block, slots), stated_language(block), slots)
-    for element in list(likely_containers(tree, inventory)):
-        if _is_attached(element, tree) and not holds_other(element):
-            code = code_text(element, slots)
-            is_code = "\n" in code or "code" in class_of(element).lower()
-            if is_code and looks_like_code(code):
-                _take_block(element, code, stated_language(element), slots)
 
 
 def _is_attached(element: etree._Element, tree: etree._Element) -> bool:
@@ -174,7 +168,9 @@ def _lines_of_code(element: etree._Element) -> list[etree._Element]:
         is_begin = not (parent.text or "").strip()
     else:
         earlier = previous.getprevious()
-        follows_code = earlier is not None and earlier.tag in _INLINE_TAGS and not (earlier.tail or "").strip()
+        follows_code = (
+            earlier is not None and earlier.tag in _INLINE_TAGS and not (earlier.tail or "").strip()
+        )
         is_begin = previous.tag == "br" and not (previous.tail or "").strip() and not follows_code
     if not is_begin:
         return []
@@ -206,9 +202,9 @@ def _take_run(run: list[etree._Element], slots: Slots) -> bool:
 
 def _take_inline(element: etree._Element, slots: Slots) -> None:
     text = "".join(element.itertext())
-    if slots.mark in text or _HOLDS_TEXT(element):
+    if slots.mark in text or (len(element) and _HOLDS_TEXT(element)):
         return
-    has_breaks = element.find(".//br") is not None
+    has_breaks = len(element) > 0 and element.find(".//br") is not None
     if has_breaks or (text.strip().count("\n") > 1 and len(text.strip()) > MIN_BLOCK_CHARS):
         code = code_text(element, slots)
         holder = next(element.iterancestors(*_ONE_LINE), None)

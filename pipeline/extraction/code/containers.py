@@ -8,11 +8,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 from lxml import etree
 
-from pipeline.extraction.code.gutters import counts_up, is_gutter, is_number_class, short_text
+from pipeline.extraction.code.class_roles import NUMBER_CLASSES, role_of
+from pipeline.extraction.code.gutters import counts_up, is_gutter, short_text
 from pipeline.extraction.tree.tree import Inventory, class_of
 
 # Classes of code, whatever the text.
@@ -49,6 +51,8 @@ _CODE_TABLES = etree.XPath(
     "contains(@class,'CodeRay')]]"
 )
 _CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "syntax", "lnt", "listing")
+# Parts of the classes of line numbers in cells.
+_NUMBER_PARTS = ("line", "Line", "blob", "code", "source", "gutter", "src")
 _IN_PRE = etree.XPath("boolean(ancestor::pre)")
 _COPY = re.compile(
     r"(?:^|[-_\s])(?:embed|share|comment|message|reply|url|link|bbcode|search|feedback|iframe)", re.I
@@ -68,11 +72,14 @@ MAX_ROWS = 40
 MAX_LINE_CHARS, MIN_SENTENCE_WORDS = 160, 8
 
 
-def code_tables(tree: etree._Element) -> Iterator[etree._Element]:
+def code_tables(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
     """Yield the tables whose cells hold line numbers and code, outside `<pre>`."""
-    named = set(_CODE_TABLES(tree))
-    for table in tree.iter("table"):
-        if (table in named or _has_number_cells(table)) and not _IN_PRE(table):
+    if "table" not in inventory.tags:
+        return
+    named = set(_CODE_TABLES(tree)) if "code" in inventory.classes or "lntd" in inventory.classes else set()
+    has_numbers = "pre" in inventory.tags or any(part in inventory.classes for part in _NUMBER_PARTS)
+    for table in tree.iter("table") if has_numbers else named:
+        if (table in named or (has_numbers and _has_number_cells(table))) and not _IN_PRE(table):
             yield table
 
 
@@ -105,32 +112,42 @@ def _has_number_cells(table: etree._Element) -> bool:
 
 def sure_containers(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
     """Yield the elements whose class is that of code whatever their text, from the outside in."""
-    named = _SURE & inventory.class_names
-    for element in _BY_CLASS(tree) if named else ():
-        names = named.intersection(class_of(element).split())
-        if not names or element.tag not in _CONTAINER_TAGS or _IN_PRE(element):
-            continue
-        holds = _HOLDS_SLOT if not names.isdisjoint(_EDITORS) else holds_other
+    for element in _with_class(tree, _SURE & inventory.class_names):
+        names = class_of(element).split()
+        holds = holds_other if _EDITORS.isdisjoint(names) else _HOLDS_SLOT
         if not holds(element) and ("fragment" not in names or element.find("div[@class='line']") is not None):
             yield element
 
 
 def likely_containers(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
     """Yield the elements that hold no `<pre>` and whose class is one of code, from the inside out."""
-    named = _LIKELY & inventory.class_names
-    for element in reversed(_BY_CLASS(tree)) if named else ():
-        if element.tag in _CONTAINER_TAGS and not named.isdisjoint(class_of(element).split()):
-            if not holds_other(element) and not _IN_PRE(element):
-                yield element
+    for element in reversed(_with_class(tree, _LIKELY & inventory.class_names)):
+        if not holds_other(element):
+            yield element
+
+
+def _with_class(tree: etree._Element, names: frozenset[str]) -> list[etree._Element]:
+    """Return the elements outside `<pre>` that may hold code and have one of the class names."""
+    if not names:
+        return []
+    return [element for element in _with_class_of(names)(tree) if element.tag in _CONTAINER_TAGS]
+
+
+@lru_cache(maxsize=1024)
+def _with_class_of(names: frozenset[str]) -> etree.XPath:
+    tests = " or ".join(
+        f"contains(concat(' ',normalize-space(@class),' '),' {name} ')" for name in sorted(names)
+    )
+    return etree.XPath(f"//*[@class][{tests}][not(ancestor::pre)]")
 
 
 def numbered_lines(tree: etree._Element, inventory: Inventory) -> Iterator[etree._Element]:
     """Yield the elements outside `<pre>` and tables whose children each begin with a line number."""
-    if not any(is_number_class(name, False) for name in inventory.class_names):
+    if NUMBER_CLASSES.isdisjoint(inventory.class_names):
         return
     seen: set[etree._Element] = set()
     for element in _BY_CLASS(tree):
-        if element.tag not in ("a", "span", "div", "td") or not is_number_class(class_of(element), False):
+        if element.tag not in ("a", "span", "div", "td") or not role_of(class_of(element)).is_number:
             continue
         line = element.getparent()
         block = line.getparent() if line is not None else None

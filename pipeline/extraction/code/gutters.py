@@ -1,31 +1,14 @@
 """Tell what stands beside code from code: line numbers, copy buttons, toolbars, prompts of notebooks."""
 
 import re
-from functools import lru_cache
 
 import re2
 from lxml import etree
 
+from pipeline.extraction.code.class_roles import role_of
 from pipeline.extraction.code.stated import known_language
 from pipeline.extraction.tree.tree import class_of
 
-# Classes of line numbers, in lower case and with hyphens only; and the ends of longer ones.
-_NUMBER_CLASSES = frozenset([
-    "lineno", "linenos", "line-no", "line-nos", "linenodiv", "line-number", "line-numbers", "linenumber",
-    "linenumbers", "line-numbers-rows", "line-num", "lines-num", "linenum", "line-nr", "linenr", "lnt", "ln",
-    "lnum", "gutter", "gl", "hljs-ln-numbers", "hljs-ln-n", "blob-num", "crayon-num", "crayon-nums",
-    "pre-numbering", "ltx-tag-listingline", "codemirror-gutters", "linenodiv", "ec-line-number",
-])  # fmt: skip
-_NUMBER_ENDS = (
-    "-gutter", "-gutter-wrapper", "-line-number", "-line-numbers", "-line-num", "-linenum", "linenumber", "-lineno",
-    "-linenos", "-source-line",
-)  # fmt: skip
-# Classes of line numbers on cells and links, which highlighters also give to numbers in the code.
-_CELL_CLASSES = frozenset(("number", "num", "nums", "l", "hl", "line", "lines"))
-# Parts of the classes of buttons and bars, which are no code where their text is that of a button. Highlighters
-# use the second kind for names in the code too, so it holds for blocks alone.
-_TOOL_PARTS = ("copy", "toolbar", "clipboard", "button", "btn", "operation", "viewcode")
-_HEADER_PARTS = ("header", "title", "action", "lang", "bar", "tools", "fold", "caption", "label")
 _HEADER_TAGS = frozenset(("div", "header", "p", "ul", "figcaption", "section"))
 # What buttons above code say.
 _TOOL_TEXT = re2.compile(
@@ -77,7 +60,12 @@ def line_number(element: etree._Element) -> int | None:
 
 def has_number_class(element: etree._Element) -> bool:
     """Whether the class of an element that holds only a number, or of its one child, is that of line numbers."""
-    return any(is_number_class(class_of(part), part.tag in _CELL_TAGS) for part in (element, *element[:1]))
+    return any(_has_number_name(part) for part in (element, *element[:1]))
+
+
+def _has_number_name(element: etree._Element) -> bool:
+    role = role_of(class_of(element))
+    return role.is_cell_number if element.tag in _CELL_TAGS else role.is_number
 
 
 def links_to_itself(element: etree._Element) -> bool:
@@ -93,8 +81,7 @@ def is_gutter(element: etree._Element) -> bool:
     """Whether the element holds line numbers (or nothing) and stands beside the code."""
     if _has_number_attribute(element) and not (element.text or "").strip() and not len(element):
         return True
-    classes = class_of(element)
-    if classes and is_number_class(classes, element.tag in _CELL_TAGS) and _holds_only(element, _GUTTER_TEXT):
+    if _has_number_name(element) and _holds_only(element, _GUTTER_TEXT):
         return True
     return element.tag in _COLUMN_TAGS and counts_lines(element)
 
@@ -126,16 +113,6 @@ def short_text(element: etree._Element) -> str | None:
     return " ".join(words)
 
 
-@lru_cache(maxsize=65536)
-def is_number_class(classes: str, on_cell: bool) -> bool:
-    """Whether class names are those of line numbers; `on_cell` if the element is a cell or a link."""
-    names = classes.lower().replace("_", "-").split()
-    return any(
-        name in _NUMBER_CLASSES or name.endswith(_NUMBER_ENDS) or (on_cell and name in _CELL_CLASSES)
-        for name in names
-    )
-
-
 def _has_number_attribute(element: etree._Element) -> bool:
     return any(name in _NUMBER_ATTRIBUTES for name in element.keys())
 
@@ -144,14 +121,14 @@ def is_tool(element: etree._Element) -> bool:
     """Whether the element is a button or bar of a highlighter, by its class and its text."""
     if element.tag == "button" or element.get("download") is not None:
         return True
-    classes = class_of(element).lower()
-    if "headerlink" in classes:
-        return True
-    is_header = element.tag in _HEADER_TAGS and any(part in classes for part in _HEADER_PARTS)
-    if not is_header and not any(part in classes for part in _TOOL_PARTS):
+    role = role_of(class_of(element))
+    is_header = role.is_header and element.tag in _HEADER_TAGS
+    if not is_header and not role.is_tool:
         return False
     text = short_text(element)
-    return text is not None and (says_tool(text) or (is_header and is_label(text)))
+    if text is None:
+        return False
+    return says_tool(text) or (is_header and is_label(text)) or "headerlink" in class_of(element)
 
 
 def says_tool(text: str) -> bool:

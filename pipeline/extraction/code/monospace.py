@@ -5,16 +5,18 @@ outermost monospaced elements that follow each other are one run, for an editor 
 per line.
 """
 
-import re
 from collections.abc import Iterator
 
 from lxml import etree
 
-_FONT = re.compile(
-    r"monospace|courier|consolas|menlo|monaco|lucida console|fixedsys|andale mono|source code pro|jetbrains mono",
-    re.I,
-)
+from pipeline.extraction.tree.tree import Inventory
+
+_FONTS = (
+    "monospace", "courier", "consolas", "menlo", "monaco", "lucida console", "fixedsys", "andale mono", "source code pro",
+    "jetbrains mono",
+)  # fmt: skip
 _STYLED = etree.XPath("//*[@style or @face][not(ancestor::pre or ancestor::textarea)]")
+_FACES = etree.XPath("//font/@face", smart_strings=False)
 _CODE_TAGS = frozenset(("code", "tt", "kbd", "samp"))
 # Elements that may hold a code block, or a line of one.
 _HOLDERS = frozenset([
@@ -22,8 +24,18 @@ _HOLDERS = frozenset([
 ])  # fmt: skip
 # Our choice: pasted code is nested only a few levels deep.
 MAX_NESTING = 6
-# Parts of the names of monospaced fonts, for a quick search in the source.
-FONT_NAMES = ("onospace", "ourier", "onsolas", "Menlo", "Monaco", "COURIER", "Lucida Console")
+
+
+def has_monospaced(tree: etree._Element, inventory: Inventory) -> bool:
+    """Whether a style or a `<font>` of the page names a monospaced font."""
+    if "font" in inventory.styles and _is_monospaced(inventory.styles):
+        return True
+    return "font" in inventory.tags and _is_monospaced(" ".join(set(_FACES(tree))))
+
+
+def _is_monospaced(fonts: str) -> bool:
+    fonts = fonts.lower()
+    return any(font in fonts for font in _FONTS)
 
 
 def monospaced_runs(tree: etree._Element) -> Iterator[list[etree._Element]]:
@@ -46,7 +58,7 @@ def monospaced_runs(tree: etree._Element) -> Iterator[list[etree._Element]]:
 def _names_font(element: etree._Element) -> bool:
     style = element.get("style", "")
     face = element.get("face", "") if element.tag == "font" else ""
-    return bool(face and _FONT.search(face)) or ("font" in style and _FONT.search(style) is not None)
+    return _is_monospaced(face) or ("font" in style and _is_monospaced(style))
 
 
 def _following(element: etree._Element) -> etree._Element | None:

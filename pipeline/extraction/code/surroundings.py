@@ -7,7 +7,7 @@ from lxml import etree
 
 from pipeline.extraction.code.gutters import counts_lines, is_label, is_prompt, is_tool, says_tool, short_text
 from pipeline.extraction.code.stated import known_language
-from pipeline.extraction.tree.tree import class_of, remove
+from pipeline.extraction.tree.tree import Inventory, class_of, remove
 
 # A header stands in these, or is one of these in a wrapper whose class speaks of code.
 _HEADER_TAGS = frozenset(
@@ -17,16 +17,16 @@ _BLOCK_HEADERS = frozenset(["div", "header", "figcaption", "ul", "section", "p"]
 _WRAPPERS = frozenset(["div", "figure", "dl", "dd", "section", "td", "details", "span", "tr", "tbody"])
 _CODE_WORDS = ("code", "Code", "ighlight", "snippet", "prism", "hljs", "shiki", "listing", "syntax", "editor")
 _HEADER_WORDS = ("header", "title", "lang", "label", "bar", "tool", "caption", "name", "meta", "head", "info")
-_PROMPTS = etree.XPath(
-    "//div[contains(@class,'prompt') or contains(@class,'Prompt')]|//pre[contains(.,']:') and string-length(.) < 24]"
-)
+_NAMED_PROMPTS = etree.XPath("//div[contains(@class,'prompt') or contains(@class,'Prompt')]")
+_PLAIN_PROMPTS = etree.XPath("//pre[contains(.,']:') and string-length(.) < 24]")
 # Our choice: wrappers nest at most so deep around a block.
 MAX_WRAPPERS = 4
 
 
-def remove_prompts(tree: etree._Element) -> None:
+def remove_prompts(tree: etree._Element, inventory: Inventory) -> None:
     """Remove the prompts of notebooks, which stand before cells (`In [3]:`, `[4]:`)."""
-    for element in _PROMPTS(tree):
+    named = _NAMED_PROMPTS(tree) if "rompt" in inventory.classes else []
+    for element in [*named, *(_PLAIN_PROMPTS(tree) if "pre" in inventory.tags else ())]:
         if is_prompt(element, "".join(element.itertext())):
             remove(element)
 

@@ -30,10 +30,10 @@ def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
     Rendered formulas come first, because they may stand in code.
     """
     slots = Slots(page)
-    unwrap_text(tree, page, inventory)
+    unwrap_text(tree, inventory)
     take_out_math(tree, inventory, slots)
     etree.strip_elements(tree, "script", "style", "noscript", "template", with_tail=False)
-    take_out_code(tree, page, inventory, slots)
+    take_out_code(tree, inventory, slots)
     take_out_delimited(tree, page, slots)
     return slots
 
