@@ -24,7 +24,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from sphinx_pages import shown_blocks, sidebar_lines
 
-from pipeline.extraction.code.blocks import canonical_language
+from pipeline.extraction.code.stated import canonical_language
 from pipeline.extraction.web.html import extract_html
 from tests.gates.plain_text import strip_markdown
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sphinx_pages import five_grams, rst_prose, shown_blocks, sidebar_lines, words
 
-from pipeline.extraction.code.blocks import canonical_language
+from pipeline.extraction.code.stated import canonical_language
 from pipeline.extraction.math.tex_normal import normalise_tex
 from tests.gates.plain_text import strip_markdown
 

@@ -1,107 +1,112 @@
 """Take the code blocks and inline code out of a page: exact lines, and the language where the page states it.
 
 `take_out_code` replaces every block by its placeholder. Line-number gutters, copy buttons and the plain-text
-copies that highlighters leave behind are dropped. Prompts (`>>>` and `$`) are part of the code and stay.
+copies that highlighters leave behind are dropped. Prompts (`>>>` and `$`) are part of the code and stay;
+those of notebooks (`In [3]:`) count cells and go.
 """
 
+import copy
 import re
 
 from lxml import etree
 
+from pipeline.extraction.code.containers import (
+    code_tables,
+    holds_other,
+    likely_containers,
+    listing_source,
+    looks_like_code,
+    numbered_lines,
+    sure_containers,
+    text_areas,
+)
+from pipeline.extraction.code.gutters import is_gutter
+from pipeline.extraction.code.lines import code_text
+from pipeline.extraction.code.monospace import has_monospaced, monospaced_runs
+from pipeline.extraction.code.stated import language_in_classes, stated_language
+from pipeline.extraction.code.surroundings import remove_headers, remove_inner_headers, remove_prompts
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
 
-_CODE_TABLES = etree.XPath(
-    "//table[.//td[contains(@class,'code') or contains(@class,'hljs-ln-code') or contains(@class,'lntd')]]"
-    "[contains(@class,'highlight') or contains(@class,'rouge') or contains(@class,'lntable') or "
-    "contains(@class,'js-file-line')"
-    " or contains(@class,'hljs-ln') or contains(@class,'crayon') or contains(@class,'blob') or "
-    "contains(@class,'code')"
-    " or ancestor::*[contains(@class,'syntaxhighlighter') or contains(@class,'highlight') or "
-    "contains(@class,'CodeRay')]]"
-)
-_CODE_CELLS = etree.XPath(
-    ".//td[contains(@class,'code') or contains(@class,'hljs-ln-code')]"
-    "|.//td[contains(@class,'lntd')][last()]"
-)  # fmt: skip
-_FRAGMENTS = etree.XPath("//div[@class='fragment'][div[contains(@class,'line')]]")
 _PLAIN_COPIES = etree.XPath(
-    "//textarea[ancestor::*[contains(@class,'crayon') or contains(@class,'highlight') or "
-    "contains(@class,'code')]]"
-    "|//*[contains(@class,'crayon-plain-wrap') or contains(@class,'copy-code') or "
+    "//*[contains(@class,'crayon-plain-wrap') or contains(@class,'copy-code') or "
     "contains(@class,'zeroclipboard')]"
 )
-_GUTTER = re.compile(
-    r"(?:^|\s)(?:linenos?|lineno|linenodiv|line-?numbers?(?:-rows)?|lnt|ln|gutter|rouge-gutter"
-    r"|hljs-ln-numbers|hljs-ln-n|blob-num|crayon-nums?"
-    r"|gl|copy\S*|copybtn\S*|btn\S*|clipboard\S*|headerlink|code-toolbar|toolbar(?:-item)?"
-    r"|react-code-\S*number|CodeMirror-(?:gutter|linenumber)\S*)(?=\s|$)"
-)
-_LINE = re.compile(
-    r"(?:^|\s)(?:line|code-line|token-line|CodeMirror-line|view-line|cl|crayon-line|blob-code-inner"
-    r"|hljs-ln-line)(?=\s|$)"
-)
-_BLOCK_LINES = frozenset(["div", "li", "tr", "p"])
-_STATED = re.compile(
-    r"(?:^|[\s:;])(?:language-|lang-|lang:|highlight-source-|highlight-text-|highlight-|brush:\s{0,3}|src-"
-    r"|sourceCode\s|hljs\s|syntaxhighlighter\s|code-block-)"
-    r"([A-Za-z][\w+#.-]{0,24})"
-)
-_UNSTATED = frozenset([
-    "default", "none", "text", "plain", "plaintext", "nohighlight", "txt", "notranslate", "highlight", "hljs",
-    "lang", "language", "code", "raw", "literal", "output", "nohighlighting", "auto", "source", "wrapper",
-    "line", "numbers", "sourcecode",
-])  # fmt: skip
-_ALIASES = {
-    "python3": "python", "py": "python", "python2": "python", "py3": "python", "ipython": "python",
-    "ipython3": "python", "ipython2": "python",
-    "js": "javascript", "ts": "typescript", "sh": "bash", "zsh": "bash", "rb": "ruby", "rs": "rust",
-    "golang": "go", "c++": "cpp", "cs": "csharp",
-    "c#": "csharp", "yml": "yaml", "md": "markdown", "tex": "latex", "hs": "haskell", "kt": "kotlin",
-    "pl": "perl", "objectivec": "objective-c",
-    "ps1": "powershell", "docker": "dockerfile", "make": "makefile", "rest": "rst",
-    "restructuredtext": "rst", "vb.net": "vbnet",
-}  # fmt: skip
-_BARE_NAMES = frozenset([
-    "bash", "shell", "console", "python", "pycon", "javascript", "typescript", "java", "c", "cpp", "csharp",
-    "go", "rust", "ruby", "php", "perl", "r", "julia", "haskell", "scala", "kotlin", "swift", "sql", "html",
-    "css", "xml", "json", "yaml", "toml", "ini", "diff", "latex", "matlab", "octave", "lua", "fortran",
-    "lisp", "scheme", "clojure", "erlang", "elixir", "ocaml", "fsharp", "dart", "groovy", "powershell",
-    "dockerfile", "makefile", "cmake", "rst", "markdown", "cython", "prolog", "asm", "nasm", "vhdl",
-    "verilog", "vim", "awk", "sed", "objective-c", "pascal", "delphi", "vbnet", "nix", "zig", "solidity",
-    "graphql", "protobuf", "http", "nginx", "coffeescript", "less", "scss", "sass", "doctest", "pytb", "coq",
-    "lean", "isabelle", "agda", "idris", "sage", "maple", "mathematica", "stata", "sas",
-])  # fmt: skip
+# An unclosed `<code>` holds the rest of the page.
+_HOLDS_TEXT = etree.XPath("boolean(.//ul|.//h2|.//h3|.//form|.//img|.//table)")
+_COPY_CLASSES = ("crayon-plain", "copy-code", "zeroclipboard")
 _BLOCK_TAGS = ("pre", "listing", "xmp")
+_CELLS = ("td", "th", "dt")
+# What these hold is one line of Markdown.
+_ONE_LINE = ("h1", "h2", "h3", "h4", "h5", "h6", *_CELLS)
 _INLINE_TAGS = ("code", "tt", "kbd", "samp")
-# Classes of highlighters that use a table without `<pre>`, with one line per row.
-_LINE_TABLES = ("blob-code", "hljs-ln", "syntaxhighlighter", "js-file-line")
-_NO_CODE = frozenset(("button", "svg", "script", "style", "textarea", "template"))
-# Our choice: highlighters nest tokens only a few levels deep.
-MAX_DEPTH = 200
 # Our choice: a one-line `<code>` outside `<pre>` is inline code up to this length; a longer one stays text.
 MAX_INLINE_CHARS = 300
+# Our choice: `<code>` without `<br>` is a block if it has at least two line ends and this many characters; else
+# its source was wrapped by an editor.
+MIN_BLOCK_CHARS = 40
 
 
 def take_out_code(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
-    """Replace code tables, `<pre>` blocks and `<code>` of `tree` by their placeholders in `slots`."""
-    tags, classes = inventory.tags, inventory.classes
-    if not tags.isdisjoint(_BLOCK_TAGS) or any(name in classes for name in _LINE_TABLES):
-        for copy in _PLAIN_COPIES(tree):
-            remove(copy)
-        for table in _CODE_TABLES(tree) if "table" in tags else ():
-            if table.getparent() is not None:
-                _take_table(table, slots)
+    """Replace the code of `tree` by its placeholders in `slots`."""
+    tags = inventory.tags
+    has_blocks = not tags.isdisjoint(_BLOCK_TAGS)
+    _take_named(tree, inventory, slots)
+    if has_blocks:
         for block in list(tree.iter(*_BLOCK_TAGS)):
-            if block.getparent() is not None:
+            if is_gutter(block):
+                remove(block)
+            elif block.getparent() is not None:
                 _take_pre(block, slots)
-    if "fragment" in classes:
-        for fragment in _FRAGMENTS(tree):
-            _take_block(fragment, code_text(fragment, slots), stated_language(fragment) or "cpp", slots)
+    for element in list(likely_containers(tree, inventory)):
+        code = code_text(element, slots) if _is_attached(element, tree) and not holds_other(element) else ""
+        if ("\n" in code or "code" in class_of(element).lower()) and looks_like_code(code):
+            _take_block(element, code, stated_language(element), slots)
+    if "textarea" in tags:
+        for area in list(text_areas(tree)):
+            _take_block(area, code_text(area, slots), stated_language(area), slots)
+    if has_monospaced(tree, inventory):
+        for run in list(monospaced_runs(tree)):
+            _take_run(run, slots)
     if not tags.isdisjoint(_INLINE_TAGS):
+        if "br" in tags:
+            for run in [run for element in tree.iter(*_INLINE_TAGS) if (run := _lines_of_code(element))]:
+                _take_run(run, slots)
         for element in list(tree.iter(*_INLINE_TAGS)):
             if element.getparent() is not None:
                 _take_inline(element, slots)
+
+
+def _take_named(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
+    """Take the code whose class or structure marks it, and remove prompts and copies."""
+    if any(part in inventory.classes for part in _COPY_CLASSES):
+        for element in _PLAIN_COPIES(tree):
+            remove(element)
+    remove_prompts(tree, inventory)
+    for element in list(sure_containers(tree, inventory)):
+        if _is_attached(element, tree):
+            code = _with_source(code_text(element, slots), listing_source(element))
+            _take_block(element, code, stated_language(element), slots)
+    for table in list(code_tables(tree, inventory)):
+        if _is_attached(table, tree):
+            _take_block(table, code_text(table, slots), _language_of_table(table), slots)
+    for block in list(numbered_lines(tree, inventory)):
+        # Numbered lines with formulas are an algorithm in prose.
+        if _is_attached(block, tree) and slots.mark not in "".join(block.itertext()):
+            _take_block(block, code_text(block, slots), stated_language(block), slots)
+
+
+def _is_attached(element: etree._Element, tree: etree._Element) -> bool:
+    """Whether the element is still in the tree: an earlier block may have held it."""
+    root = element
+    for root in element.iterancestors():
+        pass
+    return root is tree
+
+
+def _with_source(code: str, source: str) -> str:
+    """Return `source`, which has the exact white space, if it is the code that is shown."""
+    return source if "".join(source.split()) == "".join(code.split()) else code
 
 
 def fence(code: str, language: str = "") -> str:
@@ -119,136 +124,29 @@ def inline_code(code: str) -> str:
     return f"{ticks}{pad}{code}{pad}{ticks}"
 
 
-def canonical_language(name: str) -> str:
-    """Return the usual lower-case name of a language, "" for names that say nothing."""
-    name = name.strip().lower().rstrip(";")
-    return "" if name in _UNSTATED else _ALIASES.get(name, name)
-
-
-def stated_language(element: etree._Element) -> str:
-    """Return the language that the element, its child `<code>`, or one of four wrappers around it states."""
-    candidates = [element, *element.iterchildren("code")]
-    ancestor = element.getparent()
-    for _ in range(4):
-        if ancestor is None or ancestor.tag in ("body", "article", "main", "section", "li"):
-            break
-        candidates.append(ancestor)
-        ancestor = ancestor.getparent()
-    for place, candidate in enumerate(candidates):
-        language = _language_of(candidate, bare=place < 2 or len(candidates[-1]) == 1)
-        if language:
-            return language
-    return ""
-
-
-def _language_of(element: etree._Element, bare: bool) -> str:
-    for attribute in (
-        "data-lang",
-        "data-language",
-        "data-enlighter-language",
-        "data-syntax",
-        "data-code-language",
-    ):
-        if element.get(attribute):
-            language = canonical_language(element.get(attribute, ""))
-            if language:
-                return language
-    classes = class_of(element)
-    for match in _STATED.finditer(classes):
-        language = canonical_language(match[1])
-        if language and language not in ("sourcecode", "numberlines"):
-            return language
-    if bare:
-        for name in classes.split():
-            language = canonical_language(name)
-            if language in _BARE_NAMES:
-                return language
-        language = canonical_language(element.get("lang", ""))
-        return language if language in _BARE_NAMES and len(language) > 2 else ""
-    return ""
-
-
-def code_text(element: etree._Element, slots: Slots) -> str:
-    """Return the text of a code element with its lines as shown, without gutters and buttons."""
-    parts: list[str] = []
-    line_spans = sum(1 for span in element.iter("span", "code") if _LINE.search(class_of(span)))
-    has_newlines = "\n" in "".join(element.itertext()).strip()
-    _collect(element, parts, span_lines=line_spans > 1 and not has_newlines, depth=0)
-    text = "".join(parts).replace("\u00a0", " ").replace("\u200b", "")
-    if slots.mark in text:
-        pieces = slots.split(text)
-        pieces[1::2] = [slots.pieces[int(number)].strip("$`\n") for number in pieces[1::2]]
-        text = "".join(pieces)
-    lines = text.split("\n")
-    while lines and not lines[0].strip():
-        del lines[0]
-    while lines and not lines[-1].strip():
-        del lines[-1]
-    return "\n".join(lines)
-
-
-def _collect(element: etree._Element, parts: list[str], span_lines: bool, depth: int) -> None:
-    if element.text:
-        parts.append(element.text)
-    for child in element:
-        tag = child.tag
-        if tag == "br":
-            parts.append("\n")
-        elif isinstance(tag, str) and tag not in _NO_CODE and not _is_gutter(child):
-            is_line = tag in _BLOCK_LINES or (span_lines and bool(_LINE.search(class_of(child))))
-            if is_line and parts and not parts[-1].endswith("\n"):
-                parts.append("\n")
-            before = len(parts)
-            if depth < MAX_DEPTH:
-                _collect(child, parts, span_lines, depth + 1)
-            else:
-                parts.append("".join(child.itertext()))
-            if is_line and (len(parts) == before or not parts[-1].endswith("\n")):
-                parts.append("\n")
-        if child.tail:
-            parts.append(child.tail)
-
-
-def _is_gutter(element: etree._Element) -> bool:
-    if element.get("data-line-number") and not (element.text or "").strip() and not len(element):
-        return True
-    classes = class_of(element)
-    if not classes or not _GUTTER.search(classes):
-        return False
-    text = "".join(element.itertext()).strip()
-    return (
-        element.tag in ("button", "a", "td", "th")
-        or bool(re.fullmatch(r"[\d\s|:.¶#]*|copy(?: code)?|copied!?", text[:2000], re.I))
-        or "gutter" in classes
-    )
-
-
 def _take_block(element: etree._Element, code: str, language: str, slots: Slots) -> None:
     if not code.strip():
         remove(element)
         return
+    label = remove_headers(element)
+    language = language or label
     if language == "math":
         replace_by_text(element, slots.add(f"$$\n{code}\n$$", "display"), block=True)
         return
     replace_by_text(element, slots.add(fence(code, language), "code"), block=True)
 
 
-def _take_table(table: etree._Element, slots: Slots) -> None:
-    """Take a table of gutter and code out: one cell with all lines, or one row per line."""
-    cells = [cell for cell in _CODE_CELLS(table) if not _is_gutter(cell)]
-    if not cells:
-        return
-    language = (
-        stated_language(cells[0])
-        or next((stated_language(pre) for pre in cells[0].iter("pre", "code")), "")
-        or stated_language(table)
-    )
-    code = "\n".join(code_text(cell, slots) for cell in cells)
-    _take_block(table, code, language, slots)
+def _language_of_table(table: etree._Element) -> str:
+    """Return the language that a cell of code states, or the table, or what is around it."""
+    for element in table.iter("td", "pre", "code"):
+        if not is_gutter(element) and (language := language_in_classes(class_of(element), True)):
+            return language
+    return stated_language(table)
 
 
 def _take_pre(block: etree._Element, slots: Slots) -> None:
     words = slots.numbers("".join(block.itertext()))
+    label = remove_inner_headers(block)
     code = code_text(block, slots)
     if (
         len(words) == 1
@@ -257,24 +155,70 @@ def _take_pre(block: etree._Element, slots: Slots) -> None:
     ):
         replace_by_text(block, f"{slots.mark}{words[0]}e", block=True)
         return
-    _take_block(block, code, stated_language(block), slots)
+    _take_block(block, code, stated_language(block) or label, slots)
+
+
+def _lines_of_code(element: etree._Element) -> list[etree._Element]:
+    """Return the lines of nothing but `<code>` that begin with `element`, with the `<br>` between them."""
+    following = element.getnext()
+    if following is None or following.tag != "br":
+        return []
+    previous, parent = element.getprevious(), element.getparent()
+    if previous is None:
+        is_begin = not (parent.text or "").strip()
+    else:
+        earlier = previous.getprevious()
+        follows_code = (
+            earlier is not None and earlier.tag in _INLINE_TAGS and not (earlier.tail or "").strip()
+        )
+        is_begin = previous.tag == "br" and not (previous.tail or "").strip() and not follows_code
+    if not is_begin:
+        return []
+    run = [element]
+    while run[-1].tag in ("br", *_INLINE_TAGS) and not (run[-1].tail or "").strip():
+        following = run[-1].getnext()
+        if following is None or (following.tag != "br" and run[-1].tag != "br"):
+            break
+        run.append(following)
+    while run and (run[-1].tag not in _INLINE_TAGS or (run[-1].tail or "").strip()):
+        run.pop()
+    return run if len(run) > 1 else []
+
+
+def _take_run(run: list[etree._Element], slots: Slots) -> bool:
+    """Take a run of elements as one block if it looks like code, and say so."""
+    if not run or any(holds_other(member) for member in run):
+        return False
+    joined = etree.Element("div")
+    joined.extend(copy.deepcopy(member) for member in run)
+    code = code_text(joined, slots)
+    if "\n" not in code or not looks_like_code(code):
+        return False
+    for member in run[1:]:
+        remove(member)
+    _take_block(run[0], code, stated_language(run[0]), slots)
+    return True
 
 
 def _take_inline(element: etree._Element, slots: Slots) -> None:
     text = "".join(element.itertext())
-    if slots.mark in text:
+    if slots.mark in text or (len(element) and _HOLDS_TEXT(element)):
         return
-    if (
-        text.count("\n") and (element.find(".//br") is not None or text.strip().count("\n") > 1)
-    ) or element.find(".//br") is not None:
+    has_breaks = len(element) > 0 and element.find(".//br") is not None
+    if has_breaks or (text.strip().count("\n") > 1 and len(text.strip()) > MIN_BLOCK_CHARS):
         code = code_text(element, slots)
-        if "\n" in code and len(code) > 40:
+        holder = next(element.iterancestors(*_ONE_LINE), None)
+        if "\n" in code and (holder is None or (holder.tag in _CELLS and len(code) > MIN_BLOCK_CHARS)):
             _take_block(element, code, stated_language(element), slots)
             return
-    text = " ".join(text.replace("\u00a0", " ").split())
-    if not text:
+        text = code
+    # Lines in a heading or a cell become pieces of inline code beside each other.
+    lines = [" ".join(line.split()) for line in (text.split("\n") if has_breaks else [text])]
+    lines = [line for line in lines if line]
+    if not lines or sum(map(len, lines)) > MAX_INLINE_CHARS:
         return
     if "math" in class_of(element).split():
-        replace_by_text(element, slots.add(f"${text.strip('$')}$", "math"), block=False)
-    elif len(text) <= MAX_INLINE_CHARS:
-        replace_by_text(element, slots.add(inline_code(text), "inline"), block=False)
+        replace_by_text(element, slots.add(f"${' '.join(lines).strip('$')}$", "math"), block=False)
+    else:
+        words = [slots.add(inline_code(line), "inline") for line in lines]
+        replace_by_text(element, " ".join(words), block=False)

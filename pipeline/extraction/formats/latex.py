@@ -9,7 +9,8 @@ import re
 from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
 from pylatexenc.latexwalker import LatexWalkerError
 
-from pipeline.extraction.code.blocks import canonical_language, fence
+from pipeline.extraction.code.blocks import fence
+from pipeline.extraction.code.stated import canonical_language
 from pipeline.extraction.encodings import clean, decode
 from pipeline.extraction.math.formulas import formula_word
 from pipeline.extraction.result import Extraction

@@ -4,7 +4,8 @@ import re
 
 import nbformat
 
-from pipeline.extraction.code.blocks import canonical_language, fence
+from pipeline.extraction.code.blocks import fence
+from pipeline.extraction.code.stated import canonical_language
 from pipeline.extraction.encodings import clean, decode
 from pipeline.extraction.result import Extraction
 

@@ -9,6 +9,8 @@ import re
 
 from lxml import etree
 
+from pipeline.extraction.tree.grid import spread
+from pipeline.extraction.tree.lists import integer, numbering_of
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import class_of
 
@@ -146,12 +148,8 @@ class _Walk:
 
     def _list(self, element: etree._Element, depth: int) -> None:
         lines: list[str] = []
-        number = (
-            int(element.get("start", "1"))
-            if element.get("start", "1").isdecimal() and len(element.get("start", "1")) < 9
-            else 1
-        )
-        ordered = element.tag == "ol"
+        numbering = numbering_of(element) if element.tag == "ol" else None
+        number = numbering.first if numbering else 0
         for child in element:
             if not isinstance(child.tag, str) or child.tag in _SKIPPED:
                 continue
@@ -161,8 +159,12 @@ class _Walk:
             blocks = self.inside(child, depth)
             if not blocks:
                 continue
-            bullet = f"{number}. " if ordered else "- "
-            number += 1
+            bullet = "- "
+            if numbering:
+                stated = integer(child.get("value"))
+                number = number if stated is None else stated
+                bullet = f"{numbering.label(number)} "
+                number += numbering.step
             for place, block in enumerate(blocks):
                 if self.slots.is_block(block):
                     lines.append(f"\n{block}\n")
@@ -185,12 +187,11 @@ class _Walk:
         caption = table.find("caption")
         if caption is not None:
             self.blocks.extend(self.inside(caption, depth))
-        width = max((len(line) for line in cells), default=0)
         nested = table.find(".//table") is not None or table.find(".//pre") is not None
-        if not nested and width > 1:
+        if not nested and max(map(len, cells), default=0) > 1:
             texts = [[self.inside(cell, depth) for cell in line] for line in cells]
             if _is_data(texts, self.slots):
-                self._pipe_table([[" ".join(blocks) for blocks in line] for line in texts], width)
+                self._pipe_table([[" ".join(blocks) for blocks in line] for line in spread(cells, texts)])
                 return
             self.blocks.extend(block for line in texts for blocks in line for block in blocks)
             return
@@ -200,17 +201,27 @@ class _Walk:
             for cell in line:
                 self.blocks.extend(self.inside(cell, depth))
 
-    def _pipe_table(self, texts: list[list[str]], width: int) -> None:
+    def _pipe_table(self, texts: list[list[str]]) -> None:
+        width = max(map(len, texts), default=0)
         lines = []
         for line in texts:
             if not any(line):
                 continue
-            padded = [text.replace("\n", " ") for text in line] + [""] * (width - len(line))
+            padded = [self._cell(text) for text in line] + [""] * (width - len(line))
             lines.append(f"| {' | '.join(padded)} |")
             if len(lines) == 1:
                 lines.append(f"|{' --- |' * width}")
         if lines:
             self.blocks.append("\n".join(lines))
+
+    def _cell(self, text: str) -> str:
+        """Return the text of a cell in one line; inline code with a pipe would end the cell without a backslash."""
+        for number in self.slots.numbers(text):
+            piece = self.slots.pieces[number]
+            if self.slots.kinds[number] == "inline" and "|" in piece:
+                escaped = self.slots.add(piece.replace("|", "\\|"), "inline")
+                text = text.replace(f"{self.slots.mark}{number}e", escaped)
+        return text.replace("\n", " ")
 
     def _script(self, element: etree._Element, depth: int) -> None:
         """Write `x<sup>2</sup>` as `$x^2$`; ordinals, footnote marks and long scripts stay plain text."""

@@ -7,6 +7,7 @@ from pipeline.extraction.math.delimiters import take_out_delimited
 from pipeline.extraction.math.formulas import take_out_math
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory
+from pipeline.extraction.web.wrappers import unwrap_text
 
 # Control characters that XML, and therefore lxml, refuses in text, although HTML parsers accept them.
 _CONTROLS = bytes(code for code in [*range(32), 127] if code not in b"\t\n\r")
@@ -29,6 +30,7 @@ def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
     Rendered formulas come first, because they may stand in code.
     """
     slots = Slots(page)
+    unwrap_text(tree, inventory)
     take_out_math(tree, inventory, slots)
     etree.strip_elements(tree, "script", "style", "noscript", "template", with_tail=False)
     take_out_code(tree, inventory, slots)

@@ -3,7 +3,8 @@
 
 import pytest
 
-from pipeline.extraction.code.blocks import canonical_language, fence, inline_code
+from pipeline.extraction.code.blocks import fence, inline_code
+from pipeline.extraction.code.stated import canonical_language
 from pipeline.extraction.web.html import extract_html
 
 FILLER = "This function walks over the list and adds every number of it to the running total. " * 4
