@@ -11,7 +11,7 @@ from lxml import etree
 from pipeline.extraction.encodings import clean
 from pipeline.extraction.result import Extraction
 from pipeline.extraction.tree.markdown import to_markdown
-from pipeline.extraction.tree.slots import Slots
+from pipeline.extraction.tree.slots import FORMULAS, Slots
 from pipeline.extraction.tree.tree import Inventory, inventory_of
 from pipeline.extraction.web.forum_engines import turns_of_page
 from pipeline.extraction.web.page import parse, take_out
@@ -105,4 +105,4 @@ def _post_text(post: dict[str, object]) -> tuple[str, int, int]:
         return "", 0, 0
     slots = take_out(tree, page, inventory_of(tree))
     text = slots.restore(to_markdown(tree, slots))
-    return text, slots.seen("code"), slots.seen("math", "display")
+    return text, slots.seen("code"), slots.seen(*FORMULAS)

@@ -7,6 +7,9 @@ that is missing at the end was lost by the main-content extractor.
 
 import re
 
+# Kinds of pieces that are formulas; a `script` is a power or index that the page wrote without TeX.
+FORMULAS = ("math", "display", "script")
+
 
 class Slots:
     """Pieces of finished Markdown, and the placeholder words that stand for them."""
@@ -22,7 +25,10 @@ class Slots:
         self._word = re.compile(rf"{mark}(\d+)e")
 
     def add(self, markdown: str, kind: str) -> str:
-        """Store `markdown` (kind: code, math, display, inline) and return its placeholder."""
+        """Store `markdown` (kind: code, inline, or one of FORMULAS) and return its placeholder.
+
+        A formula that became part of another one is of the kind `merged`.
+        """
         self.pieces.append(markdown)
         self.kinds.append(kind)
         return f"{self.mark}{len(self.pieces) - 1}e"
@@ -38,8 +44,13 @@ class Slots:
         return match is not None and self.kinds[int(match[1])] == "code"
 
     def restore(self, text: str) -> str:
-        """Replace every placeholder in `text` by its piece."""
-        return self._word.sub(lambda match: self.pieces[int(match[1])], text)
+        """Replace every placeholder in `text` by its piece; a space parts formulas that touch each other."""
+        return self._word.sub(self._piece, text)
+
+    def _piece(self, match: re.Match[str]) -> str:
+        piece = self.pieces[int(match[1])]
+        touches = piece.endswith("$") and self._word.match(match.string, match.end())
+        return f"{piece} " if touches and self.pieces[int(touches[1])].startswith("$") else piece
 
     def split(self, text: str) -> list[str]:
         """Split `text` at placeholders: prose at even indices, numbers of pieces (as strings) at odd ones."""

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from lxml import etree
 
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Elements that do not end the line that they stand in.
+INLINE = frozenset([
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "hi", "i",
+    "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "sub", "sup", "time",
+    "tt", "u", "var", "wbr", "ruby", "rb",
+])  # fmt: skip
 _CLASSES = etree.XPath("//@class", smart_strings=False)
 
 

@@ -43,7 +43,7 @@ def best_text(tree: etree._Element, page: str, title: str, slots: Slots) -> tupl
 
 def _lost_fraction(numbers: list[int], slots: Slots) -> float:
     seen = slots.seen("code", "math", "display")
-    kept = sum(slots.kinds[number] != "inline" for number in set(numbers))
+    kept = sum(slots.kinds[number] in ("code", "math", "display") for number in set(numbers))
     return 1 - kept / seen if seen else 0.0
 
 

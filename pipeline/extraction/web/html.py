@@ -9,6 +9,7 @@ page, and the better result is kept. The field `engine` names the engine that wa
 from pipeline.extraction.encodings import clean, decode_source
 from pipeline.extraction.formats.forum import thread_blocks
 from pipeline.extraction.result import Extraction
+from pipeline.extraction.tree.slots import FORMULAS
 from pipeline.extraction.tree.tree import inventory_of
 from pipeline.extraction.web import engines
 from pipeline.extraction.web.page import parse, take_out, title_of
@@ -33,7 +34,7 @@ def extract_html(html: bytes, url: str | None = None, charset: str | None = None
         title=clean(title),
         code_seen=slots.seen("code"),
         code_kept=kept.count("code"),
-        math_seen=slots.seen("math", "display"),
-        math_kept=kept.count("math") + kept.count("display"),
+        math_seen=slots.seen(*FORMULAS),
+        math_kept=sum(kind in FORMULAS for kind in kept),
         engine=engine,
     )

@@ -5,6 +5,7 @@ from lxml import etree
 from pipeline.extraction.code.blocks import take_out_code
 from pipeline.extraction.math.delimiters import take_out_delimited
 from pipeline.extraction.math.formulas import take_out_math
+from pipeline.extraction.math.scripts import take_out_scripts, write_code_scripts
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory
 
@@ -26,13 +27,16 @@ def parse(page: str) -> etree._Element | None:
 def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
     """Replace formulas and code in `tree` (of the source `page`) by placeholders.
 
-    Rendered formulas come first, because they may stand in code.
+    Rendered formulas come first, because they may stand in code; powers and indices come last, because they
+    may stand on any of these.
     """
     slots = Slots(page)
     take_out_math(tree, inventory, slots)
     etree.strip_elements(tree, "script", "style", "noscript", "template", with_tail=False)
+    write_code_scripts(tree, inventory)
     take_out_code(tree, inventory, slots)
     take_out_delimited(tree, page, slots)
+    take_out_scripts(tree, page, inventory, slots)
     return slots
 
 
