@@ -24,8 +24,10 @@ _NO_BASES = frozenset("©®§¶†‡•·∙…—–−‐‑£¥°′″‴�
 _PRIMED = re.compile(r"(?<![A-Za-z])[A-Za-z]['′″]{1,3}\Z")
 _FACTORIAL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]|\d+|\))!\Z")
 _FENCES = {")": "(", "]": "[", "}": "{", "⟩": "⟨", "⌋": "⌊", "⌉": "⌈", "|": "|", "‖": "‖"}
-# What brackets hold when they are a base: short names, numbers and signs, no prose.
-_PROSE = re.compile(r"[A-Za-z]{4,}|[A-Za-z]{2,} [A-Za-z]{2,}|[?!;:\"“”@]")
+_SENTENCE = re.compile(r"[?!;:\"“”@]|[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}")
+_LONG_WORD = re.compile(r"[A-Za-z]{4,}|[A-Za-z]{2,} [A-Za-z]{2,}")
+_FUNCTION_NAME = re.compile("|".join(sorted(FUNCTIONS, key=len, reverse=True)))
+_OPERATOR = re.compile(r"[+*/=×·^−<>≤≥]|[ \d)]-|-[ \d(]")
 
 _TRADE_MARK = re.compile(r"\(?(?:TM|SM|®|©|™|℠)\)?|\((?:R|C)\)")
 _TRADE_MARK_OF_NAME = re.compile(r"R|C|MC|MD")
@@ -47,7 +49,7 @@ _MARKS = re.compile(
 _SIGNS_OF_FOOTNOTES = re.compile(r"[*†‡§¶#]{1,3}|\[[^\[\]]{1,12}\]|\d{1,2}(?:,\s?\d{1,2})+")
 _CHARGE = re.compile(r"[\d.]{0,3}[-+−–]+|\([IVX\d]+\)|[-+−]\d?|[•·]\S?")
 _NEGATIVE = re.compile(r"[-−–]\s?[\w(]")
-_OPERATOR_BEFORE = re.compile(r"[=+*/×·^√∑<>≤≥−][ \u00a0]?\Z|\d\Z")
+_OPERATOR_BEFORE = re.compile(r"[=+*/×·^√∑<>≤≥−→][ \u00a0]?\Z|\d\Z")
 _OPERATOR_AFTER = re.compile(r"\s?[=+*/×·<>≤≥^−]|\s-\s\d")
 _NUMBER_BEFORE = re.compile(r"(?:\d|[/·⋅*×]|\bper|\bsquare|\bcubic)[ \u00a0]?\Z")
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
@@ -79,7 +81,9 @@ class Base(NamedTuple):
     length: int
     """Number of characters; 0 for a script on nothing, as in `^{14}C`."""
     name: str
-    """What the base is: `number`, `word`, `function`, `sign`, `group`, `formula`, `code` or `nothing`."""
+    """What the base is: `number`, `word`, `function`, `sign`, `group`, `formula`, `code`; `bracket` for the
+    end of brackets that are no formula, `nothing` for a script before its base.
+    """
 
 
 def base_of(before: str, mark: str, text: str, after: str, language: str = "") -> Base | None:
@@ -141,7 +145,7 @@ def _candidate(before: str) -> Base | None:
             return Base(len(found), "function" if found in FUNCTIONS and not is_unit else name)
     if before[-1:] in _FENCES:
         length = _group_length(before[-MAX_BASE_CHARS:])
-        return Base(length, "group") if length else None
+        return Base(length, "group") if length else Base(0, "bracket")
     return Base(1, "sign") if _is_sign(before[-1:]) else None
 
 
@@ -164,9 +168,7 @@ def _group_length(before: str) -> int:
             depth -= 1
         elif before[start] == closing:
             depth += 1
-    if depth or _PROSE.search(before, start):
-        return 0
-    return len(before) - start
+    return 0 if depth or not _is_expression(before[start:]) else len(before) - start
 
 
 def _takes_power(base: Base, before: str, text: str, after: str) -> bool:
@@ -176,6 +178,8 @@ def _takes_power(base: Base, before: str, text: str, after: str) -> bool:
         return True
     if base.name == "number":
         return _is_power_of_number(found, earlier, text, after)
+    if base.name == "bracket":
+        return not _DIGITS.fullmatch(text) and not _MARKS.fullmatch(text) and _is_expression(text)
     if base.name in ("group", "sign"):
         return not _SIGNS_OF_FOOTNOTES.fullmatch(text) or text == "*"
     if len(found) == 1 and not earlier.endswith(("'", "’")):
@@ -188,11 +192,12 @@ def _takes_power(base: Base, before: str, text: str, after: str) -> bool:
 
 
 def _is_power_of_number(found: str, earlier: str, text: str, after: str) -> bool:
-    if _SIGNS_OF_FOOTNOTES.fullmatch(text) or (not text[0].isalnum() and len(text) == 1):
+    if _SIGNS_OF_FOOTNOTES.fullmatch(text):
         return False
-    in_formula = _OPERATOR_BEFORE.search(earlier) or _OPERATOR_AFTER.match(after)
-    if in_formula:
+    if _OPERATOR_BEFORE.search(earlier) or _OPERATOR_AFTER.match(after):
         return _is_expression(text)
+    if not text[0].isalnum() and len(text) == 1:
+        return False
     if not _DIGITS.fullmatch(text):
         # Tables mark their measurements with letters.
         return _is_expression(text) and not ("." in found and _MARKS.fullmatch(text))
@@ -219,8 +224,12 @@ def _is_unit(word: str, earlier: str) -> bool:
 
 
 def _is_expression(text: str) -> bool:
-    """Whether the script reads as a formula: no word of more than three letters but one alone."""
-    return _PROSE.search(text) is None or text.isalpha()
+    """Whether a text reads as a formula: short names, or words with an operator between them, or one word."""
+    if _SENTENCE.search(text):
+        return False
+    return (
+        text.isalpha() or not _LONG_WORD.search(_FUNCTION_NAME.sub(" ", text)) or bool(_OPERATOR.search(text))
+    )
 
 
 def _is_single_letter(before: str) -> bool:

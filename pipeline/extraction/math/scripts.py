@@ -159,7 +159,8 @@ def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[P
         written = f" {written}"
     formula = join([formula, written])
     formula += script_latex(mark, latex, formula)
-    symbol = _ELEMENT_AFTER.match(script.tail or "") if formula[0] in "^_" else None
+    is_prescript = formula[0] in "^_" and base.name in ("nothing", "formula")
+    symbol = _ELEMENT_AFTER.match(script.tail or "") if is_prescript else None
     if symbol is not None:
         formula += symbol[0]
         script.tail = (script.tail or "")[symbol.end() :]
