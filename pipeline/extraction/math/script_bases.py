@@ -49,9 +49,9 @@ _MARKS = re.compile(
 _SIGNS_OF_FOOTNOTES = re.compile(r"[*†‡§¶#]{1,3}|\[[^\[\]]{1,12}\]|\d{1,2}(?:,\s?\d{1,2})+")
 _CHARGE = re.compile(r"[\d.]{0,3}[-+−–]+|\([IVX\d]+\)|[-+−]\d?|[•·]\S?")
 _NEGATIVE = re.compile(r"[-−–]\s?[\w(]")
-_OPERATOR_BEFORE = re.compile(r"[=+*/×·^√∑<>≤≥−→][ \u00a0]?\Z|\d\Z")
+_OPERATOR_BEFORE = re.compile(r"[=+*/×·^√∑<>≤≥−→]\s?\Z|\d\Z")
 _OPERATOR_AFTER = re.compile(r"\s?[=+*/×·<>≤≥^−]|\s-\s\d")
-_NUMBER_BEFORE = re.compile(r"(?:\d|[/·⋅*×]|\bper|\bsquare|\bcubic)[ \u00a0]?\Z")
+_NUMBER_BEFORE = re.compile(r"(?:\d|[/·⋅*×]|\bper|\bsquare|\bcubic)\s?\Z")
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 
 _UNITS = frozenset([
@@ -213,8 +213,9 @@ def _is_factor(word: str, earlier: str, after: str) -> bool:
         return True
     if len(word) > 2 or word.lower() in _SHORT_WORDS:
         return False
-    # After a first name, two letters are a family name.
-    return not (word[0].isupper() and word[1].islower() and re.search(r"[A-Z][\w.]* \Z", earlier[-24:]))
+    # Two letters like these are a family name, unless they are a chemical element.
+    is_name = word[0].isupper() and word[1].islower()
+    return not is_name or re.fullmatch(_ELEMENT, word) is not None
 
 
 def _is_unit(word: str, earlier: str) -> bool:

@@ -7,8 +7,6 @@ through inline elements and for a bounded number of steps, so the cost is linear
 """
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from lxml import etree
 
@@ -16,8 +14,16 @@ from pipeline.extraction.code.blocks import inline_code, stated_language
 from pipeline.extraction.math.html_latex import latex_of_script, latex_of_text, script_latex
 from pipeline.extraction.math.mathml_leaves import join
 from pipeline.extraction.math.script_bases import CODE, FORMULA, Base, base_of, is_degree, is_ordinal
+from pipeline.extraction.tree.lines import (
+    MAX_CHARS_AFTER,
+    MAX_CHARS_BEFORE,
+    Piece,
+    line_before,
+    shorten,
+    text_after,
+)
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import INLINE, Inventory, class_of, remove, replace_by_text
+from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
 
 _CODE_TAGS = ("pre", "code", "tt", "kbd", "samp", "listing")
 _STYLED = etree.XPath(
@@ -32,33 +38,13 @@ _TWO_ASTERISKS = frozenset([
     "ada", "cobol", "groovy", "coffeescript", "sas", "vhdl", "verilog", "bash",
 ])  # fmt: skip
 _CODE_POWER = re.compile(r"-?\w+(?:\.\w+)?|\(.*\)", re.S)
+# Code that a number above it is a power of, not a footnote's mark.
+_CODE_BASE = re.compile(r"\w{1,2}|[\d.,]+|(?:.*[^\w\s])?\w?\(.*\)", re.S)
 # Marks that stay as they are in code too.
 _NO_CODE_POWER = re.compile(r"\[.*\]|[*†‡®©™]+|TM|SM", re.S)
 _CITATION = re.compile(r"(?:^|\s)(?:reference|mw-ref|noprint)(?:\s|$)")
 _FRACTION_BAR = re.compile(r"\s*[/⁄∕]\s*")
 _ELEMENT_AFTER = re.compile(r"[A-Z][a-z]?(?![a-z])")
-# Our choice: so much of the line before and after a script is read, in so many pieces of text at most.
-MAX_CHARS_BEFORE, MAX_CHARS_AFTER, MAX_STEPS = 120, 16, 12
-
-
-class Piece(NamedTuple):
-    """A piece of text in the tree: the text of `owner`, or its tail."""
-
-    owner: etree._Element
-    is_tail: bool
-
-    @property
-    def text(self) -> str:
-        """The text itself."""
-        return (self.owner.tail if self.is_tail else self.owner.text) or ""
-
-    def shorten(self, length: int) -> None:
-        """Cut `length` characters from its end."""
-        kept = self.text[: len(self.text) - length]
-        if self.is_tail:
-            self.owner.tail = kept
-        else:
-            self.owner.text = kept
 
 
 def write_code_scripts(tree: etree._Element, inventory: Inventory) -> None:
@@ -76,7 +62,7 @@ def write_code_scripts(tree: etree._Element, inventory: Inventory) -> None:
             or script.find(".//a") is not None
         ):
             continue
-        before = "".join(piece.text for piece in reversed(list(_line_before(script))))[-1:]
+        before = "".join(piece.text for piece in reversed(list(line_before(script))))[-1:]
         if not before or before.isspace() or is_ordinal(before, text, ""):
             continue
         power = "**" if stated_language(scripts[script]) in _TWO_ASTERISKS else "^"
@@ -122,10 +108,10 @@ def _take(script: etree._Element, language: str, slots: Slots) -> bool:
         return True
     if script.tag == "sup" and _is_footnote_link(script):
         return False
-    line = list(_line_before(script))
+    line = list(line_before(script))
     raw = "".join(piece.text[-MAX_CHARS_BEFORE:] for piece in reversed(line))[-MAX_CHARS_BEFORE:]
     mark = "^" if script.tag == "sup" else "_"
-    before, after = _masked(raw, slots), _text_after(script)
+    before, after = _masked(raw, slots), text_after(script)
     fraction = _fraction_of(script, text) if mark == "^" else ""
     if fraction and not before[-1:].isalpha():
         script.text = f" {fraction}" if before[-1:].isdigit() else fraction
@@ -164,7 +150,7 @@ def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[P
     if symbol is not None:
         formula += symbol[0]
         script.tail = (script.tail or "")[symbol.end() :]
-    _shorten(line, base.length)
+    shorten(line, base.length)
     if joined:
         slots.pieces[before[-1]] = f"${formula}$"
         remove(script)
@@ -175,7 +161,7 @@ def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[P
 def _lengthen_code(script: etree._Element, mark: str, text: str, number: int, slots: Slots) -> bool:
     """Write a script of inline code into the code; a number after a name is a footnote and stays."""
     code = slots.pieces[number].strip("` ")
-    if mark == "^" and not (code[-1:] in ")]" or len(code) < 3 or code.isdigit()) and text.isdigit():
+    if mark == "^" and text.isdigit() and not _CODE_BASE.fullmatch(code):
         return False
     exponent = text if _CODE_POWER.fullmatch(text) else f"({text})"
     slots.pieces[number] = inline_code(f"{code}{mark}{exponent}")
@@ -223,37 +209,6 @@ def _is_footnote_link(script: etree._Element) -> bool:
     )
 
 
-def _line_before(script: etree._Element) -> Iterator[Piece]:
-    """Yield the pieces of text before a script in its line, the nearest first."""
-    node, inside = script, None
-    chars = 0
-    for _ in range(MAX_STEPS):
-        if inside is None:
-            last = node.getprevious()
-        else:
-            last = inside[-1] if len(inside) else None
-        if last is not None:
-            piece, crossed, inside = Piece(last, True), last, last
-        else:
-            owner = node.getparent() if inside is None else inside
-            if owner is None:
-                return
-            piece, crossed = Piece(owner, False), owner
-            node, inside = owner, None
-        yield piece
-        chars += len(piece.text)
-        if crossed.tag not in INLINE or chars >= MAX_CHARS_BEFORE:
-            return
-
-
-def _shorten(line: list[Piece], length: int) -> None:
-    """Cut `length` characters from the end of a line."""
-    for piece in line:
-        cut = min(length, len(piece.text))
-        piece.shorten(cut)
-        length -= cut
-
-
 def _masked(raw: str, slots: Slots) -> str:
     """Return `raw` with each placeholder as a run of one letter that says what it stands for."""
     pieces = slots.split(raw)
@@ -263,21 +218,3 @@ def _masked(raw: str, slots: Slots) -> str:
         letter = {"math": FORMULA, "script": FORMULA, "inline": CODE}.get(kind, " ")
         pieces[place] = letter * (len(slots.mark) + len(number) + 1)
     return "".join(pieces)
-
-
-def _text_after(script: etree._Element) -> str:
-    """Return the beginning of the text after a script and the scripts that follow it at once."""
-    node = script
-    for _ in range(MAX_STEPS):
-        following = node.getnext()
-        if node.tail or following is None or following.tag not in ("sup", "sub"):
-            break
-        node = following
-    text = node.tail or ""
-    if not text:
-        following, parent = node.getnext(), node.getparent()
-        if following is not None:
-            text = (following.text or "") if following.tag in INLINE else ""
-        elif parent is not None and parent.tag in INLINE:
-            text = parent.tail or ""
-    return text[:MAX_CHARS_AFTER]

@@ -5,6 +5,7 @@ from lxml import etree
 from pipeline.extraction.code.blocks import take_out_code
 from pipeline.extraction.math.delimiters import take_out_delimited
 from pipeline.extraction.math.formulas import take_out_math
+from pipeline.extraction.math.fractions import take_out_fractions
 from pipeline.extraction.math.scripts import take_out_scripts, write_code_scripts
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory
@@ -36,6 +37,7 @@ def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
     write_code_scripts(tree, inventory)
     take_out_code(tree, inventory, slots)
     take_out_delimited(tree, page, slots)
+    take_out_fractions(tree, page, inventory, slots)
     take_out_scripts(tree, page, inventory, slots)
     return slots
 
