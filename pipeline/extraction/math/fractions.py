@@ -19,19 +19,20 @@ _DENOMINATORS = frozenset(("den", "denom", "denominator", "frac-den", "fraction-
 _FRACTIONS = etree.XPath(
     "//*[self::span or self::div or self::i][contains(@class,'frac') or contains(@class,'tion')]"
 )
-_HIDDEN = re.compile(r"\b(?:sr-only|visualhide|visually-?hidden|screen-reader(?:-text)?)\b")
-_HIDDEN_SIGNS = etree.XPath(
-    "//span[contains(@class,'sr-only') or contains(@class,'hid') or contains(@class,'screen-reader')]"
-)
+_HIDDEN = frozenset([
+    "sr-only", "visualhide", "visually-hidden", "visuallyhidden", "screen-reader", "screen-reader-text",
+])  # fmt: skip
+_SPANS_WITH_CLASS = etree.XPath("//span[@class]")
 _SIGNS = frozenset("/⁄∕^_×·*:,;()[]=+-−")
-_STACKS = etree.XPath("//span[contains(@style,'inline-block') or contains(@style,'inline-table')]")
+_STACKS = etree.XPath("//span[@style][contains(@style,'inline-block') or contains(@style,'inline-table')]")
 _IS_LINE = re.compile(r"display:\s?(?:block|table-row)")
 _RULE = re.compile(r"border-(?:top|bottom)(?!:\s?(?:0|none))|border-(?:top|bottom)-style")
 _BARS = etree.XPath(
     "//span[contains(@style,'overline') or contains(@style,'border-top') or contains(@class,'ovl') or "
     "contains(@class,'overline') or contains(@class,'radicand')]"
 )
-_BAR_CLASSES = frozenset(("ovl", "overline", "vinculum", "radicand", "sqrt-stem"))
+_ROOT_SIGNS = ("√", "&radic;", "&#8730;", "&#x221a;", "&#x221A;", "&#X221A;")
+_BAR_NAMES = frozenset(("ovl", "overline", "vinculum", "radicand", "sqrt-stem"))
 _BAR_STYLE = re.compile(r"overline|border-top(?!:\s?(?:0|none))")
 # Our choice: a drawn fraction or root is short.
 MAX_CHARS = 60
@@ -40,21 +41,29 @@ _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 
 def take_out_fractions(tree: etree._Element, page: str, inventory: Inventory, slots: Slots) -> None:
     """Replace the fractions, roots and bars of `tree` (of the source `page`)."""
-    classes = inventory.classes
-    if "frac" in classes or "tion" in classes:
+    names, styles = inventory.class_names, inventory.styles
+    if not names.isdisjoint(_NUMERATORS):
         # From the inside out: the element next to numerator and denominator is the fraction.
         for element in reversed(_FRACTIONS(tree)):
             _take_named(element, slots)
-    if "inline-block" in page or "inline-table" in page:
+    if "inline-" in styles and "vertical-align" in styles and _IS_LINE.search(styles):
         for element in reversed(_STACKS(tree)):
             _take_stack(element, slots)
-    if _HIDDEN.search(classes):
-        for element in _HIDDEN_SIGNS(tree):
-            if _HIDDEN.search(class_of(element)) and "".join(element.itertext()).strip() in _SIGNS:
-                replace_by_text(element, "".join(element.itertext()).strip(), block=False)
-    if "overline" in page or "border-top" in page or "ovl" in classes or "radicand" in classes:
+    if "frac" in inventory.classes and not names.isdisjoint(_HIDDEN):
+        for element in _SPANS_WITH_CLASS(tree):
+            if not _HIDDEN.isdisjoint(class_of(element).split()):
+                _show_sign(element)
+    bars = "overline" in styles or not names.isdisjoint(_BAR_NAMES)
+    if bars or ("border-top" in styles and any(sign in page for sign in _ROOT_SIGNS)):
         for element in reversed(_BARS(tree)):
             _take_bar(element, slots)
+
+
+def _show_sign(element: etree._Element) -> None:
+    """Show a sign that a page hides from the eye because it draws the fraction itself."""
+    text = "".join(element.itertext()).strip()
+    if text in _SIGNS:
+        replace_by_text(element, text, block=False)
 
 
 def _take_named(element: etree._Element, slots: Slots) -> None:
@@ -111,7 +120,7 @@ def _take_stack(element: etree._Element, slots: Slots) -> None:
 def _take_bar(element: etree._Element, slots: Slots) -> None:
     """Replace a text with a rule above it: a root after a root sign, else a bar, if the style says so."""
     style = element.get("style", "")
-    named = not _BAR_CLASSES.isdisjoint(class_of(element).split())
+    named = not _BAR_NAMES.isdisjoint(class_of(element).split())
     text = "".join(element.itertext()).strip()
     if not text or len(text) > MAX_CHARS or not (named or _BAR_STYLE.search(style)):
         return

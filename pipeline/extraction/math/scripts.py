@@ -70,9 +70,10 @@ def write_code_scripts(tree: etree._Element, inventory: Inventory) -> None:
         replace_by_text(script, mark + (text if _CODE_POWER.fullmatch(text) else f"({text})"), block=False)
 
 
-def take_out_scripts(tree: etree._Element, page: str, inventory: Inventory, slots: Slots) -> None:
-    """Replace every power and index of `tree` (of the source `page`) by the placeholder of its formula."""
-    if "vertical-align" in page or "superscript" in inventory.classes or "subscript" in inventory.classes:
+def take_out_scripts(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
+    """Replace every power and index of `tree` by the placeholder of its formula."""
+    raised_by_style = "vertical-align" in inventory.styles and _RAISED.search(inventory.styles)
+    if raised_by_style or not inventory.class_names.isdisjoint(_NAMES):
         _name_raised(tree)
     elif inventory.tags.isdisjoint(("sup", "sub")):
         return

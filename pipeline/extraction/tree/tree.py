@@ -13,21 +13,26 @@ INLINE = frozenset([
     "tt", "u", "var", "wbr", "ruby", "rb",
 ])  # fmt: skip
 _CLASSES = etree.XPath("//@class", smart_strings=False)
+_STYLES = etree.XPath("//@style", smart_strings=False)
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Tags and classes of a page, collected in one pass, so that no code searches for what the page lacks."""
+    """What a page has, collected once, so that no code searches for what it lacks."""
 
     tags: frozenset[str]
     classes: str
     """All distinct `class` values, joined by spaces."""
+    class_names: frozenset[str]
+    styles: str
+    """All distinct `style` values, joined by spaces."""
 
 
 def inventory_of(tree: etree._Element) -> Inventory:
-    """Collect the tags and classes of every element of `tree`."""
+    """Collect the tags, classes and styles of every element of `tree`."""
     tags = {element.tag for element in tree.iter(etree.Element)}
-    return Inventory(frozenset(tags), " ".join(set(_CLASSES(tree))))
+    classes = " ".join(set(_CLASSES(tree)))
+    return Inventory(frozenset(tags), classes, frozenset(classes.split()), " ".join(set(_STYLES(tree))))
 
 
 def class_of(element: etree._Element) -> str:

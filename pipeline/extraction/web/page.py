@@ -38,7 +38,7 @@ def take_out(tree: etree._Element, page: str, inventory: Inventory) -> Slots:
     take_out_code(tree, inventory, slots)
     take_out_delimited(tree, page, slots)
     take_out_fractions(tree, page, inventory, slots)
-    take_out_scripts(tree, page, inventory, slots)
+    take_out_scripts(tree, inventory, slots)
     return slots
 
 
