@@ -3,10 +3,10 @@
 from lxml import etree
 
 from pipeline.extraction.code.blocks import take_out_code
-from pipeline.extraction.math.delimiters import take_out_delimited
+from pipeline.extraction.math.delimiters import shield_less_than, take_out_delimited
 from pipeline.extraction.math.formulas import take_out_math
-from pipeline.extraction.math.fractions import take_out_fractions
-from pipeline.extraction.math.scripts import take_out_scripts, write_code_scripts
+from pipeline.extraction.math.html.fractions import take_out_fractions
+from pipeline.extraction.math.html.scripts import take_out_scripts, write_code_scripts
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory
 
@@ -18,7 +18,9 @@ def parse(page: str) -> etree._Element | None:
     """Return the tree of a page, or None if it has no element."""
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
-        return etree.fromstring(page.encode("utf-8", "replace").translate(None, _CONTROLS), parser)
+        return etree.fromstring(
+            shield_less_than(page).encode("utf-8", "replace").translate(None, _CONTROLS), parser
+        )
     except etree.ParserError:
         return None
     except etree.XMLSyntaxError:

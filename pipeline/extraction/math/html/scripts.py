@@ -1,6 +1,6 @@
 r"""Turn the powers and indices that a page writes with `<sup>` and `<sub>` into LaTeX.
 
-`x<sup>2</sup>` becomes the formula `$x^2$`, in code `x^2`; `script_bases` decides what is a power and what a
+`x<sup>2</sup>` becomes the formula `$x^2$`, in code `x^2`; `bases` decides what is a power and what a
 footnote, an ordinal or a trade mark, which stay plain text. Scripts that follow each other without a space
 are one formula: `SO<sub>4</sub><sup>2-</sup>` is `$SO_4^{2-}$`. The text before a script is read backwards,
 through inline elements and for a bounded number of steps, so the cost is linear in the number of scripts.
@@ -11,9 +11,9 @@ import re
 from lxml import etree
 
 from pipeline.extraction.code.blocks import inline_code, stated_language
-from pipeline.extraction.math.html_latex import latex_of_script, latex_of_text, script_latex
+from pipeline.extraction.math.html.bases import CODE, FORMULA, Base, base_of, is_degree, is_ordinal
+from pipeline.extraction.math.html.latex import latex_of_script, latex_of_text, script_latex
 from pipeline.extraction.math.mathml_leaves import join
-from pipeline.extraction.math.script_bases import CODE, FORMULA, Base, base_of, is_degree, is_ordinal
 from pipeline.extraction.tree.lines import (
     MAX_CHARS_AFTER,
     MAX_CHARS_BEFORE,

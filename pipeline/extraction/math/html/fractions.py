@@ -9,7 +9,7 @@ import re
 
 from lxml import etree
 
-from pipeline.extraction.math.html_latex import latex_of_script
+from pipeline.extraction.math.html.latex import latex_of_script
 from pipeline.extraction.tree.lines import line_before, shorten
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory, class_of, replace_by_text
