@@ -6,6 +6,7 @@ dollars delimit a formula; marks that other texts use too count only on pages of
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import re2
@@ -20,7 +21,7 @@ _RENDERERS = (
     "MathJax", "mathjax", "katex", "KaTeX", "arithmatex", "jsMath", 'class="math', "class='math", "ASCIIMath",
 )  # fmt: skip
 # Where backticks delimit AsciiMath: its own script, or a combined configuration of MathJax that reads it.
-_ASCIIMATH = re.compile(r"[\w-]*\bAM[_-](?:HTML|CHTML|SVG)|MML-AM|asciimath|ASCIIMath|AMname")
+_ASCIIMATH = ("AM_HTML", "AM_CHTML", "AM_SVG", "AM-HTML", "asciimath", "ASCIIMath", "AMname")
 _BRACKETS = re.compile(r"(?i)\[(?:itex|tex|latex|imath|dmath|math|eqn?|katex)\]")
 _SKIPPED = frozenset(
     ["script", "style", "noscript", "pre", "code", "textarea", "tt", "kbd", "samp", "option", "svg"]
@@ -42,7 +43,7 @@ def shield_less_than(page: str) -> str:
 
     Authors forget to escape it, and a parser takes all up to the next `>` for a tag.
     """
-    if not any(name in page for name in _RENDERERS) or _NO_TAG.search(page) is None:
+    if _NO_TAG.search(page) is None:
         return page
     parts, place = [], 0
     for raw in _RAW_TEXT.finditer(page):
@@ -59,31 +60,55 @@ def _shielded(markup: str, page: str) -> str:
     return _NO_TAG.sub(shield, markup)
 
 
-def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> None:
-    """Replace every delimited formula in the text of `tree` by its placeholder."""
+def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> bool:
+    """Replace every delimited formula in the text of `tree` by its placeholder.
+
+    The result is False if the parser took a `<` in formulas of this page for tags; `shield_less_than` helps.
+    """
     shown = etree.tostring(tree, method="text", encoding="unicode")
-    marks = _marks_of(shown, page)
-    if "\\" not in shown and shown.count("$") < 2 and not marks:
-        return
-    marked = any(name in page for name in _RENDERERS) or _holds_clear_tex(shown)
+    if not _may_hold_formulas(shown):
+        return True
+    has_renderer = any(name in page for name in _RENDERERS)
+    if has_renderer and _NO_TAG.search(page) and shield_less_than(page) != page:
+        return False
+    marks = _marks_of(shown, page, has_renderer)
+    signs = tuple(sorted({"\\", "$", *(mark[0] for mark in marks)}))
+    marked = has_renderer or _holds_clear_tex(shown)
     if "$<code" in page:
         _take_github_code(tree, slots)
-    signs = tuple({"\\", "$", *(mark[0] for mark in marks)})
-    tests = " or ".join(f"contains(., '{sign}')" for sign in signs)
-    for element in tree.xpath(f"//*[text()[{tests}]]"):
+    for element in _with_signs(signs)(tree):
         if element.tag not in _SKIPPED:
             texts = _Texts(marked or "math" in class_of(element), marks, signs, slots)
             _take_from(element, texts)
+    return True
 
 
-def _marks_of(shown: str, page: str) -> frozenset[str]:
+def _may_hold_formulas(shown: str) -> bool:
+    """Whether the text of a page has delimiters; the partner of a single dollar may be lost in a `<`."""
+    if "\\" in shown or shown.count("##") > 1 or shown.count("`") > 1:
+        return True
+    first = shown.find("$")
+    if first >= 0 and (shown.find("$", first + 1) >= 0 or not shown[first + 1 : first + 2].isdigit()):
+        return True
+    return "[/" in shown and _BRACKETS.search(shown) is not None
+
+
+@lru_cache(maxsize=8)
+def _with_signs(signs: tuple[str, ...]) -> etree.XPath:
+    """Return the XPath of the elements that have one of these characters in their own text."""
+    return etree.XPath(
+        f"//*[text()[{' or '.join(f'contains(., {chr(39)}{sign}{chr(39)})' for sign in signs)}]]"
+    )
+
+
+def _marks_of(shown: str, page: str, has_renderer: bool) -> frozenset[str]:
     """Return the marks of single sites that a page uses; `shown` is its text."""
     marks = set()
-    if "##" in shown and ("athJax" in page or "athjax" in page):
+    if "##" in shown and has_renderer:
         marks.add(HASHES)
-    if "`" in shown and _ASCIIMATH.search(page):
+    if "`" in shown and has_renderer and any(name in page for name in _ASCIIMATH):
         marks.add(BACKTICK)
-    if "[/" in shown and _BRACKETS.search(shown):
+    if _BRACKETS.search(shown):
         marks.add(BRACKET)
         if "[itex]" in shown.lower():
             marks.add(ITEX)
@@ -92,7 +117,7 @@ def _marks_of(shown: str, page: str) -> frozenset[str]:
 
 def _holds_clear_tex(shown: str) -> bool:
     """Whether a page without a renderer holds formulas beyond doubt."""
-    if "$" not in shown:
+    if shown.count("$") < 2 * MIN_CLEAR_FORMULAS:
         return False
     pieces, _ = scan(shown, False)
     return sum(kind == "math" for kind, _ in pieces) >= MIN_CLEAR_FORMULAS

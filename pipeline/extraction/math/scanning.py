@@ -9,11 +9,11 @@ import re
 from pipeline.extraction.math.asciimath import asciimath_to_latex
 from pipeline.extraction.math.dollars import MAX_INLINE_CHARS, is_dollar_formula, reads_as_prose
 
+# It begins with a set of characters, because `re` then skips all others quickly.
 _OPENING = re.compile(
-    r"\\?\\[(\[]|\${6}|\$latex\s|\$\$\$(?!\$)|\$\$|\$"
-    r"|\\begin\{(?:equation|align|alignat|gather|multline|eqnarray|displaymath|math|flalign|aligned|gathered"
-    r"|split|cases|array|[pbvBV]?matrix)\*?\}"
-    r"|(?<!#)##(?!#)|`|\[(?i:itex|tex|latex|imath|dmath|math|eqn?|katex)\]"
+    r"[\\$#`\[](?:(?<=\\)(?:\\?[(\[]|begin\{(?:equation|align|alignat|gather|multline|eqnarray|displaymath|math"
+    r"|flalign|aligned|gathered|split|cases|array|[pbvBV]?matrix)\*?\})|(?<=\$)(?:\${5}|latex\s|\$\$(?!\$)|\$?)"
+    r"|(?<=#)(?<!##)#(?!#)|(?<=`)|(?<=\[)(?i:itex|tex|latex|imath|dmath|math|eqn?|katex)\])"
 )
 # Marks of single sites, which mean something else on other pages: Physics Forums, AsciiMath, forums.
 HASHES, BACKTICK, ITEX, BRACKET = "##", "`", "[itex]", "["
@@ -92,13 +92,13 @@ def _kind(mark: str, alone: bool, has_itex: bool) -> str:
 def _content(mark: str, content: str, closing: str) -> str:
     """Return the TeX between delimiters."""
     if mark.startswith("\\begin"):
-        return _environment(mark, content, closing)
+        return environment_body(mark, content, closing)
     if mark.startswith("$latex"):
         return _WORDPRESS_STYLE.sub("", content)
     return asciimath_to_latex(content) if mark == "`" else content
 
 
-def _environment(mark: str, content: str, closing: str) -> str:
+def environment_body(mark: str, content: str, closing: str) -> str:
     """Return the environment's body; one that aligns keeps an environment that is legal inside `$$`."""
     name = mark[7:-1].rstrip("*")
     if name in ("equation", "displaymath", "math"):

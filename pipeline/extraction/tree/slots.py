@@ -7,6 +7,8 @@ that is missing at the end was lost by the main-content extractor.
 
 import re
 
+# Begins no word of any page, because parsers refuse it.
+_NO_MARK = "\x00"
 # Kinds of pieces that are formulas; a `script` is a power or index that the page wrote without TeX.
 FORMULAS = ("math", "display", "script")
 
@@ -15,13 +17,19 @@ class Slots:
     """Pieces of finished Markdown, and the placeholder words that stand for them."""
 
     def __init__(self, page: str) -> None:
-        """Choose placeholders that do not occur in `page`, which is the whole source."""
-        number = 0
-        while (mark := f"qx{number}z") in page:
-            number += 1
-        self.mark = mark
+        """Take the whole source of the page, in which no placeholder may occur."""
+        self._page = page
+        self.mark = _NO_MARK
         self.pieces: list[str] = []
         self.kinds: list[str] = []
+        self._word = re.compile(_NO_MARK)
+
+    def _choose_mark(self) -> None:
+        """Choose the beginning of the placeholders; the page is searched only if it has a piece at all."""
+        number = 0
+        while (mark := f"qx{number}z") in self._page:
+            number += 1
+        self.mark = mark
         self._word = re.compile(rf"{mark}(\d+)e")
 
     def add(self, markdown: str, kind: str) -> str:
@@ -29,6 +37,8 @@ class Slots:
 
         A formula that became part of another one is of the kind `merged`.
         """
+        if not self.pieces:
+            self._choose_mark()
         self.pieces.append(markdown)
         self.kinds.append(kind)
         return f"{self.mark}{len(self.pieces) - 1}e"

@@ -12,8 +12,6 @@ INLINE = frozenset([
     "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "sub", "sup", "time",
     "tt", "u", "var", "wbr", "ruby", "rb",
 ])  # fmt: skip
-_CLASSES = etree.XPath("//@class", smart_strings=False)
-_STYLES = etree.XPath("//@style", smart_strings=False)
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,35 @@ class Inventory:
     """All distinct `class` values, joined by spaces."""
     class_names: frozenset[str]
     styles: str
-    """All distinct `style` values, joined by spaces."""
+    """All distinct `style` values of `<span>`, joined by spaces."""
+    has_tex_attributes: bool
+    """Whether a `<span>` has the attribute `data-latex`."""
 
 
 def inventory_of(tree: etree._Element) -> Inventory:
-    """Collect the tags, classes and styles of every element of `tree`."""
-    tags = {element.tag for element in tree.iter(etree.Element)}
-    classes = " ".join(set(_CLASSES(tree)))
-    return Inventory(frozenset(tags), classes, frozenset(classes.split()), " ".join(set(_STYLES(tree))))
+    """Read every element of `tree` once."""
+    tags: set[str] = set()
+    classes: set[str] = set()
+    styles: set[str] = set()
+    has_tex_attributes = False
+    for element in tree.iter(etree.Element):
+        tag = element.tag
+        tags.add(tag)
+        if (names := element.get("class")) is not None:
+            classes.add(names)
+        if tag == "span":
+            if (style := element.get("style")) is not None:
+                styles.add(style)
+            if element.get("data-latex") is not None:
+                has_tex_attributes = True
+    joined = " ".join(classes)
+    return Inventory(
+        tags=frozenset(tags),
+        classes=joined,
+        class_names=frozenset(joined.split()),
+        styles=" ".join(styles),
+        has_tex_attributes=has_tex_attributes,
+    )
 
 
 def class_of(element: etree._Element) -> str:
