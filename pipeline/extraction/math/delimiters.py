@@ -32,6 +32,7 @@ _NO_TAG = re.compile(
     r"<(?=([A-Za-z][^\s<>/\"']*))(?=[A-Za-z][^\s<>/\"'$\\^{}(),=+;|_]*[<$\\^{}(),=+;|_]|[c-hj-ortv-zC-HJ-ORTV-Z][\s>])"
 )
 _NAME = re.compile(r"[A-Za-z][\w:.-]*")
+_CLOSING = re.compile(r"</([A-Za-z][^\s<>/]*)")
 _RAW_TEXT = re2.compile(r"(?is)<(?:script\b.*?</script|style\b.*?</style|textarea\b.*?</textarea|!--.*?-->)")
 _INLINE_FORMATTING = ("br", "em", "i", "b", "strong", "wbr", "font", "u")
 # Our choice: a page with two formulas that carry commands or scripts writes its other formulas in TeX too.
@@ -45,16 +46,17 @@ def shield_less_than(page: str) -> str:
     """
     if _NO_TAG.search(page) is None:
         return page
+    closed = frozenset(_CLOSING.findall(page))
     parts, place = [], 0
     for raw in _RAW_TEXT.finditer(page):
-        parts += [_shielded(page[place : raw.start()], page), raw[0]]
+        parts += [_shielded(page[place : raw.start()], closed), raw[0]]
         place = raw.end()
-    return "".join([*parts, _shielded(page[place:], page)])
+    return "".join([*parts, _shielded(page[place:], closed)])
 
 
-def _shielded(markup: str, page: str) -> str:
+def _shielded(markup: str, closed: frozenset[str]) -> str:
     def shield(match: re.Match[str]) -> str:
-        is_element = _NAME.fullmatch(match[1]) and f"</{match[1]}" in page
+        is_element = _NAME.fullmatch(match[1]) and match[1] in closed
         return "<" if is_element and not markup.startswith("<", match.end(1)) else "&lt;"
 
     return _NO_TAG.sub(shield, markup)

@@ -21,8 +21,8 @@ _NAMED = re.compile(
     r"|[_^]\{[^{}]*\}"
 )
 _WORD = re.compile(r"[A-Za-z]{2,}")
-_LONG_SENTENCE = re.compile(r"(?:[A-Za-z]{2,},? ){3}[A-Za-z]{2}")
-_SENTENCE = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,}|[A-Za-z]{3,}[.!?] [A-Z]")
+_LONG_SENTENCE = re.compile(r"(?<![A-Za-z])(?:[A-Za-z]{2,},? ){3}[A-Za-z]{2}")
+_SENTENCE = re.compile(r"(?<![A-Za-z])(?:[A-Za-z]{2,},? [A-Za-z]{2,}|[A-Za-z]{3,}[.!?] [A-Z])")
 # Words of prose that stand between two sums of money or two variables.
 _PROSE_WORDS = frozenset([
     "and", "or", "to", "the", "of", "in", "is", "for", "per", "with", "from", "by", "on", "at", "as", "are",
@@ -34,7 +34,7 @@ _ENDS_OPEN = re.compile(r"(?:[=+*/<>,;:&|([{~-]|->|\\)\Z")
 _BEGINS_CLOSED = re.compile(r"[,;:!?)\]}%/*]|\.(?!\d)")
 # Signs of programming languages.
 _CODE = re.compile(r"->|::|=>|\(['\"]|\[['\"]|['\"]\)|&&|\|\||==|\+\+|\$|\bvar\b|\becho\b|//")
-_NAME = re.compile(r"\w*[A-Za-z]{2,}\w*(?:_\w+)+|[A-Z]{2,}[A-Z0-9_]*")
+_NAME = re.compile(r"\w+")
 
 
 def is_dollar_formula(content: str, before: str, after: str, marked: bool) -> bool:
@@ -97,10 +97,8 @@ def _is_code(inner: str, after: str) -> bool:
     if "\\" in inner:
         # In a regular expression, backslashes stand before classes of characters and signs.
         return re.search(r"\\[A-Za-z]{3}|\\[a-z]+[ {^_]|[_^]\{", inner) is None
-    if after.isalnum() and _NAME.match(inner):
+    name = _NAME.match(inner)
+    is_variable = name is not None and "_" in name[0] and re.search(r"[A-Za-z]{2}", name[0]) is not None
+    if is_variable and name is not None and (after.isalnum() or len(name[0]) == len(inner)):
         return True
-    return (
-        after == "{"
-        or any(code.search(inner) for code in (_CODE, _ENDS_OPEN))
-        or bool(_NAME.fullmatch(inner))
-    )
+    return after == "{" or any(code.search(inner) for code in (_CODE, _ENDS_OPEN))

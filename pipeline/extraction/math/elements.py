@@ -55,7 +55,6 @@ _IS_DISPLAY = re.compile(r"(?:^|[\s-])(?:display|block)(?=$|[\s-])|displayed")
 _EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=<>+/]|\A\s*\S{1,3}\s*\Z")
 # A variable that AtCoder sets in TeX: a command, a script, or a relation.
 _VARIABLE = re.compile(r"\\[A-Za-z]{2}|(?<![A-Za-z])[A-Za-z](?:_[A-Za-z0-9{]|\^)|\d\^")
-_DOCUMENT = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.S)
 # Our choice: a longer text beside a TeX attribute is a passage and no rendering of the formula.
 MAX_RENDERED_CHARS = 500
 
@@ -133,8 +132,8 @@ def _take_jats(element: etree._Element, slots: Slots) -> None:
 
 def _body(latex: str) -> str:
     """Return the formula in a whole document of LaTeX, as publishers write them into JATS."""
-    document = _DOCUMENT.search(latex)
-    return document[1] if document else latex
+    _, _, body = latex.partition("\\begin{document}")
+    return body.partition("\\end{document}")[0] if body else latex
 
 
 def _take_named(element: etree._Element, slots: Slots) -> None:

@@ -86,7 +86,10 @@ def _undelimited(alt: str) -> str:
 
 def _is_description(latex: str) -> bool:
     """Whether an alternative text says in words what the picture shows."""
-    return _TEX_EVIDENCE.search(latex) is None and re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", latex) is not None
+    return (
+        _TEX_EVIDENCE.search(latex) is None
+        and re.search(r"(?<![A-Za-z])[A-Za-z]{2,} [A-Za-z]{2}", latex) is not None
+    )
 
 
 def _latex_of_mathml(source: str) -> str:

@@ -24,7 +24,7 @@ _NO_BASES = frozenset("©®§¶†‡•·∙…—–−‐‑£¥°′″‴�
 _PRIMED = re.compile(r"(?<![A-Za-z])[A-Za-z]['′″]{1,3}\Z")
 _FACTORIAL = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]|\d+|\))!\Z")
 _FENCES = {")": "(", "]": "[", "}": "{", "⟩": "⟨", "⌋": "⌊", "⌉": "⌈", "|": "|", "‖": "‖"}
-_SENTENCE = re.compile(r"[?!;:\"“”@]|[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}")
+_SENTENCE = re.compile(r"[?!;:\"“”@]|(?<![A-Za-z])[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}")
 _LONG_WORD = re.compile(r"[A-Za-z]{4,}|[A-Za-z]{2,} [A-Za-z]{2,}")
 _FUNCTION_NAME = re.compile("|".join(sorted(FUNCTIONS, key=len, reverse=True)))
 _OPERATOR = re.compile(r"[+*/=×·^−<>≤≥]|[ \d)]-|-[ \d(]")

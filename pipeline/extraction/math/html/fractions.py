@@ -12,17 +12,14 @@ from lxml import etree
 from pipeline.extraction.math.html.latex import latex_of_script
 from pipeline.extraction.tree.lines import line_before, shorten
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import Inventory, class_of, replace_by_text
+from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
 
 _NUMERATORS = frozenset(("num", "numer", "numerator", "frac-num", "fraction-numerator", "top"))
 _DENOMINATORS = frozenset(("den", "denom", "denominator", "frac-den", "fraction-denominator", "bottom"))
-_FRACTIONS = etree.XPath(
-    "//*[self::span or self::div or self::i][contains(@class,'frac') or contains(@class,'tion')]"
-)
+_WITH_CLASS = etree.XPath("//*[@class][self::span or self::sup or self::sub or self::div]")
 _HIDDEN = frozenset([
     "sr-only", "visualhide", "visually-hidden", "visuallyhidden", "screen-reader", "screen-reader-text",
 ])  # fmt: skip
-_SPANS_WITH_CLASS = etree.XPath("//span[@class]")
 _SIGNS = frozenset("/⁄∕^_×·*:,;()[]=+-−")
 _STACKS = etree.XPath("//span[@style][contains(@style,'inline-block') or contains(@style,'inline-table')]")
 _IS_LINE = re.compile(r"display:\s?(?:block|table-row)")
@@ -43,14 +40,15 @@ def take_out_fractions(tree: etree._Element, page: str, inventory: Inventory, sl
     """Replace the fractions, roots and bars of `tree` (of the source `page`)."""
     names, styles = inventory.class_names, inventory.styles
     if not names.isdisjoint(_NUMERATORS):
-        # From the inside out: the element next to numerator and denominator is the fraction.
-        for element in reversed(_FRACTIONS(tree)):
-            _take_named(element, slots)
+        # From the inside out.
+        for element in reversed(_WITH_CLASS(tree)):
+            if not _NUMERATORS.isdisjoint(class_of(element).split()):
+                _take_named(element, slots)
     if "inline-" in styles and "vertical-align" in styles and _IS_LINE.search(styles):
         for element in reversed(_STACKS(tree)):
             _take_stack(element, slots)
     if "frac" in inventory.classes and not names.isdisjoint(_HIDDEN):
-        for element in _SPANS_WITH_CLASS(tree):
+        for element in _WITH_CLASS(tree):
             if not _HIDDEN.isdisjoint(class_of(element).split()):
                 _show_sign(element)
     bars = "overline" in styles or not names.isdisjoint(_BAR_NAMES)
@@ -66,18 +64,24 @@ def _show_sign(element: etree._Element) -> None:
         replace_by_text(element, text, block=False)
 
 
-def _take_named(element: etree._Element, slots: Slots) -> None:
-    """Replace a fraction whose parts have names; a whole number before them stays."""
-    above = below = None
-    for part in element.iterdescendants("span", "sup", "sub", "div"):
-        names = class_of(part).split()
-        above = part if above is None and not _NUMERATORS.isdisjoint(names) else above
-        below = part if below is None and not _DENOMINATORS.isdisjoint(names) else below
-    if above is None or below is None or len("".join(element.itertext())) > MAX_CHARS:
+def _take_named(above: etree._Element, slots: Slots) -> None:
+    """Replace a numerator, the denominator after it, and the sign between them."""
+    between = []
+    below = above.getnext()
+    while below is not None and len(between) < 2 and _DENOMINATORS.isdisjoint(class_of(below).split()):
+        between.append(below)
+        below = below.getnext()
+    if below is None or _DENOMINATORS.isdisjoint(class_of(below).split()):
         return
-    whole = (element.text or "").strip(" \u2060\u200b") if above.getparent() is element else ""
-    fraction = _fraction(above, below, slots)
-    replace_by_text(element, whole + _gap(element, whole) + fraction, block=False)
+    parts = [above, *between]
+    if len("".join("".join(part.itertext()) for part in (*parts, below))) > MAX_CHARS:
+        return
+    fraction = _gap(above) + _fraction(above, below, slots)
+    for part in between:
+        part.getparent().remove(part)
+    above.tail = None
+    remove(below)
+    replace_by_text(above, fraction, block=False)
 
 
 def _fraction(above: etree._Element, below: etree._Element, slots: Slots) -> str:
@@ -88,9 +92,9 @@ def _fraction(above: etree._Element, below: etree._Element, slots: Slots) -> str
     return slots.add(f"$\\frac{{{latex[0]}}}{{{latex[1]}}}$", "script")
 
 
-def _gap(element: etree._Element, whole: str) -> str:
+def _gap(element: etree._Element) -> str:
     """Return a space if a number stands before a fraction."""
-    before = whole or "".join(piece.text for piece in reversed(list(line_before(element))))
+    before = "".join(piece.text for piece in reversed(list(line_before(element))))
     return " " if before.rstrip("\u2060\u200b")[-1:].isdigit() else ""
 
 
@@ -105,7 +109,7 @@ def _take_stack(element: etree._Element, slots: Slots) -> None:
     if signs not in ("", "/", "⁄", "∕") or own.strip(" \n\u2060"):
         return
     if signs or any(_RULE.search(line.get("style", "")) for line in lines):
-        fraction = _gap(element, "") + _fraction(lines[0], lines[1], slots)
+        fraction = _gap(element) + _fraction(lines[0], lines[1], slots)
         replace_by_text(element, fraction, block=False)
         return
     line = list(line_before(element))

@@ -11,7 +11,15 @@ import re
 from lxml import etree
 
 from pipeline.extraction.code.blocks import inline_code, stated_language
-from pipeline.extraction.math.html.bases import CODE, FORMULA, Base, base_of, is_degree, is_ordinal
+from pipeline.extraction.math.html.bases import (
+    CODE,
+    FORMULA,
+    MAX_BASE_CHARS,
+    Base,
+    base_of,
+    is_degree,
+    is_ordinal,
+)
 from pipeline.extraction.math.html.latex import latex_of_script, latex_of_text, script_latex
 from pipeline.extraction.math.mathml_leaves import join
 from pipeline.extraction.tree.lines import (
@@ -40,6 +48,8 @@ _TWO_ASTERISKS = frozenset([
 _CODE_POWER = re.compile(r"-?\w+(?:\.\w+)?|\(.*\)", re.S)
 # Code that a number above it is a power of, not a footnote's mark.
 _CODE_BASE = re.compile(r"\w{1,2}|[\d.,]+|(?:.*[^\w\s])?\w?\(.*\)", re.S)
+# Our choice: no formula without TeX is longer; what follows it is another one.
+MAX_JOINED_CHARS = 500
 # Marks that stay as they are in code too.
 _NO_CODE_POWER = re.compile(r"\[.*\]|[*†‡®©™]+|TM|SM", re.S)
 _CITATION = re.compile(r"(?:^|\s)(?:reference|mw-ref|noprint)(?:\s|$)")
@@ -141,6 +151,7 @@ def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[P
     earlier = raw[: len(raw) - base.length]
     before = slots.numbers(earlier) if _masked(earlier, slots)[-1:] == FORMULA else []
     joined = bool(before) and (base.name == "formula" or slots.kinds[before[-1]] == "script")
+    joined = joined and len(slots.pieces[before[-1]]) < MAX_JOINED_CHARS
     formula = slots.pieces[before[-1]][1:-1] if joined else ""
     if formula and written[:1].isdigit() and formula[-1] != "}":
         written = f" {written}"
@@ -162,7 +173,8 @@ def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[P
 def _lengthen_code(script: etree._Element, mark: str, text: str, number: int, slots: Slots) -> bool:
     """Write a script of inline code into the code; a number after a name is a footnote and stays."""
     code = slots.pieces[number].strip("` ")
-    if mark == "^" and text.isdigit() and not _CODE_BASE.fullmatch(code):
+    is_base = len(code) <= MAX_BASE_CHARS and _CODE_BASE.fullmatch(code)
+    if mark == "^" and text.isdigit() and not is_base:
         return False
     exponent = text if _CODE_POWER.fullmatch(text) else f"({text})"
     slots.pieces[number] = inline_code(f"{code}{mark}{exponent}")
