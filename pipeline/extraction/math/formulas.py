@@ -21,6 +21,8 @@ _CONTAINERS = etree.XPath(
     "|//span[contains(@class,'mwe-math-element')]|//div[contains(@class,'mwe-math-element')]"
     "|//*[starts-with(@class,'MathJax') or contains(@class,' MathJax')]"
 )
+# A comment of TeX, as LaTeXML breaks long lines. In one line it would swallow the rest of the formula.
+_COMMENT = re.compile(r"(?<!\\)%[^\n]*(?:\n[ \t]*|\Z)")
 _WRAPPED_STYLE = re.compile(r"\{\\(display|text)style\s*(?![A-Za-z])(.*)\}\s*\Z", re.S)
 # Our choice: longer TeX in one formula is not written by hand. The longest formula of the evaluation pages
 # has under 2,000 characters.
@@ -78,6 +80,8 @@ def formula_word(latex: str, display: bool, slots: Slots) -> str:
         return ""
     if display:
         return slots.add(f"$$\n{latex}\n$$" if "\n" in latex else f"$${latex}$$", "display")
+    if "%" in latex:
+        latex = _COMMENT.sub("", latex)
     return slots.add(f"${' '.join(latex.split())}$", "math")
 
 

@@ -14,6 +14,7 @@ from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory, class_of, remove
 
 _TABLES = etree.XPath("//table[contains(@class,'ltx_eqn_table')]")
+_PARAGRAPHS = etree.XPath("//p[@class='ltx_p']")
 _ITEM_LABELS = etree.XPath("//li/span[contains(@class,'ltx_tag_item')]")
 _NOTES = etree.XPath("//span[contains(@class,'ltx_note ')]|//span[@class='ltx_note']")
 _USUAL_LABEL = re.compile(r"\d{1,3}[.)]|[•·∙*–—◦-]")
@@ -27,6 +28,9 @@ def take_out_latexml(tree: etree._Element, inventory: Inventory, slots: Slots) -
     for table in _TABLES(tree):
         if table.getparent() is not None:
             _take_table(table, slots)
+    for paragraph in _PARAGRAPHS(tree):
+        # Every paragraph has this class, so that it says nothing about the text.
+        del paragraph.attrib["class"]
     for label in _ITEM_LABELS(tree):
         _place_label(label)
     # From behind, so that the footnotes of one paragraph keep their order.
@@ -43,7 +47,7 @@ def _take_table(table: etree._Element, slots: Slots) -> None:
             paragraphs.append(_paragraph(word, "slot"))
         else:
             cells = [cell for cell in line.iter("td", "th") if "ltx_eqn_eqno" not in class_of(cell)]
-            paragraphs.append(_paragraph(" ".join("".join(cell.itertext()) for cell in cells), "ltx_p"))
+            paragraphs.append(_paragraph(" ".join("".join(cell.itertext()) for cell in cells), ""))
     if any(paragraph.get("class") == "slot" for paragraph in paragraphs):
         table.clear(keep_tail=True)
         table.tag = "div"
@@ -51,7 +55,7 @@ def _take_table(table: etree._Element, slots: Slots) -> None:
 
 
 def _paragraph(text: str, name: str) -> etree._Element:
-    paragraph = etree.Element("p", {"class": name})
+    paragraph = etree.Element("p", {"class": name} if name else {})
     paragraph.text = text
     return paragraph
 
@@ -77,5 +81,5 @@ def _place_note(note: etree._Element) -> None:
         return
     remove(note)
     content.tag, content.tail = "p", None
-    content.set("class", "ltx_p")
+    del content.attrib["class"]
     paragraph.addnext(content)
