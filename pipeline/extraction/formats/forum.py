@@ -99,4 +99,4 @@ def _post_text(post: dict[str, object]) -> tuple[str, int, int]:
     if page is None:
         return "", 0, 0
     text = page.slots.restore(to_markdown(page.tree, page.slots))
-    return text, page.slots.seen("code"), page.slots.seen(*FORMULAS)
+    return text, page.slots.seen("code"), page.slots.seen(*FORMULAS) + page.slots.num_unreadable

@@ -34,6 +34,8 @@ _NO_TAG = re.compile(
 _NAME = re.compile(r"[A-Za-z][\w:.-]*")
 _CLOSING = re.compile(r"</([A-Za-z][^\s<>/]*)")
 _RAW_TEXT = re2.compile(r"(?is)<(?:script\b.*?</script|style\b.*?</style|textarea\b.*?</textarea|!--.*?-->)")
+# Classes that switch the renderer off.
+_IGNORED = frozenset(("tex2jax_ignore", "mathjax_ignore", "no-mathjax", "nolatex"))
 _INLINE_FORMATTING = ("br", "em", "i", "b", "strong", "wbr", "font", "u")
 # Our choice: a page with two formulas that carry commands or scripts writes its other formulas in TeX too.
 MIN_CLEAR_FORMULAS = 2
@@ -78,11 +80,18 @@ def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> bool:
     marked = has_renderer or _holds_clear_tex(shown)
     if "$<code" in page:
         _take_github_code(tree, slots)
+    ignored = set()
+    if any(name in page for name in _IGNORED):
+        ignored = {inner for part in tree.iter("*") if _ignores(part) for inner in part.iter()}
     for element in _with_signs(signs)(tree):
-        if element.tag not in _SKIPPED:
+        if element.tag not in _SKIPPED and element not in ignored:
             texts = _Texts(marked or "math" in class_of(element), marks, signs, slots)
             _take_from(element, texts)
     return True
+
+
+def _ignores(element: etree._Element) -> bool:
+    return not _IGNORED.isdisjoint(class_of(element).split())
 
 
 def _may_hold_formulas(shown: str) -> bool:

@@ -44,7 +44,7 @@ _TEX_CLASSES = frozenset([
     "math-inline", "math-display", "js-render-math", "inline-math", "display-math", "math-tex",
     "mathquill-embedded-latex", "md-inline-math", "katex-inline", "katex-block", "kdmath", "texmath",
     "tex-math", "latex-inline", "latex-display", "ztext-math", "mathlatex", "inlineMath", "language-math",
-    "ql-formula",
+    "ql-formula", "katex-error",
 ])  # fmt: skip
 _MATH_CLASSES = frozenset(
     ("math", "tex", "latex", "mathjax", "equation", "formula", "asciimath", "mq-math-mode", "maths")

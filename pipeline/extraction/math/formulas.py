@@ -23,6 +23,8 @@ _CONTAINERS = etree.XPath(
 )
 # A comment of TeX, as LaTeXML breaks long lines. In one line it would swallow the rest of the formula.
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*(?:\n[ \t]*|\Z)")
+_BOLD_IN_TEXT = re.compile(r"\\mbox\{\\boldmath\s?\$([^${}]*)\$\}")
+_FORMULA_IN_TEXT = re.compile(r"\\(text|mbox|textrm|hbox)\{([^{}$]*)\$([^${}]*)\$([^{}$]*)\}")
 _WRAPPED_STYLE = re.compile(r"\{\\(display|text)style\s*(?![A-Za-z])(.*)\}\s*\Z", re.S)
 # Our choice: longer TeX in one formula is not written by hand. The longest formula of the evaluation pages
 # has under 2,000 characters.
@@ -76,6 +78,8 @@ def tidy_tex(tex: str) -> str:
 def formula_word(latex: str, display: bool, slots: Slots) -> str:
     """Store a formula, inline or display, and return its placeholder; "" for an empty formula."""
     latex = tidy_tex(latex)
+    if "$" in latex:
+        latex = _without_dollars(latex)
     if not latex:
         return ""
     if display:
@@ -83,6 +87,16 @@ def formula_word(latex: str, display: bool, slots: Slots) -> str:
     if "%" in latex:
         latex = _COMMENT.sub("", latex)
     return slots.add(f"${' '.join(latex.split())}$", "math")
+
+
+def _without_dollars(latex: str) -> str:
+    r"""Return a formula in whose text no formulas stand: `\text{if $x$}` is `\text{if }x`.
+
+    Dollars inside would end the formula for a reader of Markdown.
+    """
+    latex = _BOLD_IN_TEXT.sub(r"\\boldsymbol{\1}", latex)
+    latex = _FORMULA_IN_TEXT.sub(r"\\\1{\2}\3\\\1{\4}", latex)
+    return re.sub(r"\\(?:text|mbox|textrm|hbox)\{\}", "", latex)
 
 
 def latex_of_math(math: etree._Element) -> str:
@@ -117,6 +131,7 @@ def maths_of(tree: etree._Element) -> list[etree._Element]:
 def take_formula(element: etree._Element, latex: str, display: bool, slots: Slots) -> None:
     """Replace an element by the placeholder of its formula, in the line or as a paragraph of its own."""
     word = formula_word(latex, display, slots)
+    slots.num_unreadable += not word
     replace_by_text(element, word, block=display)
 
 
@@ -159,6 +174,8 @@ def _take_container(container: etree._Element, slots: Slots) -> None:
     latex, display = _latex_of_container(container, classes)
     if latex:
         take_formula(container, latex, display, slots)
+    elif not classes.startswith("katex-"):
+        slots.num_unreadable += 1
 
 
 def _latex_of_container(container: etree._Element, classes: str) -> tuple[str, bool]:

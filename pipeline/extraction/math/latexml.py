@@ -14,7 +14,7 @@ from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory, class_of, remove
 
 _TABLES = etree.XPath("//table[contains(@class,'ltx_eqn_table')]")
-_PARAGRAPHS = etree.XPath("//p[@class='ltx_p']")
+_PARAGRAPHS = etree.XPath("//p[starts-with(@class,'ltx_p')]")
 _ITEM_LABELS = etree.XPath("//li/span[contains(@class,'ltx_tag_item')]")
 _NOTES = etree.XPath("//span[contains(@class,'ltx_note ')]|//span[@class='ltx_note']")
 _USUAL_LABEL = re.compile(r"\d{1,3}[.)]|[•·∙*–—◦-]")

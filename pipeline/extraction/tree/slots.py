@@ -22,6 +22,8 @@ class Slots:
         self.mark = _NO_MARK
         self.pieces: list[str] = []
         self.kinds: list[str] = []
+        self.num_unreadable = 0
+        """Formulas of the page that could not be converted; nothing stands for them."""
         self._word = re.compile(_NO_MARK)
 
     def _choose_mark(self) -> None:

@@ -30,7 +30,7 @@ def extract_html(html: bytes, url: str | None = None, charset: str | None = None
         title=clean(page.title),
         code_seen=slots.seen("code"),
         code_kept=kept.count("code"),
-        math_seen=slots.seen(*FORMULAS),
+        math_seen=slots.seen(*FORMULAS) + slots.num_unreadable,
         math_kept=sum(kind in FORMULAS for kind in kept),
         engine=engine,
     )

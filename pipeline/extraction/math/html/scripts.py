@@ -113,7 +113,10 @@ def _take(script: etree._Element, language: str, slots: Slots) -> bool:
         stacked = following.getnext()
         if stacked is not None and stacked.tag in ("sup", "sub"):
             remove(following)
-    text = " ".join("".join(script.itertext()).replace("\u00a0", " ").replace("\u2060", "").split())
+    raw_text = "".join(script.itertext()).replace("\u00a0", " ").replace("\u2060", "")
+    text = " ".join(raw_text.split())
+    if text and raw_text[-1].isspace():
+        script.tail = f" {script.tail or ''}"
     if not text or (script.tag == "sup" and _CITATION.search(class_of(script))):
         remove(script)
         return True
