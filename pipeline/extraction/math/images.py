@@ -66,8 +66,7 @@ def _latex_of_image(image: etree._Element) -> tuple[str, bool]:
     from_url = _tex_of_url(source) if by_url else ""
     title = image.get("title", "").strip()
     latex = _LABEL.sub("", alt) or (title if _TEX_EVIDENCE.search(title) else "") or from_url
-    is_poorer = from_url and not _TEX_EVIDENCE.search(latex) and len(from_url) > len(latex)
-    if is_poorer or latex.lower() in _NO_SOURCE:
+    if (from_url and not _TEX_EVIDENCE.search(latex)) or latex.lower() in _NO_SOURCE:
         latex = from_url
     display = display or "displaystyle" in from_url[:16]
     return ("" if _is_description(latex) else latex), display
@@ -106,6 +105,8 @@ def _tex_of_url(url: str) -> str:
     query = parts.query if parts is not None else url.partition("?")[2]
     if not query:
         path = url.partition("/tex/")[2] or url.partition("/svg/")[2] or url.partition("/equation_images/")[2]
+        if path.endswith((".png", ".gif", ".svg")):
+            return ""
         # Canvas quotes twice.
         return unquote_plus(unquote_plus(path) if "%25" in path else path)
     for pair in query.split("&"):

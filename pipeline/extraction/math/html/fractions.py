@@ -14,8 +14,12 @@ from pipeline.extraction.tree.lines import line_before, shorten
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
 
-_NUMERATORS = frozenset(("num", "numer", "numerator", "frac-num", "fraction-numerator", "top"))
-_DENOMINATORS = frozenset(("den", "denom", "denominator", "frac-den", "fraction-denominator", "bottom"))
+_NUMERATORS = frozenset(
+    ("num", "numer", "numerator", "frac-num", "fraction-numerator", "mq-numerator", "top")
+)
+_DENOMINATORS = frozenset(
+    ("den", "denom", "denominator", "frac-den", "fraction-denominator", "mq-denominator", "bottom")
+)
 _WITH_CLASS = etree.XPath("//*[@class][self::span or self::sup or self::sub or self::div]")
 _HIDDEN = frozenset([
     "sr-only", "visualhide", "visually-hidden", "visuallyhidden", "screen-reader", "screen-reader-text",
