@@ -22,7 +22,7 @@ _FORMULA_CLASS = re.compile(
 )
 _MATH_CLASS = re.compile(r"\b(?:math|mathjax|equation|eqn?|formula|wirisformula|mathtype)", re.I)
 _MATH_URL = re2.compile(
-    r"(?i)codecogs\.com|latex\.php|/latex\.|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/"
+    r"(?i)codecogs\.com|latex\.php|/latex\.|\.latex\?|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/"
     r"|/svg\.image\?|/render\?tex|chart\.(?:apis\.google|googleapis)|i\.upmath\.me|tex\.s2cms|/equation\?tex="
     r"|texrender|latexrender|quicklatex|filter/tex|tex2img|render/math\?math=|math\.now\.sh|/equation_images/"
     r"|math\.vercel\.app|mathurl\.com|numberempire\.com/(?:render|equation)"

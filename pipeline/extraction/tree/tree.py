@@ -25,7 +25,7 @@ class Inventory:
     styles: str
     """All distinct `style` values of `<span>`, joined by spaces."""
     has_tex_attributes: bool
-    """Whether a `<span>` has the attribute `data-latex`."""
+    """Whether a `<span>` or `<div>` has the attribute `data-latex`."""
 
 
 def inventory_of(tree: etree._Element) -> Inventory:
@@ -44,6 +44,8 @@ def inventory_of(tree: etree._Element) -> Inventory:
                 styles.add(style)
             if element.get("data-latex") is not None:
                 has_tex_attributes = True
+        elif tag == "div" and element.get("data-latex") is not None:
+            has_tex_attributes = True
     joined = " ".join(classes)
     return Inventory(
         tags=frozenset(tags),
