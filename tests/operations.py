@@ -59,6 +59,19 @@ class CountedPattern:
         self._counter.operations += (found.end() if found else len(text)) - start
         return found
 
+    def match(self, text: str, start: int = 0) -> re.Match[str] | None:
+        found = self._pattern.match(text, start)
+        self._counter.operations += (found.end() if found else len(text)) - start
+        return found
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        self._counter.operations += len(text)
+        return self._pattern.fullmatch(text)
+
+    def findall(self, text: str) -> list[str]:
+        self._counter.operations += len(text)
+        return self._pattern.findall(text)
+
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         self._counter.operations += len(text)
         return self._pattern.finditer(text)

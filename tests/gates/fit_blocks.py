@@ -23,11 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from extraction_scores import segment_scores  # noqa: E402
 
 from pipeline.extraction.encodings import decode_source  # noqa: E402
-from pipeline.extraction.tree.tree import inventory_of  # noqa: E402
 from pipeline.extraction.web import blocks as model  # noqa: E402
 from pipeline.extraction.web import maintext  # noqa: E402
 from pipeline.extraction.web.html import extract_html  # noqa: E402
-from pipeline.extraction.web.page import parse, take_out, title_of  # noqa: E402
+from pipeline.extraction.web.page import read  # noqa: E402
 from tests.gates.plain_text import strip_markdown  # noqa: E402
 
 NUM_FOLDS = 10
@@ -76,12 +75,10 @@ def main() -> None:
 def read_page(url: str, entry: dict, html: bytes) -> Page:
     """Features of every block of a page, before the rules drop any, and whether the rules kept it."""
     source = decode_source(html)
-    tree = parse(source)
-    assert tree is not None
-    title = title_of(tree)
-    take_out(tree, source, inventory_of(tree))
-    measured = maintext.measured(tree)
-    judge = model.BlockModel(measured.blocks, title, measured.mass)
+    page = read(source)
+    assert page is not None
+    measured = maintext.measured(page.tree)
+    judge = model.BlockModel(measured.blocks, page.title, measured.mass)
     raw = ["".join(block.element.itertext()) if block.is_leaf else "" for block in measured.blocks]
     rows = [judge.features(place, text) for place, text in enumerate(raw)]
     content = set(maintext.content_by_rules(measured).iter(etree.Element))

@@ -6,28 +6,24 @@ big forum engines). A thread from a dump (`kind` thread) is one JSON object with
 
 import json
 
-from lxml import etree
-
 from pipeline.extraction.encodings import clean
 from pipeline.extraction.result import Extraction
 from pipeline.extraction.tree.markdown import to_markdown
-from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import Inventory, inventory_of
+from pipeline.extraction.tree.slots import FORMULAS
 from pipeline.extraction.web.forum_engines import turns_of_page
-from pipeline.extraction.web.page import parse, take_out
+from pipeline.extraction.web.page import Page, read
 
 # Our choice: a single turn is an article, not a thread.
 MIN_TURNS = 2
 
 
-def thread_blocks(
-    tree: etree._Element, page: str, inventory: Inventory, slots: Slots
-) -> tuple[str, list[int]] | None:
-    """Return the thread as Markdown with placeholders of `slots`, and the numbers of its pieces.
+def thread_blocks(page: Page) -> tuple[str, list[int]] | None:
+    """Return the thread as Markdown with placeholders of the page's slots, and the numbers of its pieces.
 
     The result is None if the page is not a thread.
     """
-    turns = turns_of_page(tree, page, inventory)
+    slots = page.slots
+    turns = turns_of_page(page.tree, page.source, page.inventory)
     written = [(turn, to_markdown(turn.body, slots)) for turn in turns]
     written = [(turn, text) for turn, text in written if text]
     if len(written) < MIN_TURNS:
@@ -99,10 +95,8 @@ def _post_text(post: dict[str, object]) -> tuple[str, int, int]:
     if not isinstance(body, str):
         return str(post.get("text") or post.get("body_markdown") or "").strip(), 0, 0
     # The class makes TeX between delimiters count as formulas, as the site's renderer treats it.
-    page = f"<body class='mathjax'>{clean(body)}</body>"
-    tree = parse(page)
-    if tree is None:
+    page = read(f"<body class='mathjax'>{clean(body)}</body>")
+    if page is None:
         return "", 0, 0
-    slots = take_out(tree, page, inventory_of(tree))
-    text = slots.restore(to_markdown(tree, slots))
-    return text, slots.seen("code"), slots.seen("math", "display")
+    text = page.slots.restore(to_markdown(page.tree, page.slots))
+    return text, page.slots.seen("code"), page.slots.seen(*FORMULAS) + page.slots.num_unreadable

@@ -1,79 +1,206 @@
-r"""Take TeX between delimiters out of a page's text: \(..\), \[..\], $$..$$, $..$ and environments.
+r"""Take TeX between delimiters out of a page's text: \(..\), \[..\], $$..$$, $..$, environments and others.
 
 One pass over the text nodes is linear in their length, because a delimiter without a partner is searched for
-only once. A formula that inline tags split (`$a_1<em>b</em>_2$`) is joined first. `$` delimits a formula only
-if its content looks like TeX.
+only once. A formula that inline tags split (`$a_1<em>b</em>_2$`) is joined first. `dollars` decides which
+dollars delimit a formula; marks that other texts use too count only on pages of their renderer.
 """
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
+import re2
 from lxml import etree
 
 from pipeline.extraction.math.formulas import formula_word
+from pipeline.extraction.math.scanning import BACKTICK, BRACKET, HASHES, ITEX, scan
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import class_of, settable
 
-_OPENING = re.compile(
-    r"\\\(|\\\[|\$\$|\$|\\begin\{(?:equation|align|alignat|gather|multline|eqnarray|displaymath|math"
-    r"|flalign)\*?\}"
-)
-_STRONG_EVIDENCE = re.compile(r"\\[A-Za-z]{2}|[_^]\{|[A-Za-z0-9)][_^][A-Za-z0-9\\]")
-_EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=<>+*/]|\A\s*\S{1,3}\s*\Z")
-_RENDERERS = ("MathJax", "mathjax", "katex", "KaTeX", "arithmatex", "jsMath", 'class="math', "class='math")
-_CANDIDATES = etree.XPath("//*[text()[contains(., '\\') or contains(., '$')]]")
+_RENDERERS = (
+    "MathJax", "mathjax", "katex", "KaTeX", "arithmatex", "jsMath", 'class="math', "class='math", "ASCIIMath",
+)  # fmt: skip
+# Where backticks delimit AsciiMath: its own script, or a combined configuration of MathJax that reads it.
+_ASCIIMATH = ("AM_HTML", "AM_CHTML", "AM_SVG", "AM-HTML", "asciimath", "ASCIIMath", "AMname")
+_BRACKETS = re.compile(r"(?i)\[(?:itex|tex|latex|imath|dmath|math|eqn?|katex)\]")
 _SKIPPED = frozenset(
     ["script", "style", "noscript", "pre", "code", "textarea", "tt", "kbd", "samp", "option", "svg"]
 )
+# A `<` before something that is no tag: a sign that no name holds, a second `<`, or a letter that HTML has no
+# element for.
+_NO_TAG = re.compile(
+    r"<(?=([A-Za-z][^\s<>/\"']*))(?=[A-Za-z][^\s<>/\"'$\\^{}(),=+;|_]*[<$\\^{}(),=+;|_]|[c-hj-ortv-zC-HJ-ORTV-Z][\s>])"
+)
+_NAME = re.compile(r"[A-Za-z][\w:.-]*")
+_CLOSING = re.compile(r"</([A-Za-z][^\s<>/]*)")
+_RAW_TEXT = re2.compile(r"(?is)<(?:script\b.*?</script|style\b.*?</style|textarea\b.*?</textarea|!--.*?-->)")
+# Classes that switch the renderer off.
+_IGNORED = frozenset(("tex2jax_ignore", "mathjax_ignore", "no-mathjax", "nolatex"))
 _INLINE_FORMATTING = ("br", "em", "i", "b", "strong", "wbr", "font", "u")
-# Our choice: formulas between delimiters are short; a partner farther away belongs to something else.
-MAX_INLINE_CHARS, MAX_DISPLAY_CHARS = 1_000, 10_000
+# Our choice: a page with two formulas that carry commands or scripts writes its other formulas in TeX too.
+MIN_CLEAR_FORMULAS = 2
 
 
-def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> None:
-    """Replace every delimited formula in the text of `tree` by its placeholder."""
+def shield_less_than(page: str) -> str:
+    """Return a page of a renderer with every `<` that begins no tag as `&lt;`: `$a<b_1$`, `$0<i<n$`.
+
+    Authors forget to escape it, and a parser takes all up to the next `>` for a tag.
+    """
+    if _NO_TAG.search(page) is None:
+        return page
+    closed = frozenset(_CLOSING.findall(page))
+    parts, place = [], 0
+    for raw in _RAW_TEXT.finditer(page):
+        parts += [_shielded(page[place : raw.start()], closed), raw[0]]
+        place = raw.end()
+    return "".join([*parts, _shielded(page[place:], closed)])
+
+
+def _shielded(markup: str, closed: frozenset[str]) -> str:
+    def shield(match: re.Match[str]) -> str:
+        is_element = _NAME.fullmatch(match[1]) and match[1] in closed
+        return "<" if is_element and not markup.startswith("<", match.end(1)) else "&lt;"
+
+    return _NO_TAG.sub(shield, markup)
+
+
+def take_out_delimited(tree: etree._Element, page: str, slots: Slots) -> bool:
+    """Replace every delimited formula in the text of `tree` by its placeholder.
+
+    The result is False if the parser took a `<` in formulas of this page for tags; `shield_less_than` helps.
+    """
     shown = etree.tostring(tree, method="text", encoding="unicode")
-    if "\\" not in shown and shown.count("$") < 2:
-        return
-    renderer = any(name in page for name in _RENDERERS)
-    for element in _CANDIDATES(tree):
-        if element.tag in _SKIPPED:
+    if not _may_hold_formulas(shown):
+        return True
+    has_renderer = any(name in page for name in _RENDERERS)
+    if has_renderer and _NO_TAG.search(page) and shield_less_than(page) != page:
+        return False
+    marks = _marks_of(shown, page, has_renderer)
+    signs = tuple(sorted({"\\", "$", *(mark[0] for mark in marks)}))
+    marked = has_renderer or _holds_clear_tex(shown)
+    if "$<code" in page:
+        _take_github_code(tree, slots)
+    ignored = set()
+    if any(name in page for name in _IGNORED):
+        ignored = {inner for part in tree.iter("*") if _ignores(part) for inner in part.iter()}
+    for element in _with_signs(signs)(tree):
+        if element.tag not in _SKIPPED and element not in ignored:
+            texts = _Texts(marked or "math" in class_of(element), marks, signs, slots)
+            _take_from(element, texts)
+    return True
+
+
+def _ignores(element: etree._Element) -> bool:
+    return not _IGNORED.isdisjoint(class_of(element).split())
+
+
+def _may_hold_formulas(shown: str) -> bool:
+    """Whether the text of a page has delimiters; the partner of a single dollar may be lost in a `<`."""
+    if "\\" in shown or shown.count("##") > 1 or shown.count("`") > 1:
+        return True
+    first = shown.find("$")
+    if first >= 0 and (shown.find("$", first + 1) >= 0 or not shown[first + 1 : first + 2].isdigit()):
+        return True
+    return "[/" in shown and _BRACKETS.search(shown) is not None
+
+
+@lru_cache(maxsize=8)
+def _with_signs(signs: tuple[str, ...]) -> etree.XPath:
+    """Return the XPath of the elements that have one of these characters in their own text."""
+    return etree.XPath(
+        f"//*[text()[{' or '.join(f'contains(., {chr(39)}{sign}{chr(39)})' for sign in signs)}]]"
+    )
+
+
+def _marks_of(shown: str, page: str, has_renderer: bool) -> frozenset[str]:
+    """Return the marks of single sites that a page uses; `shown` is its text."""
+    marks = set()
+    if "##" in shown and has_renderer:
+        marks.add(HASHES)
+    if "`" in shown and has_renderer and any(name in page for name in _ASCIIMATH):
+        marks.add(BACKTICK)
+    if _BRACKETS.search(shown):
+        marks.add(BRACKET)
+        if "[itex]" in shown.lower():
+            marks.add(ITEX)
+    return frozenset(marks)
+
+
+def _holds_clear_tex(shown: str) -> bool:
+    """Whether a page without a renderer holds formulas beyond doubt."""
+    if shown.count("$") < 2 * MIN_CLEAR_FORMULAS:
+        return False
+    pieces, _ = scan(shown, False)
+    return sum(kind == "math" for kind, _ in pieces) >= MIN_CLEAR_FORMULAS
+
+
+def _take_github_code(tree: etree._Element, slots: Slots) -> None:
+    """Take out code between dollars, as GitHub and GitLab write formulas."""
+    for element in tree.iter("span"):
+        numbers = slots.numbers(element.text or "")
+        tail = element.tail or ""
+        if len(numbers) != 1 or not tail.startswith("$") or slots.kinds[numbers[0]] != "inline":
             continue
-        if element.text and ("$" in element.text or "\\" in element.text):
-            _take_from_text(element, renderer, slots)
-        for child in list(element):
-            if child.tail and ("$" in child.tail or "\\" in child.tail):
-                _take_from_tail(child, renderer, slots)
+        previous, parent = element.getprevious(), element.getparent()
+        before = (parent.text if previous is None else previous.tail) or ""
+        if before.endswith("$"):
+            if previous is None:
+                parent.text = before[:-1]
+            else:
+                previous.tail = before[:-1]
+            element.tail = tail[1:]
+            slots.pieces[numbers[0]] = f"${slots.pieces[numbers[0]].strip('` ')}$"
+            slots.kinds[numbers[0]] = "math"
 
 
-def _take_from_text(element: etree._Element, renderer: bool, slots: Slots) -> None:
-    marked = renderer or "math" in class_of(element)
-    pieces, unmatched = scan(settable(element.text or ""), marked)
-    if unmatched and len(element):
-        for line_break in list(element.iter("br")):
-            line_break.tail = "\n" + (line_break.tail or "")
-        etree.strip_tags(element, *_INLINE_FORMATTING)
-        pieces, _ = scan(settable(element.text or ""), marked)
-    if all(kind == "text" for kind, _ in pieces):
-        return
-    parts = _words(pieces, slots)
-    element.text = parts[0]
-    for place, (word, after) in enumerate(zip(parts[1::2], parts[2::2], strict=True)):
-        paragraph = etree.Element("p", {"class": "slot"})
-        paragraph.text, paragraph.tail = word, after
-        element.insert(place, paragraph)
+class _Texts(NamedTuple):
+    """How the texts of an element are read."""
+
+    marked: bool
+    marks: frozenset[str]
+    signs: tuple[str, ...]
+    slots: Slots
+
+    def pieces(self, text: str | None) -> tuple[list[str], bool]:
+        """Return text and displayed formulas in turn ([] if nothing is taken out), and whether one is cut."""
+        if not text or not any(sign in text for sign in self.signs):
+            return [], False
+        pieces, unmatched = scan(settable(text), self.marked, self.marks)
+        if all(kind == "text" for kind, _ in pieces):
+            return [], unmatched
+        return _words(pieces, self.slots), unmatched
 
 
-def _take_from_tail(element: etree._Element, renderer: bool, slots: Slots) -> None:
-    tail = element.tail
-    if not tail or ("$" not in tail and "\\" not in tail):
-        return
-    pieces, _ = scan(settable(tail), renderer)
-    parent = element.getparent()
-    if parent is None or all(kind == "text" for kind, _ in pieces):
-        return
-    parts = _words(pieces, slots)
-    place = parent.index(element) + 1
-    element.tail = parts[0]
+def _take_from(element: etree._Element, texts: _Texts) -> None:
+    """Take the formulas out of the text of `element` and of the tails of its children."""
+    if _take_once(element, texts) and element.find("*") is not None:
+        found = list(element.iter(*_INLINE_FORMATTING))
+        for child in found:
+            if child.tag == "br":
+                child.tail = "\n" + (child.tail or "")
+        if found:
+            etree.strip_tags(element, *_INLINE_FORMATTING)
+            _take_once(element, texts)
+
+
+def _take_once(element: etree._Element, texts: _Texts) -> bool:
+    """Take out what is in one piece of text; whether a formula is cut off at the end of a piece."""
+    parts, unmatched = texts.pieces(element.text)
+    if parts:
+        element.text = parts[0]
+        _insert(element, 0, parts)
+    for child in list(element):
+        parts, is_cut = texts.pieces(child.tail)
+        unmatched = unmatched or is_cut
+        if parts:
+            child.tail = parts[0]
+            if len(parts) > 1:
+                _insert(element, element.index(child) + 1, parts)
+    return unmatched
+
+
+def _insert(parent: etree._Element, place: int, parts: list[str]) -> None:
+    """Insert the displays of `parts` as paragraphs, each with the text after it."""
     for number, (word, after) in enumerate(zip(parts[1::2], parts[2::2], strict=True)):
         paragraph = etree.Element("p", {"class": "slot"})
         paragraph.text, paragraph.tail = word, after
@@ -87,89 +214,9 @@ def _words(pieces: list[tuple[str, str]], slots: Slots) -> list[str]:
         if kind == "text":
             parts[-1] += content
         elif kind == "math":
-            parts[-1] += formula_word(content, False, slots) or ""
+            parts[-1] += formula_word(content, False, slots)
         else:
             word = formula_word(content, True, slots)
             if word:
                 parts += [word, ""]
     return parts
-
-
-def scan(text: str, marked: bool) -> tuple[list[tuple[str, str]], bool]:
-    """Split `text` into pieces (kind: text, math, display).
-
-    The second result says whether an opening delimiter has no partner in `text`. `marked` says that the page
-    or the element declares its TeX; then short formulas without any TeX sign pass.
-    """
-    pieces: list[tuple[str, str]] = []
-    partners: dict[str, int] = {}  # next place of each closing delimiter, -1 where none is ahead
-    start = place = 0
-    unmatched = False
-    while (opening := _OPENING.search(text, place)) is not None:
-        mark = opening[0]
-        place = opening.end()
-        if mark == "$" and opening.start() and text[opening.start() - 1] == "\\":
-            continue
-        closing = _closing_of(mark)
-        found = partners.get(closing, 0)
-        if 0 <= found < place:
-            found = partners[closing] = text.find(closing, place)
-        if found < 0:
-            unmatched = unmatched or mark != "$" or marked
-            continue
-        if found - place > MAX_DISPLAY_CHARS:
-            continue
-        content = text[place:found]
-        if not _is_formula(mark, content, text[found + len(closing) : found + len(closing) + 1], marked):
-            continue
-        if opening.start() > start:
-            pieces.append(("text", text[start : opening.start()]))
-        start = place = found + len(closing)
-        if mark.startswith("\\begin"):
-            content = _environment(mark, content, closing)
-        pieces.append(("math" if mark in ("\\(", "$") or mark == "\\begin{math}" else "display", content))
-    if start < len(text) or not pieces:
-        pieces.append(("text", text[start:]))
-    return pieces, unmatched
-
-
-def _closing_of(mark: str) -> str:
-    return {"\\(": "\\)", "\\[": "\\]"}.get(mark) or mark.replace("\\begin", "\\end", 1)
-
-
-def _environment(mark: str, content: str, closing: str) -> str:
-    """Return the environment's body; one that aligns keeps an environment that is legal inside `$$`."""
-    name = mark[7:-1].rstrip("*")
-    if name in ("equation", "displaymath", "math"):
-        return content
-    inner = {
-        "align": "aligned",
-        "flalign": "aligned",
-        "eqnarray": "aligned",
-        "gather": "gathered",
-        "alignat": "alignedat",
-    }.get(name)
-    return f"\\begin{{{inner}}}{content}\\end{{{inner}}}" if inner else mark + content + closing
-
-
-def _is_formula(mark: str, content: str, following: str, marked: bool) -> bool:
-    if not content.strip() or ("\n\n" in content and mark in ("$", "\\(")):
-        return False
-    if mark == "$":
-        if (
-            len(content) > MAX_INLINE_CHARS
-            or content[0].isspace()
-            or content[-1].isspace()
-            or content[-1] == "\\"
-            or following.isdigit()
-        ):
-            return False
-        return bool(
-            _STRONG_EVIDENCE.search(content)
-            or (marked and _EVIDENCE.search(content) and not content[0].isdigit())
-        )
-    if mark == "\\(":
-        return len(content) <= MAX_INLINE_CHARS
-    if mark.startswith("\\begin"):
-        return len(content) <= MAX_DISPLAY_CHARS
-    return len(content) <= MAX_DISPLAY_CHARS and (marked or bool(_EVIDENCE.search(content)))

@@ -6,9 +6,7 @@ formula (previews, fallback images, assistive MathML) are removed with it, so ea
 """
 
 import re
-from urllib.parse import unquote_plus, urlsplit
 
-import re2
 from lxml import etree
 
 from pipeline.extraction.math.glyphs import katex_glyphs_to_latex, mathjax_to_latex
@@ -23,13 +21,10 @@ _CONTAINERS = etree.XPath(
     "|//span[contains(@class,'mwe-math-element')]|//div[contains(@class,'mwe-math-element')]"
     "|//*[starts-with(@class,'MathJax') or contains(@class,' MathJax')]"
 )
-_LATEXML_TABLES = etree.XPath("//table[contains(@class,'ltx_eqn_table')]")
-_MATH_IMAGE_CLASS = re.compile(r"\b(?:tex|latex|math|mathjax|mwe-math\S*|equation|ee_img|eqn?)\b", re.I)
-_MATH_IMAGE_URL = re2.compile(
-    r"(?i)codecogs\.com|latex\.php|/latex\.|mathtex\.|mimetex|/cgi-bin/tex|webtex|texer\.|/math/render/"
-    r"|/svg\.image\?|/render\?tex|chart\.apis\.google|i\.upmath\.me"
-)
-_TEX_EVIDENCE = re.compile(r"\\[A-Za-z]|[_^{}=]")
+# A comment of TeX, as LaTeXML breaks long lines. In one line it would swallow the rest of the formula.
+_COMMENT = re.compile(r"(?<!\\)%[^\n]*(?:\n[ \t]*|\Z)")
+_BOLD_IN_TEXT = re.compile(r"\\mbox\{\\boldmath\s?\$([^${}]*)\$\}")
+_FORMULA_IN_TEXT = re.compile(r"\\(text|mbox|textrm|hbox)\{([^{}$]*)\$([^${}]*)\$([^{}$]*)\}")
 _WRAPPED_STYLE = re.compile(r"\{\\(display|text)style\s*(?![A-Za-z])(.*)\}\s*\Z", re.S)
 # Our choice: longer TeX in one formula is not written by hand. The longest formula of the evaluation pages
 # has under 2,000 characters.
@@ -49,13 +44,9 @@ def take_out_math(tree: etree._Element, inventory: Inventory, slots: Slots) -> N
             if container.getparent() is not None:
                 _take_container(container, slots)
     if any(tag.endswith("math") for tag in tags):
-        _take_latexml_tables(tree, slots)
-        for math in _maths(tree):
+        for math in maths_of(tree):
             if math.getparent() is not None:
-                _take_formula(math, latex_of_math(math), is_display(math), slots)
-    if "img" in tags:
-        for image in list(tree.iter("img")):
-            _take_image(image, slots)
+                take_formula(math, latex_of_math(math), is_display(math), slots)
 
 
 def tidy_tex(tex: str) -> str:
@@ -87,11 +78,25 @@ def tidy_tex(tex: str) -> str:
 def formula_word(latex: str, display: bool, slots: Slots) -> str:
     """Store a formula, inline or display, and return its placeholder; "" for an empty formula."""
     latex = tidy_tex(latex)
+    if "$" in latex:
+        latex = _without_dollars(latex)
     if not latex:
         return ""
     if display:
         return slots.add(f"$$\n{latex}\n$$" if "\n" in latex else f"$${latex}$$", "display")
+    if "%" in latex:
+        latex = _COMMENT.sub("", latex)
     return slots.add(f"${' '.join(latex.split())}$", "math")
+
+
+def _without_dollars(latex: str) -> str:
+    r"""Return a formula in whose text no formulas stand: `\text{if $x$}` is `\text{if }x`.
+
+    Dollars inside would end the formula for a reader of Markdown.
+    """
+    latex = _BOLD_IN_TEXT.sub(r"\\boldsymbol{\1}", latex)
+    latex = _FORMULA_IN_TEXT.sub(r"\\\1{\2}\3\\\1{\4}", latex)
+    return re.sub(r"\\(?:text|mbox|textrm|hbox)\{\}", "", latex)
 
 
 def latex_of_math(math: etree._Element) -> str:
@@ -114,7 +119,8 @@ def is_display(math: etree._Element) -> bool:
     return "display:block" in math.get("style", "").replace(" ", "")
 
 
-def _maths(tree: etree._Element) -> list[etree._Element]:
+def maths_of(tree: etree._Element) -> list[etree._Element]:
+    """Return the `<math>` elements of a tree, whatever their prefix and case."""
     return [
         element
         for element in tree.iter(etree.Element)
@@ -122,8 +128,10 @@ def _maths(tree: etree._Element) -> list[etree._Element]:
     ]
 
 
-def _take_formula(element: etree._Element, latex: str, display: bool, slots: Slots) -> None:
+def take_formula(element: etree._Element, latex: str, display: bool, slots: Slots) -> None:
+    """Replace an element by the placeholder of its formula, in the line or as a paragraph of its own."""
     word = formula_word(latex, display, slots)
+    slots.num_unreadable += not word
     replace_by_text(element, word, block=display)
 
 
@@ -149,7 +157,7 @@ def _take_script(script: etree._Element, slots: Slots) -> None:
         source = asciimath_to_latex(source)
     elif "tex" not in kind:
         return
-    _take_formula(script, source, "mode=display" in kind.replace(" ", ""), slots)
+    take_formula(script, source, "mode=display" in kind.replace(" ", ""), slots)
 
 
 def _take_container(container: etree._Element, slots: Slots) -> None:
@@ -165,7 +173,9 @@ def _take_container(container: etree._Element, slots: Slots) -> None:
         return
     latex, display = _latex_of_container(container, classes)
     if latex:
-        _take_formula(container, latex, display, slots)
+        take_formula(container, latex, display, slots)
+    elif not classes.startswith("katex-"):
+        slots.num_unreadable += 1
 
 
 def _latex_of_container(container: etree._Element, classes: str) -> tuple[str, bool]:
@@ -188,62 +198,3 @@ def _latex_of_container(container: etree._Element, classes: str) -> tuple[str, b
         return katex_glyphs_to_latex(container), display
     image = container.find(".//img")
     return (image.get("alt", "") if image is not None else ""), display
-
-
-def _take_latexml_tables(tree: etree._Element, slots: Slots) -> None:
-    """Take LaTeXML's tables out, which set numbered displays: every row with formulas becomes one line."""
-    for table in _LATEXML_TABLES(tree):
-        lines = []
-        for line in table.iter("tr"):
-            parts = [latex_of_math(math) for math in _maths(line)]
-            if parts:
-                lines.append(
-                    " ".join(re.sub(r"\\displaystyle\s*(?![A-Za-z])", "", part).strip() for part in parts)
-                )
-        if not lines:
-            continue
-        latex = (
-            lines[0] if len(lines) == 1 else "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
-        )
-        _take_formula(table, latex, True, slots)
-
-
-def _take_image(image: etree._Element, slots: Slots) -> None:
-    source = image.get("src") or image.get("data-src") or ""
-    by_url = len(source) < MAX_FORMULA_CHARS and bool(_MATH_IMAGE_URL.search(source))
-    classes = class_of(image)
-    alt = (image.get("alt") or "").strip()
-    if not by_url and not (_MATH_IMAGE_CLASS.search(classes) and alt and _TEX_EVIDENCE.search(alt)):
-        delimited = len(alt) > 4 and alt[:2] in ("\\(", "\\[", "$$") and alt[-2:] in ("\\)", "\\]", "$$")
-        if not delimited and not (len(alt) > 2 and alt[0] == alt[-1] == "$" and _TEX_EVIDENCE.search(alt)):
-            return
-    from_url = _tex_of_url(source) if by_url else ""
-    latex = alt or image.get("title", "") or from_url
-    if from_url and not _TEX_EVIDENCE.search(latex) and len(from_url) > len(latex):
-        latex = from_url
-    if latex.lower() in ("", "latex", "equation", "formula", "math", "tex"):
-        latex = from_url
-    if not latex:
-        return
-    display = "display" in classes or alt.startswith(("\\[", "$$")) or "displaystyle" in from_url[:16]
-    _take_formula(image, latex, display, slots)
-
-
-def _tex_of_url(url: str) -> str:
-    """Return the TeX in the query (or after the marker) of a rendering service's URL."""
-    parts = urlsplit(url) if "[" not in url else None
-    query = parts.query if parts is not None else url.partition("?")[2]
-    if not query:
-        return unquote_plus(url.partition("/tex/")[2] or url.partition("/svg/")[2])
-    for pair in query.split("&"):
-        key, equals, value = pair.partition("=")
-        if equals and key in ("latex", "tex", "math", "formula", "chl", "eq"):
-            return unquote_plus(value)
-    # A plus stands for a blank only in a query that writes its real pluses as %2B.
-    tex = unquote_plus(query if "%2B" in query or "%2b" in query else query.replace("+", "%2B"))
-    return re.sub(
-        r"\A(?:\\(?:dpi|bg|fg)\s*\{[^{}]*\}\s*|\\(?:large|small|tiny|huge|inline|fn_\w+)\b\s*|&\w+=\w+)+",
-        "",
-        tex,
-        flags=re.I,
-    )

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from lxml import etree
 
 from pipeline.extraction.math.mathml_leaves import (
-    COMMAND_END,
     balance,
     children_of,
     escape_text,
@@ -31,10 +30,16 @@ from pipeline.extraction.math.mathml_symbols import (
     STRETCHED,
     symbol,
 )
-from pipeline.extraction.math.mathml_tables import cases_or_fence, matrix
+from pipeline.extraction.math.mathml_tables import BAR_LESS, binomials, cases_or_fence, fenced, matrix
 
 # Our choice: deeper nesting is hostile; anything below is written as plain text.
 MAX_DEPTH = 100
+# Commands for the notations of `<menclose>`.
+_ENCLOSURES = {
+    "box": "boxed", "roundedbox": "boxed", "updiagonalstrike": "cancel", "downdiagonalstrike": "bcancel",
+    "radical": "sqrt", "top": "overline", "bottom": "underline", "horizontalstrike": "sout",
+    "circle": "enclose{circle}",
+}  # fmt: skip
 
 
 def mathml_to_latex(math: etree._Element) -> str:
@@ -46,8 +51,11 @@ def row(children: list[etree._Element], depth: int, text: str | None = None) -> 
     """Convert children side by side; a table between fences becomes a matrix with delimiters."""
     parts = [text.strip()] if text and text.strip() else []
     names = [name_of(child) for child in children]
-    fenced = cases_or_fence(children, names, depth, row)
-    return fenced if fenced is not None else join(parts + [convert(child, depth) for child in children])
+    table = cases_or_fence(children, names, depth, row)
+    if table is not None:
+        return table
+    parts += [convert(child, depth) for child in children]
+    return join(binomials(parts) if "mo" in names else parts)
 
 
 def convert(element: etree._Element, depth: int) -> str:
@@ -71,7 +79,7 @@ def argument(element: etree._Element | None, depth: int) -> str:
 def _fraction(element: etree._Element, depth: int) -> str:
     above, below = children_of(element, 2)
     if re.fullmatch(r"0+(\.0+)?[a-z%]*", element.get("linethickness", "").strip()):
-        return f"\\genfrac{{}}{{}}{{0pt}}{{}}{argument(above, depth)}{argument(below, depth)}"
+        return f"{BAR_LESS}{argument(above, depth)}{argument(below, depth)}"
     return f"\\frac{argument(above, depth)}{argument(below, depth)}"
 
 
@@ -226,21 +234,8 @@ def _phantom(element: etree._Element, depth: int) -> str:
 def _enclosed(element: etree._Element, depth: int) -> str:
     inner = row(list(element), depth, element.text)
     for notation in element.get("notation", "longdiv").split():
-        command = {
-            "box": "boxed",
-            "roundedbox": "boxed",
-            "updiagonalstrike": "cancel",
-            "downdiagonalstrike": "bcancel",
-            "radical": "sqrt",
-        }
-        command |= {
-            "top": "overline",
-            "bottom": "underline",
-            "horizontalstrike": "sout",
-            "circle": "enclose{circle}",
-        }
-        if notation in command:
-            inner = f"\\{command[notation]}{{{inner}}}"
+        if notation in _ENCLOSURES:
+            inner = f"\\{_ENCLOSURES[notation]}{{{inner}}}"
     return inner
 
 
@@ -253,16 +248,7 @@ def _fenced(element: etree._Element, depth: int) -> str:
         if index and separators:
             parts.append(symbol(separators[min(index - 1, len(separators) - 1)]))
         parts.append(convert(child, depth))
-    return f"\\left{_delimiter(left)}{_after_delimiter(left, join(parts))}\\right{_delimiter(right)}"
-
-
-def _delimiter(char: str) -> str:
-    char = char.strip()
-    return symbol(char) if len(char) == 1 else "."
-
-
-def _after_delimiter(char: str, inner: str) -> str:
-    return f" {inner}" if COMMAND_END.search(_delimiter(char)) and inner[:1].isalpha() else inner
+    return fenced(left, right, parts)
 
 
 def _table(element: etree._Element, depth: int) -> str:

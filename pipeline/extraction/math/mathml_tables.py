@@ -1,13 +1,17 @@
-"""Convert tables of MathML: matrices, cases, and rows that consist of a table between fences."""
+"""Convert what fences belong to: matrices, cases and binomials."""
 
+import re
 from collections.abc import Callable
 
 from lxml import etree
 
-from pipeline.extraction.math.mathml_leaves import name_of, text_of
+from pipeline.extraction.math.mathml_leaves import COMMAND_END, join, name_of, text_of
+from pipeline.extraction.math.mathml_symbols import symbol
 
 # Converts children, depth and own text of an element to LaTeX.
 Row = Callable[[list[etree._Element], int, str | None], str]
+# How a fraction without its bar begins.
+BAR_LESS = r"\genfrac{}{}{0pt}{}"
 
 
 def matrix(element: etree._Element, environment: str, depth: int, row: Row) -> str:
@@ -49,3 +53,39 @@ def cases_or_fence(children: list[etree._Element], names: list[str], depth: int,
         left + right
     )
     return matrix(table, environment, depth, row) if environment else None
+
+
+def binomials(parts: list[str]) -> list[str]:
+    r"""Join each fraction without a bar with the round brackets around it: `\binom{n}{k}`."""
+    for place in range(1, len(parts) - 1):
+        if parts[place - 1] == "(" and parts[place + 1] == ")" and _is_bar_less(parts[place]):
+            parts[place] = "\\binom" + parts[place].removeprefix(BAR_LESS)
+            parts[place - 1] = parts[place + 1] = ""
+    return parts
+
+
+def _is_bar_less(latex: str) -> bool:
+    """Whether `latex` is a fraction without a bar and nothing else."""
+    if not latex.startswith(BAR_LESS):
+        return False
+    depth = 0
+    ends = []
+    for place, piece in enumerate(re.findall(r"\\.|.", latex[len(BAR_LESS) :], re.S)):
+        depth += (piece == "{") - (piece == "}")
+        if depth == 0:
+            ends.append(place)
+    return len(ends) == 2
+
+
+def fenced(left: str, right: str, parts: list[str]) -> str:
+    """Return `parts` between two fences that grow with them; a fraction without a bar becomes a binomial."""
+    if len(parts) == 1 and left + right == "()" and _is_bar_less(parts[0]):
+        return binomials(["(", *parts, ")"])[1]
+    inner, opening = join(parts), _fence(left)
+    gap = " " if COMMAND_END.search(opening) and inner[:1].isalpha() else ""
+    return f"\\left{opening}{gap}{inner}\\right{_fence(right)}"
+
+
+def _fence(char: str) -> str:
+    char = char.strip()
+    return symbol(char) if len(char) == 1 else "."

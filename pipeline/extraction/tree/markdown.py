@@ -12,14 +12,9 @@ from lxml import etree
 from pipeline.extraction.tree.grid import spread
 from pipeline.extraction.tree.lists import integer, numbering_of
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import class_of
+from pipeline.extraction.tree.tree import INLINE, class_of
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_INLINE = frozenset([
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "hi", "i",
-    "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "time", "tt", "u", "var",
-    "wbr", "ruby", "rb",
-])  # fmt: skip
 _SKIPPED = frozenset([
     "script", "style", "noscript", "template", "svg", "canvas", "iframe", "object", "embed", "audio", "video",
     "select", "textarea", "button", "input", "head", "meta", "link", "rt", "rp", "map", "graphic", "img",
@@ -27,13 +22,6 @@ _SKIPPED = frozenset([
 _LISTS = frozenset(("ul", "ol", "menu", "dir", "list"))
 _QUOTES = frozenset(("blockquote", "quote"))
 _LINE_BREAK = "\x00"
-_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|ère|o|a|os|as|TM|SM|®|\[?\d{0,3}[a-z]?\]?|\*+)\Z", re.I)
-_SCRIPT = re.compile(
-    r"[-+−]?[A-Za-z0-9αβγδεθλμνπρσφω]{1,3}\Z|[A-Za-z0-9](?:[+\-−*/=,][A-Za-z0-9]){1,3}\Z|[*'′]\Z"
-)
-_SCRIPT_BASE = re.compile(
-    r"(?:(?<![A-Za-z0-9])(?:[A-Za-zα-ωΑ-Ω]|10|[2-9]|[A-Z][A-Za-z]?[0-9]?|[kcmdμ]m|cm|mm|Hz|[A-Z]{2,3})|\))\Z"
-)
 # Our choice: a reader can follow at most this nesting; anything deeper is written as plain text.
 MAX_DEPTH = 150
 # Our choice: a longer heading is a paragraph in large print.
@@ -66,8 +54,6 @@ class _Walk:
         self.slots = slots
         self.blocks: list[str] = []
         self.line: list[str] = []
-        # The placeholder of the last formula made from `<sup>` or `<sub>`.
-        self.script_word = ""
 
     def blocks_of(self, element: etree._Element, depth: int) -> list[str]:
         """Return all blocks after `element` was walked."""
@@ -111,13 +97,11 @@ class _Walk:
             line.append(element.text)
         for child in element:
             tag = child.tag
-            if tag in _INLINE:
+            if tag in INLINE:
                 if tag != "a" or "headerlink" not in class_of(child):
                     self.walk(child, depth + 1)
             elif tag == "br" or tag == "lb":
                 self.line.append(_LINE_BREAK)
-            elif tag == "sup" or tag == "sub":
-                self._script(child, depth)
             elif tag in _SKIPPED or not isinstance(tag, str):
                 pass
             else:
@@ -222,30 +206,6 @@ class _Walk:
                 escaped = self.slots.add(piece.replace("|", "\\|"), "inline")
                 text = text.replace(f"{self.slots.mark}{number}e", escaped)
         return text.replace("\n", " ")
-
-    def _script(self, element: etree._Element, depth: int) -> None:
-        """Write `x<sup>2</sup>` as `$x^2$`; ordinals, footnote marks and long scripts stay plain text."""
-        text = "".join(element.itertext()).strip().replace("−", "-")
-        mark = "_" if element.tag == "sub" else "^"
-        script = f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}"
-        before = "".join(self.line[-3:])[-24:]
-        is_script = bool(text) and bool(_SCRIPT.match(text)) and element.find(".//a") is None
-        if is_script and self.line and self.line[-1] == self.script_word:
-            # A second script on the same base: `a_1^2`.
-            number = self.slots.numbers(self.script_word)[0]
-            self.slots.pieces[number] = f"{self.slots.pieces[number][:-1]}{script}$"
-            return
-        base = _SCRIPT_BASE.search(before)
-        ordinal = (
-            mark == "^" and _ORDINAL.match(text) is not None and not (base is not None and text.isdigit())
-        )
-        if not is_script or base is None or ordinal or self.slots.mark in before:
-            self.walk(element, depth + 1)
-            return
-        joined = "".join(self.line)
-        self.script_word = self.slots.add(f"${base[0]}{script}$", "math")
-        self.line = [joined[: len(joined) - len(base[0])], self.script_word]
-
 
 def quoted(blocks: list[str], slots: Slots) -> list[str]:
     """Return the blocks as one `>` quote; code and displayed formulas inside stay as they are, unquoted."""

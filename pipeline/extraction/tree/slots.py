@@ -7,22 +7,40 @@ that is missing at the end was lost by the main-content extractor.
 
 import re
 
+# Begins no word of any page, because parsers refuse it.
+_NO_MARK = "\x00"
+# Kinds of pieces that are formulas; a `script` is a power or index that the page wrote without TeX.
+FORMULAS = ("math", "display", "script")
+
 
 class Slots:
     """Pieces of finished Markdown, and the placeholder words that stand for them."""
 
     def __init__(self, page: str) -> None:
-        """Choose placeholders that do not occur in `page`, which is the whole source."""
-        number = 0
-        while (mark := f"qx{number}z") in page:
-            number += 1
-        self.mark = mark
+        """Take the whole source of the page, in which no placeholder may occur."""
+        self._page = page
+        self.mark = _NO_MARK
         self.pieces: list[str] = []
         self.kinds: list[str] = []
+        self.num_unreadable = 0
+        """Formulas of the page that could not be converted; nothing stands for them."""
+        self._word = re.compile(_NO_MARK)
+
+    def _choose_mark(self) -> None:
+        """Choose the beginning of the placeholders; the page is searched only if it has a piece at all."""
+        number = 0
+        while (mark := f"qx{number}z") in self._page:
+            number += 1
+        self.mark = mark
         self._word = re.compile(rf"{mark}(\d+)e")
 
     def add(self, markdown: str, kind: str) -> str:
-        """Store `markdown` (kind: code, math, display, inline) and return its placeholder."""
+        """Store `markdown` (kind: code, inline, or one of FORMULAS) and return its placeholder.
+
+        A formula that became part of another one is of the kind `merged`.
+        """
+        if not self.pieces:
+            self._choose_mark()
         self.pieces.append(markdown)
         self.kinds.append(kind)
         return f"{self.mark}{len(self.pieces) - 1}e"
@@ -38,8 +56,13 @@ class Slots:
         return match is not None and self.kinds[int(match[1])] == "code"
 
     def restore(self, text: str) -> str:
-        """Replace every placeholder in `text` by its piece."""
-        return self._word.sub(lambda match: self.pieces[int(match[1])], text)
+        """Replace every placeholder in `text` by its piece; a space parts formulas that touch each other."""
+        return self._word.sub(self._piece, text)
+
+    def _piece(self, match: re.Match[str]) -> str:
+        piece = self.pieces[int(match[1])]
+        touches = piece.endswith("$") and self._word.match(match.string, match.end())
+        return f"{piece} " if touches and self.pieces[int(touches[1])].startswith("$") else piece
 
     def split(self, text: str) -> list[str]:
         """Split `text` at placeholders: prose at even indices, numbers of pieces (as strings) at odd ones."""

@@ -8,6 +8,14 @@ from lxml import etree
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _CLASSES = etree.XPath("//@class", smart_strings=False)
 _STYLES = etree.XPath("//@style", smart_strings=False)
+_TEX_ATTRIBUTES = etree.XPath("boolean(//span/@data-latex | //div/@data-latex)")
+
+# Elements that do not end the line that they stand in.
+INLINE = frozenset([
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "hi", "i",
+    "ins", "label", "mark", "nobr", "ref", "s", "small", "span", "strike", "strong", "sub", "sup", "time",
+    "tt", "u", "var", "wbr", "ruby", "rb",
+])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -20,13 +28,21 @@ class Inventory:
     class_names: frozenset[str]
     styles: str
     """All distinct `style` values, joined by spaces."""
+    has_tex_attributes: bool
+    """Whether a `<span>` or `<div>` has the attribute `data-latex`."""
 
 
 def inventory_of(tree: etree._Element) -> Inventory:
     """Collect the tags, classes and styles of every element of `tree`."""
     tags = {element.tag for element in tree.iter(etree.Element)}
     classes = " ".join(set(_CLASSES(tree)))
-    return Inventory(frozenset(tags), classes, frozenset(classes.split()), " ".join(set(_STYLES(tree))))
+    return Inventory(
+        tags=frozenset(tags),
+        classes=classes,
+        class_names=frozenset(classes.split()),
+        styles=" ".join(set(_STYLES(tree))),
+        has_tex_attributes=bool(_TEX_ATTRIBUTES(tree)),
+    )
 
 
 def class_of(element: etree._Element) -> str:

@@ -25,7 +25,9 @@ _LABEL_CHARS = 40
 _SENTENCE_CHARS = 100
 # Never dropped alone: a heading is dropped if nothing follows it, and a list or table is kept or dropped as a
 # whole.
-_PARTS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "td", "th", "caption"])
+_PARTS = frozenset([
+    "h1", "h2", "h3", "h4", "h5", "h6", "li", "dt", "dd", "td", "th", "caption", "figcaption",
+])  # fmt: skip
 _WHOLES = frozenset(("li", "dd", "blockquote"))
 _WORD = re.compile(r"\w{3,}")
 _SIGNS = re.compile(r"[|»›©@→]")

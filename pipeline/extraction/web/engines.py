@@ -5,13 +5,10 @@ is too short or lost formulas or code. Trafilatura reads the same page, with for
 placeholders, and the text that kept more of everything is taken.
 """
 
-from lxml import etree
-
 from pipeline.extraction.tree.markdown import to_markdown
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import inventory_of
 from pipeline.extraction.web import maintext
-from pipeline.extraction.web.page import parse, take_out
+from pipeline.extraction.web.page import Page, read
 from pipeline.extraction.web.phrases import without_invitations
 from pipeline.extraction.web.second_opinion import trafilatura_text
 
@@ -20,21 +17,21 @@ from pipeline.extraction.web.second_opinion import trafilatura_text
 MAX_LOST_FRACTION = 0.1
 
 
-def best_text(tree: etree._Element, page: str, title: str, slots: Slots) -> tuple[str, list[int], str]:
-    """Return the Markdown with placeholders of `slots`, the numbers of its pieces, and the engine's name."""
-    root = maintext.main_content(tree, title, slots.mark)
+def best_text(page: Page) -> tuple[str, list[int], str]:
+    """Return the Markdown with the page's placeholders, the numbers of its pieces, and the engine's name."""
+    slots = page.slots
+    root = maintext.main_content(page.tree, page.title, slots.mark)
     text = without_invitations(to_markdown(root, slots))
     numbers = slots.numbers(text)
     if maintext.is_confident(text) and _lost_fraction(numbers, slots) <= MAX_LOST_FRACTION:
         return text, numbers, "maintext"
     # The tree was pruned in place. A second tree of the same page has the same placeholders in the same
     # places.
-    again = parse(page)
+    again = read(page.source)
     assert again is not None
-    again_slots = take_out(again, page, inventory_of(again))
     # A page without code and formulas is passed as source, because trafilatura also reads the metadata in its
     # scripts.
-    other = trafilatura_text(again if again_slots.pieces else page, slots)
+    other = trafilatura_text(again.tree if again.slots.pieces else page.source, slots)
     other_numbers = slots.numbers(other)
     if _weighted_length(other, other_numbers) > _weighted_length(text, numbers):
         return other, other_numbers, "trafilatura"
@@ -43,7 +40,7 @@ def best_text(tree: etree._Element, page: str, title: str, slots: Slots) -> tupl
 
 def _lost_fraction(numbers: list[int], slots: Slots) -> float:
     seen = slots.seen("code", "math", "display")
-    kept = sum(slots.kinds[number] != "inline" for number in set(numbers))
+    kept = sum(slots.kinds[number] in ("code", "math", "display") for number in set(numbers))
     return 1 - kept / seen if seen else 0.0
 
 

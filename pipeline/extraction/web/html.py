@@ -9,31 +9,28 @@ page, and the better result is kept. The field `engine` names the engine that wa
 from pipeline.extraction.encodings import clean, decode_source
 from pipeline.extraction.formats.forum import thread_blocks
 from pipeline.extraction.result import Extraction
-from pipeline.extraction.tree.tree import inventory_of
+from pipeline.extraction.tree.slots import FORMULAS
 from pipeline.extraction.web import engines
-from pipeline.extraction.web.page import parse, take_out, title_of
+from pipeline.extraction.web.page import read
 
 __all__ = ["Extraction", "extract_html"]
 
 
 def extract_html(html: bytes, url: str | None = None, charset: str | None = None) -> Extraction:
     """Return the main content of a page as Markdown; "" for an empty page. `charset` is the HTTP header's."""
-    page = decode_source(html, charset)
-    tree = parse(page)
-    if tree is None:
+    page = read(decode_source(html, charset))
+    if page is None:
         return Extraction("", "", 0, 0, 0, 0, "none")
-    title = title_of(tree)
-    inventory = inventory_of(tree)
-    slots = take_out(tree, page, inventory)
-    thread = thread_blocks(tree, page, inventory, slots)
-    text, numbers, engine = (*thread, "forum") if thread else engines.best_text(tree, page, title, slots)
+    slots = page.slots
+    thread = thread_blocks(page)
+    text, numbers, engine = (*thread, "forum") if thread else engines.best_text(page)
     kept = [slots.kinds[number] for number in set(numbers)]
     return Extraction(
         text=clean(slots.restore(text)).strip(),
-        title=clean(title),
+        title=clean(page.title),
         code_seen=slots.seen("code"),
         code_kept=kept.count("code"),
-        math_seen=slots.seen("math", "display"),
-        math_kept=kept.count("math") + kept.count("display"),
+        math_seen=slots.seen(*FORMULAS) + slots.num_unreadable,
+        math_kept=sum(kind in FORMULAS for kind in kept),
         engine=engine,
     )

@@ -61,6 +61,9 @@ _LAYOUT = re.compile(
     r"|type-post|type-page|post-type-"
 )
 
+# LaTeXML names the parts of a document (`ltx_tag`, `ltx_caption`, `ltx_bib_author`); only these are no text.
+_LATEXML_MARGIN = re.compile(r"\bltx_(?:page_|toc|authors?\b|creator|dates?\b|contact|role_author|keywords)")
+
 
 @lru_cache(maxsize=65536)
 def is_boilerplate(names: str) -> bool:
@@ -68,6 +71,8 @@ def is_boilerplate(names: str) -> bool:
     lowered = names.lower()
     if _LAYOUT.search(lowered):
         return False
+    if "ltx_" in lowered:
+        return _LATEXML_MARGIN.search(lowered) is not None
     if _SUBSTRINGS.search(lowered):
         return True
     return not _WORDS.isdisjoint(word.lower() for word in _WORD.findall(names))
@@ -107,4 +112,5 @@ def is_teaser(names: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_marginal(names: str) -> bool:
     """Whether `names` mark an element as a line about the text: date, author, credit, category, count."""
-    return bool(_MARGINAL.search(names.lower()))
+    lowered = names.lower()
+    return bool((_LATEXML_MARGIN if "ltx_" in lowered else _MARGINAL).search(lowered))

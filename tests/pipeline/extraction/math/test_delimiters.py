@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.extraction.math import delimiters
-from pipeline.extraction.math.delimiters import scan
+from pipeline.extraction.math import scanning
+from pipeline.extraction.math.scanning import scan
 from pipeline.extraction.web.html import extract_html
 from tests.operations import growth
 
@@ -66,4 +66,4 @@ def test_work_is_linear_in_adversarial_text(unit: str, closing: str, is_closed: 
     greatest length, and openings further away cost more.
     """
     few, end = unit * (20_000 // len(unit)), closing if is_closed else ""
-    assert growth(delimiters, lambda text: scan(text, True), few + end, few * 4 + end) < 8
+    assert growth(scanning, lambda text: scan(text, True), few + end, few * 4 + end) < 8

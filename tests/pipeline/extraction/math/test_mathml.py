@@ -54,6 +54,16 @@ def latex(inner: str) -> str:
             "<mo>{</mo><mtable><mtr><mtd><mn>1</mn></mtd><mtd><mtext>if</mtext></mtd></mtr></mtable>",
             "\\begin{cases}\n1 & \\text{if}\n\\end{cases}",
         ),
+        (
+            f"<mi>C</mi><mo>=</mo><mo>(</mo><mfrac linethickness='0'>{X}{Y}</mfrac><mo>)</mo>",
+            r"C=\binom{x}{y}",
+        ),
+        (f"<mfenced><mfrac linethickness='0px'>{X}{Y}</mfrac></mfenced>", r"\binom{x}{y}"),
+        (
+            f"<mo>(</mo><mrow><mfrac linethickness='0'>{X}{Y}</mfrac><mo>+</mo>{X}</mrow><mo>)</mo>",
+            r"(\genfrac{}{}{0pt}{}{x}{y}+x)",
+        ),
+        ("<menclose notation='box top'><mi>x</mi></menclose>", r"\overline{\boxed{x}}"),
         ("<mi>x</mi><mo>≤</mo><mi>y</mi>", r"x\leq y"),
         ("<msup><mi>f</mi><mo>′</mo></msup>", "f'"),
     ],
