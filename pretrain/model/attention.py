@@ -12,7 +12,6 @@ parallelism a rank holds only a part of the row's queries, so a mask is always n
 `flex` on CUDA. While decoding, the keys and values of earlier tokens come from a cache (kv_cache.py).
 """
 
-import inspect
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,7 +23,6 @@ from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
-from torch.nn.attention.varlen import varlen_attn
 
 from pretrain.model import context_parallel
 from pretrain.model.kv_cache import KeyValueCache
@@ -138,13 +136,11 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documents, sca
     length, batch, heads, head_dim = query.shape
     # [s, b, n, d] -> [b*s, n, d]; a view for b = 1
     q, k, v = (tensor.transpose(0, 1).flatten(0, 1) for tensor in (query, key, value))
-    options = {"scale": scale, "window_size": (-1, 0)}  # every earlier token, no later one
-    if "enable_gqa" in inspect.signature(varlen_attn).parameters:
-        options["enable_gqa"] = True
-    else:  # torch 2.11 has no grouped queries here: each query head needs its own key head
-        k, v = (tensor.repeat_interleave(heads // key.size(2), dim=1) for tensor in (k, v))
     lengths, longest = documents.cu_seqlens_q, documents.max_seqlen_q
-    out = varlen_attn(q, k, v, lengths, lengths, longest, longest, **options)
+    # torch's own varlen_attn has no grouped queries in torch 2.11; the function below it has.
+    out = torch.ops.aten._flash_attention_forward(
+        q, k, v, lengths, lengths, longest, longest, 0.0, True, False, scale=scale
+    )[0]
     return out.view(batch, length, heads * head_dim).transpose(0, 1)
 
 
