@@ -192,8 +192,9 @@ def train_step(
         micro_batch_size=size,
         forward_only=False,
     )
+    measured = gradient_norm(optimizer)  # on a GPU it is under way before the host waits for the losses
     losses = reduce_losses(sums, batches, len(data.sources))
-    norm = gradient_norm(optimizer)
+    norm = float(measured)
     values = {"train/loss_nats": losses.main, "train/mtp_loss_nats": losses.mtp, "train/grad_norm": norm}
     for source, (main, mtp) in zip(data.sources, losses.by_source, strict=True):
         values |= {f"train/loss_nats/{source}": main, f"train/mtp_loss_nats/{source}": mtp}

@@ -24,6 +24,9 @@ def install(model: torch.nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, layers.ColumnParallelLinear | layers.RowParallelLinear):
             module.gradient_accumulation_fusion = True
+    for weight in model.parameters():
+        # True makes megatron-core's hook add the unwritten tensor of `of_weight` to the buffer.
+        weight.zero_out_wgrad = False
 
 
 def _add(inputs: Tensor, grad_output: Tensor, main_grad: Tensor) -> None:
@@ -75,5 +78,5 @@ class _Lookup(torch.autograd.Function):
         has_buffer = hasattr(weight, "main_grad")
         total = weight.main_grad if has_buffer else torch.zeros_like(weight)
         total.index_add_(0, tokens.t().flatten(), grad.flatten(0, 1).to(total.dtype))
-        weight.grad_added_to_main_grad = has_buffer
-        return torch.empty_like(weight) if has_buffer else total, None
+        # None, not an unwritten tensor: that of the MTP layer's embeddings would be kept to the end.
+        return None if has_buffer else total, None

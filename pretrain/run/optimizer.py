@@ -41,7 +41,8 @@ class TorchAdamOptimizer(DistributedOptimizer):
     def step_in_one_pass(self, norm: float) -> None:
         """Clip by `norm` and update every parameter's shard; `prepare_grads` must have run."""
         clip = self.config.clip_grad / (norm + 1e-6) if self.config.clip_grad > 0.0 else 1.0
-        weights = self._weight_shards()
+        if not hasattr(self, "_shards"):
+            self._shards = self._weight_shards()
         for group in self.optimizer.param_groups:
             beta1, beta2 = group["betas"]
             rates = [group["lr"], group["weight_decay"], beta1, beta2, group["eps"], min(clip, 1.0)]
@@ -53,7 +54,7 @@ class TorchAdamOptimizer(DistributedOptimizer):
                     state |= {name: torch.zeros_like(main) for name in ("exp_avg", "exp_avg_sq")}
                 state["step"] += 1
                 moments = (state["exp_avg"], state["exp_avg_sq"])
-                _compiled_adamw()(main, main.grad, moments, weights[main], state["step"], tensor)
+                _compiled_adamw()(main, main.grad, moments, self._shards[main], state["step"], tensor)
 
     def _weight_shards(self) -> dict[Tensor, Tensor]:
         """The shard of the model's weights, as a view, that belongs to each master shard."""
@@ -111,19 +112,19 @@ def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight
         group["weight_decay"] = weight_decay * group.get("wd_mult", 1.0)
 
 
-def gradient_norm(optimizer: MegatronOptimizer) -> float:
-    """Return the norm of the whole gradient before clipping, the same on every rank.
+def gradient_norm(optimizer: MegatronOptimizer) -> Tensor | float:
+    """Return the norm of the whole gradient before clipping, the same on every rank; weights do not change.
 
-    Weights do not change.
+    On CUDA the result is a tensor, so that the host need not wait. megatron-core's own norm without apex waits
+    once for every parameter.
     """
     optimizer.prepare_grads()
     if not torch.cuda.is_available():
         return float(optimizer.get_grad_norm())
-    # megatron-core's norm without apex waits for the GPU once for every parameter.
     grads = [grad for part in optimizer.chained_optimizers for grad in part.get_main_grads_for_grad_norm()]
     total = torch.stack(torch._foreach_norm(grads)).square().sum() if grads else torch.zeros((), device="cuda")
     torch.distributed.all_reduce(total, group=optimizer.get_grad_stats_parallel_group())
-    return float(total.sqrt())
+    return total.sqrt()
 
 
 def update(optimizer: MegatronOptimizer, norm: float) -> None:
