@@ -46,7 +46,7 @@ from pretrain.run.checkpoint import Position
 from pretrain.run.fingerprints import stage_fingerprints
 from pretrain.run.launch import STOP
 from pretrain.run.lineage import documents_of_samples
-from pretrain.run.optimizer import gradient_norm, set_learning_rate
+from pretrain.run.optimizer import gradient_norm, set_learning_rate, update
 from pretrain.run.restore import Training, restore, roll_back
 from pretrain.run.samples import Rows, StageData, micro_batches, open_stage
 from pretrain.run.training_log import TrainingLog
@@ -192,15 +192,16 @@ def train_step(
         micro_batch_size=size,
         forward_only=False,
     )
+    measured = gradient_norm(optimizer)  # on a GPU it is under way before the host waits for the losses
     losses = reduce_losses(sums, batches, len(data.sources))
-    norm = gradient_norm(optimizer)
+    norm = float(measured)
     values = {"train/loss_nats": losses.main, "train/mtp_loss_nats": losses.mtp, "train/grad_norm": norm}
     for source, (main, mtp) in zip(data.sources, losses.by_source, strict=True):
         values |= {f"train/loss_nats/{source}": main, f"train/mtp_loss_nats/{source}": mtp}
     why = spikes.fault(losses.main, losses.mtp, norm, history, config.spike_sigmas)
     if why is None:
         set_learning_rate(optimizer, step.learning_rate, training.recipe.schedule.weight_decay)
-        optimizer.step()
+        update(optimizer, norm)
     return values | {"train/skipped": float(why is not None)}, why
 
 

@@ -6,13 +6,14 @@ document. There are three implementations of the same function. The device and t
   (s = 256 costs 64 KiB per row).
 - `varlen`: flash attention over cumulative lengths, on CUDA in bf16 or fp16. Its memory is linear in s; it is
   used at 8k and 32k.
-- `flex`: compiled block masks, on CUDA in fp32, for which flash attention has no kernel.
-Where every row is one document, plain causal attention without a mask replaces all three. Under context
+- `flex`: compiled block masks, on CUDA in fp32, for which flash attention has no kernel, and in deterministic
+  runs: its backward pass repeats exactly and is faster than that of flash attention when asked to repeat.
+Where every row is one document, plain causal attention without a mask replaces the first two. Under context
 parallelism a rank holds only a part of the row's queries, so a mask is always needed: `dense` on the CPU,
 `flex` on CUDA. While decoding, the keys and values of earlier tokens come from a cache (kv_cache.py).
 """
 
-import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,10 +25,14 @@ from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
-from torch.nn.attention.varlen import varlen_attn
 
 from pretrain.model import context_parallel
 from pretrain.model.kv_cache import KeyValueCache
+
+
+HALF = (torch.bfloat16, torch.float16)
+BLOCK = 128
+"""Side of flex attention's blocks; its default."""
 
 
 @dataclass
@@ -58,6 +63,7 @@ def documents_of(starts: Tensor, cu_seqlens: Tensor, dtype: torch.dtype) -> Docu
     batch, length = starts.shape
     implementation = choose(starts.device, dtype)
     is_plain = cu_seqlens.numel() == batch + 1 and context_parallel.size() == 1
+    is_plain &= not (implementation == "flex" and dtype in HALF)  # see `choose`
     mask = None
     if not is_plain and implementation == "dense":
         mask = dense_mask(starts)
@@ -79,8 +85,10 @@ def choose(device: torch.device, dtype: torch.dtype) -> str:
     """Return the name of the implementation for tensors of this device and dtype."""
     if device.type != "cuda":
         return "dense"
-    is_whole = context_parallel.size() == 1
-    return "varlen" if dtype in (torch.bfloat16, torch.float16) and is_whole else "flex"
+    # Asked to repeat exactly, flash attention's backward pass takes 1.7 times as long as without, and longer
+    # than flex attention's, which always repeats.
+    must_repeat = torch.are_deterministic_algorithms_enabled() and torch.is_grad_enabled()
+    return "varlen" if context_parallel.size() == 1 and dtype in HALF and not must_repeat else "flex"
 
 
 def dense_mask(starts: Tensor) -> Tensor:
@@ -103,7 +111,33 @@ def block_mask(starts: Tensor) -> BlockMask:
         place = places[query]
         return (place >= key) & (document[b, place] == document[b, key])
 
-    return create_block_mask(visible, batch, None, len(places), length, device=starts.device)
+    if context_parallel.size() > 1 or length % BLOCK:
+        return create_block_mask(visible, batch, None, len(places), length, device=starts.device)
+
+    def visible_in_row(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (query >= key) & (document[b, query] == document[b, key])
+
+    return _block_mask_of_rows(document, visible_in_row)
+
+
+def _block_mask_of_rows(document: Tensor, visible: Callable[..., Tensor]) -> BlockMask:
+    """The blocks of whole rows, found from the documents [b, s] at the blocks' edges.
+
+    create_block_mask would evaluate the mask at every pair of positions: 1 GiB at 32,768. Numbers of documents
+    never fall along a row. So a block of keys has something to see if its last document is not before the
+    queries' first, and is seen as a whole if its first document is the queries' last.
+    """
+    first, last = document[:, ::BLOCK], document[:, BLOCK - 1 :: BLOCK]  # [b, blocks]
+    number = torch.arange(first.size(1), device=document.device)
+    earlier, same = number[:, None] > number, number[:, None] == number
+    whole = earlier & (first[:, None, :] == last[:, :, None])
+    part = (earlier | same) & (last[:, None, :] >= first[:, :, None]) & ~whole
+    arguments = []
+    for blocks in (part, whole):  # [b, query blocks, key blocks]
+        order = blocks.int().argsort(dim=-1, descending=True, stable=True)
+        arguments += [blocks.sum(-1, dtype=torch.int32).unsqueeze(1), order.int().unsqueeze(1)]
+    length = document.size(1)
+    return BlockMask.from_kv_blocks(*arguments, BLOCK_SIZE=BLOCK, mask_mod=visible, seq_lengths=(length, length))
 
 
 @cache
@@ -138,13 +172,11 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documents, sca
     length, batch, heads, head_dim = query.shape
     # [s, b, n, d] -> [b*s, n, d]; a view for b = 1
     q, k, v = (tensor.transpose(0, 1).flatten(0, 1) for tensor in (query, key, value))
-    options = {"scale": scale, "window_size": (-1, 0)}  # every earlier token, no later one
-    if "enable_gqa" in inspect.signature(varlen_attn).parameters:
-        options["enable_gqa"] = True
-    else:  # torch 2.11 has no grouped queries here: each query head needs its own key head
-        k, v = (tensor.repeat_interleave(heads // key.size(2), dim=1) for tensor in (k, v))
     lengths, longest = documents.cu_seqlens_q, documents.max_seqlen_q
-    out = varlen_attn(q, k, v, lengths, lengths, longest, longest, **options)
+    # torch's own varlen_attn has no grouped queries in torch 2.11; the function below it has.
+    out = torch.ops.aten._flash_attention_forward(
+        q, k, v, lengths, lengths, longest, longest, 0.0, True, False, scale=scale
+    )[0]
     return out.view(batch, length, heads * head_dim).transpose(0, 1)
 
 

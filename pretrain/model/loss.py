@@ -17,8 +17,10 @@ import torch
 from megatron.core import parallel_state
 from torch import Tensor
 
+from pretrain.model import weight_gradient
 from pretrain.model.batch import Batch
 from pretrain.model.context_parallel import local
+from pretrain.model.cross_entropy import Chunk, one_chunk, reduce
 from pretrain.model.mtp import shift_within_documents
 from pretrain.plan.sizes import HEAD_CHUNK_TOKENS
 
@@ -142,7 +144,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weight: Tensor, vocab_size: int, with_grads: bool, *arguments):
         heads = [Head(*arguments[i : i + 4]) for i in range(0, len(arguments), 4)]
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if with_grads else None
+        # Where megatron-core keeps an fp32 buffer, no second one is made, and nothing is rounded in between.
+        is_direct = weight.is_cuda and weight.requires_grad and hasattr(weight, "main_grad")
+        ctx.is_direct, grad_weight = is_direct, None
+        if with_grads:
+            grad_weight = weight.main_grad if is_direct else torch.zeros_like(weight, dtype=torch.float32)
         grads, sums = [], []
         for head in heads:
             grad_hidden = torch.empty_like(head.hidden) if with_grads else None
@@ -153,16 +159,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 # [c, b, h] -> [c*b, h]; labels and mask [b, c] -> [c*b]
                 hidden = head.hidden[part].flatten(0, 1)
                 labels, mask = (column[:, part].t().flatten() for column in (head.labels, head.mask))
-                chunk = _Chunk(hidden, labels, mask, head.scale)
-                losses, logits_grad = _one_chunk(weight, chunk, vocab_size, with_grads)
+                chunk = Chunk(hidden, labels, mask, head.scale)
+                losses, logits_grad = one_chunk(weight, chunk, vocab_size, with_grads)
                 rows += losses.view(-1, head.hidden.size(1)).sum(0)
                 if with_grads:
                     grad_hidden[part] = (logits_grad @ weight).view_as(head.hidden[part])
-                    grad_weight += logits_grad.t() @ hidden
+                    _add_weight_gradient(grad_weight, logits_grad, hidden)
             sums.append(rows)
-            grads.append(_sum_over_tensor_parallel(grad_hidden) if with_grads else None)
+            if with_grads:
+                reduce(grad_hidden, torch.distributed.ReduceOp.SUM)
+                grads.append(grad_hidden)
         if with_grads:
-            ctx.save_for_backward(grad_weight.to(weight.dtype), *grads)
+            ctx.save_for_backward(weight if is_direct else grad_weight.to(weight.dtype), *grads)
         stacked = torch.stack(sums)
         total = sum(head.scale * rows.sum() for head, rows in zip(heads, sums, strict=True))
         ctx.mark_non_differentiable(stacked)
@@ -171,55 +179,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_total: Tensor, _):
         grad_weight, *grads = ctx.saved_tensors
-        result = [grad_weight * grad_total.to(grad_weight.dtype), None, None]
+        if ctx.is_direct:  # already added with a factor of 1, which is what `_report` gets for grad_total
+            grad_weight.grad_added_to_main_grad = True
+            result = [torch.empty_like(grad_weight), None, None]
+        else:
+            result = [grad_weight * grad_total.to(grad_weight.dtype), None, None]
         for grad_hidden in grads:
             result += [grad_hidden * grad_total.to(grad_hidden.dtype), None, None, None]
         return tuple(result)
 
 
-class _Chunk(NamedTuple):
-    hidden: Tensor
-    labels: Tensor
-    mask: Tensor
-    scale: float
-
-
-def _one_chunk(
-    weight: Tensor, chunk: _Chunk, vocab_size: int, with_grads: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Masked losses [c] of a chunk and, scaled, their gradient by this rank's logits [c, v / tp]."""
-    first_row = parallel_state.get_tensor_model_parallel_rank() * weight.size(0)
-    logits = (chunk.hidden @ weight.t()).float()  # [c, h] -> [c, v / tp]
-    if first_row + weight.size(0) > vocab_size:
-        logits[:, max(vocab_size - first_row, 0) :] = -torch.inf
-    largest = logits.max(dim=-1).values
-    _reduce(largest, torch.distributed.ReduceOp.MAX)
-    logits -= largest.unsqueeze(-1)
-    local = torch.where(chunk.mask, chunk.labels, 0) - first_row
-    here = (local >= 0) & (local < weight.size(0))
-    column = torch.where(here, local, 0).unsqueeze(-1)
-    label_logits = torch.where(here, logits.gather(-1, column).squeeze(-1), 0.0)
-    exponentials = logits.exp_()
-    denominator = exponentials.sum(dim=-1)
-    _reduce(label_logits, torch.distributed.ReduceOp.SUM)
-    _reduce(denominator, torch.distributed.ReduceOp.SUM)
-    losses = torch.where(chunk.mask, denominator.log() - label_logits, 0.0)
-    if not with_grads:
-        return losses, None
-    factor = chunk.mask * chunk.scale
-    grad = exponentials.mul_((factor / denominator).unsqueeze(-1))
-    # One label a row: no two writes meet, so this is deterministic where scatter_add would not be.
-    grad.scatter_(-1, column, grad.gather(-1, column) - (factor * here).unsqueeze(-1))
-    return losses, grad.to(weight.dtype)
-
-
-def _reduce(tensor: Tensor, operation: torch.distributed.ReduceOp.RedOpType) -> None:
-    """All-reduce over tensor-parallel ranks, in place."""
-    if parallel_state.get_tensor_model_parallel_world_size() > 1:
-        group = parallel_state.get_tensor_model_parallel_group()
-        torch.distributed.all_reduce(tensor, op=operation, group=group)
-
-
-def _sum_over_tensor_parallel(tensor: Tensor) -> Tensor:
-    _reduce(tensor, torch.distributed.ReduceOp.SUM)
-    return tensor
+def _add_weight_gradient(total: Tensor, logits_grad: Tensor, hidden: Tensor) -> None:
+    if total.is_cuda:
+        weight_gradient.add_product(total, logits_grad, hidden)
+    else:
+        total += logits_grad.t() @ hidden

@@ -32,10 +32,11 @@ from megatron.core.utils import get_attr_wrapped_model
 from torch import Tensor
 
 from configs.recipe import ModelConfig
-from pretrain.model import compat
+from pretrain.model import compat, weight_gradient
 from pretrain.model.attention import DocumentAttention, Documents, documents_of
 from pretrain.model.batch import Batch
 from pretrain.model.context_parallel import local
+from pretrain.model.fused_layer import FusedLayer, is_supported
 from pretrain.model.loss import Head, Losses, chunked_cross_entropy, mtp_targets
 from pretrain.model.mtp import MimoMtpLayer, shift_within_documents
 from pretrain.plan.layout import check_split
@@ -89,12 +90,21 @@ class MimoModel(GPTModel):
     ) -> Losses | DecoderStates | Tensor:
         documents = documents_of(batch.document_starts, batch.cu_seqlens, self.config.params_dtype)
         decoder_input, rotary_pos_emb = self._preprocess(
-            input_ids=local(batch.tokens, 1), position_ids=None, packed_seq_params=documents
+            input_ids=None,
+            position_ids=None,
+            decoder_input=self.embed(local(batch.tokens, 1)) if self.pre_process else None,
+            packed_seq_params=documents,
         )[:2]
         states = self.decode(decoder_input, documents, local(rotary_pos_emb, 0))
         if not self.post_process:
             return states.hidden
         return states if loss_scales is None else self._losses(states, batch, loss_scales)
+
+    def embed(self, input_ids: Tensor, position_ids: None = None) -> Tensor:
+        """Return the embeddings [s, b, h] of tokens [b, s]."""
+        if self.training and is_supported(input_ids.device):
+            return weight_gradient.lookup(self.embedding.word_embeddings.weight, input_ids)
+        return self.embedding(input_ids=input_ids, position_ids=position_ids)
 
     def decode(self, embedded: Tensor, documents: Documents, rotary_pos_emb: Tensor) -> DecoderStates:
         """Run this pipeline stage's decoder layers on [s, b, h]; `rotary_pos_emb` holds the rotary angles."""
@@ -109,7 +119,7 @@ class MimoModel(GPTModel):
         following: tokens x_{t + number + 1}, [b, s]. Pretraining has layer 0 only.
         """
         layer = self.mtp.layers[number]
-        return layer(states.for_draft, following, states.documents, states.rotary_pos_emb, self.embedding)
+        return layer(states.for_draft, following, states.documents, states.rotary_pos_emb, self.embed)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [..., vocab_size] of hidden states [..., h]; every rank gets all of them."""
@@ -244,6 +254,8 @@ def layer_spec() -> ModuleSpec:
         else get_gpt_layer_local_spec(normalization="RMSNorm")
     )
     spec.submodules.self_attention.submodules.core_attention = DocumentAttention
+    if not HAVE_TE:
+        spec.module = FusedLayer
     return spec
 
 

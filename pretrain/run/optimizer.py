@@ -6,13 +6,17 @@ parameters one shared step counter, which then rises once per parameter: the bia
 wrong. TorchAdamOptimizer corrects both.
 """
 
+from functools import cache
+
 import megatron.core.optimizer as megatron_optimizer
 import torch
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
 from megatron.core.optimizer.distrib_optimizer import HAVE_APEX_OR_TE, DistributedOptimizer
+from torch import Tensor
 
 from configs.recipe import ScheduleConfig
+from pretrain.model import weight_gradient
 
 
 class TorchAdamOptimizer(DistributedOptimizer):
@@ -33,11 +37,48 @@ class TorchAdamOptimizer(DistributedOptimizer):
             if torch.is_tensor(state.get("step")):
                 state["step"] = state["step"].clone()
 
+    @torch.no_grad()
+    def step_in_one_pass(self, norm: float) -> None:
+        """Clip by `norm` and update every parameter's shard; `prepare_grads` must have run."""
+        clip = self.config.clip_grad / (norm + 1e-6) if self.config.clip_grad > 0.0 else 1.0
+        if not hasattr(self, "_shards"):
+            self._shards = self._weight_shards()
+        for group in self.optimizer.param_groups:
+            beta1, beta2 = group["betas"]
+            rates = [group["lr"], group["weight_decay"], beta1, beta2, group["eps"], min(clip, 1.0)]
+            tensor = torch.tensor(rates, device="cuda")
+            for main in group["params"]:
+                state = self.optimizer.state[main]
+                if not state:
+                    state["step"] = torch.zeros((), device=main.device)
+                    state |= {name: torch.zeros_like(main) for name in ("exp_avg", "exp_avg_sq")}
+                state["step"] += 1
+                moments = (state["exp_avg"], state["exp_avg_sq"])
+                _compiled_adamw()(main, main.grad, moments, self._shards[main], state["step"], tensor)
+
+    def _weight_shards(self) -> dict[Tensor, Tensor]:
+        """The shard of the model's weights, as a view, that belongs to each master shard."""
+        shards = {}
+        for mains, models in (
+            (self.shard_fp32_from_float16_groups, self.model_float16_groups),
+            (self.shard_fp32_groups, self.model_fp32_groups),
+        ):
+            for main, model in zip(sum(mains, []), sum(models, []), strict=True):
+                place = self._get_model_param_range_map(model)["gbuf_world_in_bucket"]
+                buffer, _, bucket = self.model_param_gbuf_map[model]
+                flat = self.buffers[buffer].buckets[bucket].param_data.view(-1)
+                shards[main] = flat[place.start : place.end]
+        return shards
+
 
 def build_optimizer(
     model: DistributedDataParallel, schedule: ScheduleConfig, bf16: bool
 ) -> MegatronOptimizer:
-    """Build AdamW for `model` with fp32 master weights and moments, sharded over data-parallel ranks."""
+    """Build AdamW for `model` with fp32 master weights and moments, sharded over data-parallel ranks.
+
+    From then on the model's weight gradients go straight to the fp32 buffers that the optimizer reads.
+    """
+    weight_gradient.install(model)
     config = OptimizerConfig(
         optimizer="adam",
         lr=schedule.learning_rate[0].start,
@@ -71,13 +112,61 @@ def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight
         group["weight_decay"] = weight_decay * group.get("wd_mult", 1.0)
 
 
-def gradient_norm(optimizer: MegatronOptimizer) -> float:
-    """Return the norm of the whole gradient before clipping, the same on every rank.
+def gradient_norm(optimizer: MegatronOptimizer) -> Tensor | float:
+    """Return the norm of the whole gradient before clipping, the same on every rank; weights do not change.
 
-    Weights do not change.
+    On CUDA the result is a tensor, so that the host need not wait. megatron-core's own norm without apex waits
+    once for every parameter.
     """
     optimizer.prepare_grads()
-    return float(optimizer.get_grad_norm())
+    if not torch.cuda.is_available():
+        return float(optimizer.get_grad_norm())
+    grads = [grad for part in optimizer.chained_optimizers for grad in part.get_main_grads_for_grad_norm()]
+    total = torch.stack(torch._foreach_norm(grads)).square().sum() if grads else torch.zeros((), device="cuda")
+    torch.distributed.all_reduce(total, group=optimizer.get_grad_stats_parallel_group())
+    return total.sqrt()
+
+
+def update(optimizer: MegatronOptimizer, norm: float) -> None:
+    """Clip the gradient, whose norm is `norm`, and take a step of AdamW.
+
+    On CUDA one kernel per parameter clips, updates and writes the weights' bf16 copy.
+    """
+    if not torch.cuda.is_available() or HAVE_APEX_OR_TE or not optimizer.config.bf16:
+        optimizer.step()
+        return
+    for part in optimizer.chained_optimizers:
+        if not part.is_stub_optimizer:
+            part.step_in_one_pass(norm)
+    for part in optimizer.chained_optimizers:
+        for chunk in part.model_chunks:
+            chunk.start_param_sync()
+
+
+@cache
+def _compiled_adamw():
+    return torch.compile(adamw, dynamic=True)
+
+
+def adamw(
+    main: Tensor, grad: Tensor, moments: tuple[Tensor, Tensor], weight: Tensor, step: Tensor, rates: Tensor
+) -> None:
+    """Update master weights, moments and the model's weights, all [n], in place.
+
+    rates: [6] learning rate, weight decay, beta1, beta2, epsilon, factor of the gradient.
+    """
+    learning_rate, decay, beta1, beta2, epsilon, clip = rates.unbind()
+    first, second = moments
+    clipped = grad * clip
+    new_first = beta1 * first + (1 - beta1) * clipped
+    new_second = beta2 * second + (1 - beta2) * clipped * clipped
+    size = learning_rate / (1 - beta1**step)
+    divisor = (new_second / (1 - beta2**step)).sqrt() + epsilon
+    new_main = main * (1 - learning_rate * decay) - size * new_first / divisor
+    first.copy_(new_first)
+    second.copy_(new_second)
+    main.copy_(new_main)
+    weight.copy_(new_main)
 
 
 def prepare_to_load(optimizer: MegatronOptimizer) -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.attention.flex_attention import create_block_mask
 
 from pretrain.model.attention import Documents, attend, block_mask, choose, dense_mask, documents_of
 from pretrain.model.batch import make_batch
@@ -64,6 +65,21 @@ def test_flex_equals_documents_alone():
     assert float(difference) < 5e-6  # measured worst 6.0e-7
 
 
+def test_blocks_of_whole_rows_are_those_of_every_pair():
+    """Documents that end inside blocks, at their edges, and that span several."""
+    starts = torch.zeros(2, 1024, dtype=torch.bool)
+    starts[0, [0, 5, 128, 256, 300, 301, 900]] = True
+    starts[1, 0] = True
+    document = starts.cumsum(-1)
+    fast = block_mask(starts)
+    slow = create_block_mask(
+        lambda b, h, q, k: (q >= k) & (document[b, q] == document[b, k]), 2, None, 1024, 1024, device="cpu"
+    )
+    assert torch.equal(fast.to_dense(), slow.to_dense())
+    for name in ("kv_num_blocks", "full_kv_num_blocks", "q_num_blocks", "full_q_num_blocks"):
+        assert torch.equal(getattr(fast, name), getattr(slow, name)), name
+
+
 def test_one_document_a_row_needs_no_mask():
     starts = torch.zeros(BATCH, LENGTH, dtype=torch.bool)
     batch = make_batch(starts.long(), starts.long(), starts, starts)
@@ -84,6 +100,11 @@ def test_choice_of_implementation():
     assert choose(torch.device("cpu"), torch.bfloat16) == "dense"
     assert choose(torch.device("cuda"), torch.bfloat16) == "varlen"
     assert choose(torch.device("cuda"), torch.float32) == "flex"
+    torch.use_deterministic_algorithms(True)
+    assert choose(torch.device("cuda"), torch.bfloat16) == "flex"
+    with torch.no_grad():  # nothing to repeat in a forward pass
+        assert choose(torch.device("cuda"), torch.bfloat16) == "varlen"
+    torch.use_deterministic_algorithms(False)
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -12,6 +12,7 @@ from pretrain.model.loss import forward_step, global_counts
 from pretrain.run import checkpoint
 from pretrain.run.optimizer import (
     TorchAdamOptimizer,
+    adamw,
     build_optimizer,
     gradient_norm,
     prepare_to_load,
@@ -136,3 +137,19 @@ def test_matrices_are_decayed_biases_and_norms_are_not():
         kept = 0.75 if parameter.dim() > 1 else 1.0
         torch.testing.assert_close(parameter.detach(), kept * before[name], rtol=1e-6, atol=0)
     assert {parameter.dim() for parameter in ddp.parameters()} == {1, 2}
+
+
+def test_one_pass_of_adamw_is_torchs_clipped_adamw():
+    generator = torch.Generator().manual_seed(6)
+    start = torch.randn(50, generator=generator)
+    reference = start.clone().requires_grad_()
+    plain = torch.optim.AdamW([reference], lr=0.01, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
+    main, moments, weight = start.clone(), (torch.zeros(50), torch.zeros(50)), torch.zeros(50).bfloat16()
+    for number in range(1, 6):
+        grad = torch.randn(50, generator=generator)
+        reference.grad = grad * 0.5
+        plain.step()
+        rates = torch.tensor([0.01, 0.1, 0.9, 0.95, 1e-8, 0.5])
+        adamw(main, grad, moments, weight, torch.tensor(float(number)), rates)
+    torch.testing.assert_close(main, reference.detach(), rtol=1e-6, atol=1e-6)
+    assert torch.equal(weight, main.bfloat16())
