@@ -86,7 +86,9 @@ def fault_of_notebook(case: Case) -> str | None:
         text = extract_notebook(json.dumps(notebook).encode()).text
         reason = reason_of_reject(text)
         return reason or ("base64 is left" if "base64," in text or "iVBOR" in text else None)
-    wanted, unwanted = (ast.literal_eval(part) for part in case["expected"][len("contains ") :].split(", not "))
+    wanted, unwanted = (
+        ast.literal_eval(part) for part in case["expected"][len("contains ") :].split(", not ")
+    )
     try:
         text = extract_notebook(data_of(case)).text
     except Exception as error:  # whatever a parser raises makes a reject of the notebook
