@@ -40,7 +40,7 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 # The characters that mean the same in a path escaped or not: RFC 3986's unreserved ones, and those reserved
 # ones that separate nothing there (`/ ? # ;` do). Browsers write either form.
 _PLAIN_IN_PATH = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,:=@[]|^"
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,:=@[]|"
 )
 # A fragment that a script turns into a page of its own: `#!/article/1`, `#/guide/a`.
 _ROUTE_STARTS = ("#!", "#/")
