@@ -16,7 +16,8 @@ import pyarrow as pa
 
 # Our choice: a page may have this size at any compression ratio, because small repetitive pages exceed 200:1.
 _ALWAYS_ALLOWED_BYTES = 1 << 20
-_BROTLI_STEP_BYTES = _GZIP_STEP_BYTES = 1 << 16
+_BROTLI_STEP_BYTES = 1 << 16
+_GZIP_STEP_BYTES = 1 << 13
 _ZSTD_STEP_BYTES = (
     1 << 12
 )  # Our choice: of a body that was cut, pyarrow loses the step that it cannot finish.
@@ -115,14 +116,16 @@ def _dechunk(body: bytes) -> bytes:
         end = start + int(size_line[1], 16)
         if end == start:
             return b"".join(pieces)
-        after = body[end : end + 2]
-        is_whole = after[:1] == b"\n" or after in (b"\r\n", b"\r")
-        if after and not is_whole:
-            return body
-        if not (after or pieces or body.startswith(_BODY_STARTS, start)):
-            return body  # a number at the start of a text, rather than the size of a chunk that was cut
         pieces.append(body[start:end])
-        position = end + (1 if after[:1] == b"\n" else 2)
+        position = end + 2
+        if (after := body[end:position]) == b"\r\n":
+            continue
+        if after.startswith(b"\n"):
+            position = end + 1
+        elif after not in (b"", b"\r"):
+            return body
+        elif len(pieces) == 1 and not body.startswith(_BODY_STARTS, start):
+            return body  # a number at the start of a text, rather than the size of a chunk that was cut
     return b"".join(pieces)
 
 
@@ -170,16 +173,20 @@ def _is_plain(body: bytes) -> bool:
 
 def _gunzip(data: bytes, limit: int) -> tuple[bytes, bool]:
     """Return the content of all gzip members, and whether the last one is whole; ignore what follows."""
-    inflated = bytearray()
-    position, is_whole = 0, False
-    while data.startswith(_GZIP, position) and len(inflated) <= limit:
+    pieces: list[bytes] = []
+    position = num_bytes = 0
+    is_whole = False
+    while data.startswith(_GZIP, position) and num_bytes <= limit:
         decompress = zlib.decompressobj(31)
-        while position < len(data) and not decompress.eof and len(inflated) <= limit:
-            step = data[position : position + _GZIP_STEP_BYTES]
-            inflated += decompress.decompress(step, limit + 1 - len(inflated))
+        while position < len(data) and not decompress.eof and num_bytes <= limit:
+            # All at once, because there is hardly ever a second member. Then in steps, because each of
+            # thousands of members would copy what follows it.
+            step = data[position : position + _GZIP_STEP_BYTES] if position else data
+            pieces.append(decompress.decompress(step, limit + 1 - num_bytes))
+            num_bytes += len(pieces[-1])
             position += len(step) - len(decompress.unused_data)
         is_whole = decompress.eof
-    return bytes(inflated), is_whole
+    return b"".join(pieces), is_whole
 
 
 def _undeflate(data: bytes, limit: int) -> tuple[bytes, bool]:
@@ -193,9 +200,16 @@ def _undeflate(data: bytes, limit: int) -> tuple[bytes, bool]:
 
 def _unbrotli(data: bytes, limit: int) -> tuple[bytes, bool]:
     decompress = brotli.Decompressor()
-    inflated = bytearray(decompress.process(data, output_buffer_limit=_BROTLI_STEP_BYTES))
-    while not decompress.is_finished() and not decompress.can_accept_more_data() and len(inflated) <= limit:
-        inflated += decompress.process(b"", output_buffer_limit=_BROTLI_STEP_BYTES)
+    inflated = bytearray()
+    step = decompress.process(data, output_buffer_limit=_BROTLI_STEP_BYTES)
+    # Output can be left although the decompressor says that it can take more input.
+    while step and len(inflated) <= limit:
+        inflated += step
+        step = (
+            b""
+            if decompress.is_finished()
+            else decompress.process(b"", output_buffer_limit=_BROTLI_STEP_BYTES)
+        )
     return bytes(inflated), decompress.is_finished()
 
 

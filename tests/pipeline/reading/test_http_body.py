@@ -109,6 +109,15 @@ def test_a_decoded_body_whose_header_was_kept_stays(text: bytes, encoding: str) 
     assert body(text, content_encoding=encoding) == text
 
 
+@pytest.mark.parametrize("quality", [1, 5, 11])
+def test_brotli_of_any_length_comes_out_whole(quality: int) -> None:
+    rng = random.Random(quality)
+    for num_bytes in (1, 5_000, 16_384, 32_768, 40_000, 65_536, 200_000):
+        data = rng.randbytes(num_bytes).hex().encode()
+        assert body(brotli.compress(data, quality=quality), content_encoding="br") == data
+    assert body(brotli.compress(b""), content_encoding="br") == b""
+
+
 def test_zstd() -> None:
     assert body(pa.compress(PAGE, "zstd", asbytes=True), content_encoding="zstd") == PAGE
     large = random.Random(1).randbytes(400_000).hex().encode()
@@ -153,7 +162,7 @@ def test_gzip_members_trailers_and_what_follows() -> None:
 def test_of_compressed_bodies_that_are_cut_the_beginning_is_returned(compress, encoding: str) -> None:
     large = random.Random(1).randbytes(100_000).hex().encode()
     cut = body(compress(large)[:60_000], content_encoding=encoding)
-    assert len(cut) > 30_000
+    assert len(cut) > 50_000
     assert large.startswith(cut)
 
 
