@@ -91,7 +91,7 @@ def iterate(stream: object, is_bare: bool) -> ArchiveIterator:
 
 def has_bare_line_breaks(start: bytes) -> bool:
     """Whether the first line of a record ends with a line feed alone, as old tools write it."""
-    return b"\n" in start and b"\r\n" not in start
+    return start.startswith(b"WARC/") and b"\n" in start and b"\r\n" not in start
 
 
 def take(record: FastWarcRecord, max_record_bytes: int) -> WarcRecord:

@@ -231,6 +231,7 @@ def test_a_zeroed_start_costs_the_first_record_only(tmp_path: Path, pack, zeroed
         (bytes(5_000), "the file does not start as a WARC does"),
         (b"WA", "the file does not start as a WARC does"),
         (gzip.compress(b"<html>" * 99, mtime=0), "Invalid WARC header"),
+        (gzip.compress(b"a line\n" * 99, mtime=0), "Invalid WARC header"),
     ],
 )
 def test_a_file_that_is_no_warc_is_one_fault(tmp_path: Path, data: bytes, detail: str) -> None:
