@@ -7,6 +7,7 @@ because its own loader may use the network.
 
 import importlib.util
 import re
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -18,13 +19,37 @@ from filters.measure.spans import find_spans, without_spans
 # Our choice: the score no longer changes after a few kB, but the time grows. lid.176 treats the beginning
 # like any other part of the text.
 _MAX_CHARS = 5_000
-# The standard library's re is safe here: one character class cannot backtrack.
-_NO_LETTERS = re.compile(r"[\d\W_]+")
+# Joiners inside the words of Persian and of Indic scripts.
+_JOINERS = "\u200c\u200d"
+# Planes above the first one hold letters too, so of them only the block of pictographs is listed.
+_PICTOGRAPHS = "\U0001f000-\U0001fbff"
 # A URL, an e-mail address or an identifier says nothing about the language around it.
 _TECHNICAL = frozenset("_\\{}=<>|@#")
 _MAX_TECHNICAL_CHARS = 60  # Our choice: a longer word is a text without spaces (Chinese), not an identifier.
 
 
+def _no_letters() -> re.Pattern[str]:
+    r"""Return a pattern for runs of characters that belong to no word.
+
+    Combining marks belong to words, as do the vowels of Hindi, Thai and Tamil, but \w does not match them.
+    The class lists characters of the first plane only, which keeps re's look-up at one step per character.
+    One character class cannot backtrack.
+    """
+    ranges: list[list[int]] = []
+    for code in range(0x10000):
+        character = chr(code)
+        is_letter = character.isalnum() and not character.isdecimal()
+        if is_letter or character in _JOINERS or unicodedata.category(character).startswith("M"):
+            continue
+        if ranges and ranges[-1][1] == code - 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    listed = "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in ranges)
+    return re.compile(f"[{listed}{_PICTOGRAPHS}]+")
+
+
+_NO_LETTERS = _no_letters()
 _NOTHING = ((0.0, "und"), (0.0, "und"))
 
 

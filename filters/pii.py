@@ -1,17 +1,16 @@
 """Mask personal data: e-mail addresses, public IP addresses, phone numbers, keys and tokens.
 
-re2 finds the candidates in linear time, then a validator decides on each of them. A phone number must be
-written like one, an IP address must be public, and a secret must have a known prefix or follow a word such as
-"api_key".
+re2 finds the candidates in linear time, then a validator decides on each of them. Numbers are judged in
+`pii_numbers`. A secret must have a known prefix or follow a word such as "api_key".
 Numbers inside math or code are never masked. E-mail addresses and keys are masked everywhere.
 """
 
-import ipaddress
 from typing import NamedTuple
 
 import re2
 
 from filters.measure.spans import find_spans
+from filters.pii_numbers import ip_addresses, phone_numbers
 from filters.urls import has_public_suffix
 
 EMAIL_MASK = "<EMAIL>"
@@ -26,21 +25,6 @@ _RESERVED_SUFFIXES = (".example", ".test", ".invalid", ".localhost", ".local")
 _IMPERSONAL_LOCAL_PARTS = frozenset(("git", "noreply", "no-reply", "donotreply", "svn", "hg"))
 
 _EMAIL = re2.compile(r"\b[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b")
-_IP = re2.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,7}\b")
-# International (+49 30 1234567), North American ((212) 555-0143, 212-555-0143), or any number after a word
-# such as "phone".
-_PHONE = re2.compile(
-    r"\+[1-9]\d{0,2}[ .\-]?(?:\(\d{1,4}\)[ .\-]?)?\d{1,4}(?:[ .\-]?\d{2,4}){1,4}\b"
-    r"|\(\d{3}\) ?\d{3}[ .\-]\d{4}\b"
-    r"|\b[2-9]\d{2}([.\-])[2-9]\d{2}[.\-]\d{4}\b"
-    r"|(?:(?i:\b(?:tel|phone|telephone|fax|mobile)\b\.?:? ?)"
-    r"|(?:电话|電話|手机|手機|传真|傳真)(?:号码|號碼)?[:：]? ?)"
-    r"[+(]?\d[\d ().\-]{6,18}\d\b"
-)
-_PHONE_WORD = re2.compile(
-    r"(?i)^(?:(?:tel|phone|telephone|fax|mobile)\.?:? ?"
-    r"|(?:电话|電話|手机|手機|传真|傳真)(?:号码|號碼)?[:：]? ?)"
-)
 # Published token prefixes: AWS, GitHub, GitLab, Slack, Google, Stripe, OpenAI, Hugging Face, npm, PyPI, JWT.
 _KEY = re2.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
@@ -117,7 +101,9 @@ def _emails(text: str) -> list[_Finding]:
     if "@" not in text:
         return []
     return [
-        _Finding(m.start(), m.end(), EMAIL_MASK) for m in _EMAIL.finditer(text) if _is_personal(m.group())
+        _Finding(m.start(), m.end(), EMAIL_MASK)
+        for m in _EMAIL.finditer(text)
+        if text[m.end() : m.end() + 1] != "(" and _is_personal(m.group())  # `x@weights.to(device)`
     ]
 
 
@@ -126,61 +112,18 @@ def _is_personal(address: str) -> bool:
     is_reserved = domain.endswith(_RESERVED_SUFFIXES) or any(
         domain == reserved or domain.endswith("." + reserved) for reserved in _RESERVED_DOMAINS
     )
-    # `W@x.reshape` in a program is not an address, because "reshape" is not a public suffix.
-    return not is_reserved and local_part not in _IMPERSONAL_LOCAL_PARTS and has_public_suffix(domain)
+    # `W@x.reshape` in a program is not an address, because "reshape" is not a public suffix, and `x@w.to` is
+    # none, because registries give out hardly any name of one letter, except in .com.
+    name, _, suffix = domain.partition(".")
+    is_product = len(name) == 1 and suffix != "com" and "." not in suffix
+    is_software = local_part in _IMPERSONAL_LOCAL_PARTS
+    return not (is_reserved or is_software or is_product) and has_public_suffix(domain)
 
 
 def _numbers(text: str) -> list[_Finding]:
-    candidates = [
-        _Finding(m.start(), m.end(), IP_MASK)
-        for m in _IP.finditer(text)
-        if _is_public_ip(text, m.start(), m.end())
-    ]
-    for match in _PHONE.finditer(text):
-        word = _PHONE_WORD.search(match.group())
-        start = match.start() + (word.end() if word else 0)
-        if _is_phone(text, start, match.end(), is_announced=word is not None):
-            candidates.append(_Finding(start, match.end(), PHONE_MASK))
+    candidates = [_Finding(*place, IP_MASK) for place in ip_addresses(text)]
+    candidates += [_Finding(*place, PHONE_MASK) for place in phone_numbers(text)]
     if not candidates:
         return []
     spans = find_spans(text)
     return [c for c in candidates if not any(s.start < c.end and c.start < s.end for s in spans)]
-
-
-def _is_public_ip(text: str, start: int, end: int) -> bool:
-    before = text[max(start - 10, 0) : start].lower()
-    # "version 1.2.3.4", "section 3.1.2.1", "v1.2.3.4" and longer dotted numbers are not addresses.
-    if before.endswith((".", "v", "=", "-", ":")) or before.rstrip(" .").endswith(
-        ("version", "section", "release")
-    ):
-        return False
-    if text[end : end + 1] in (".", "-", ":") and text[end + 1 : end + 2].isalnum():
-        return text[end : end + 1] == ":" and "." in text[start:end] and text[end + 1].isdigit()
-    try:
-        return ipaddress.ip_address(text[start:end]).is_global
-    except ValueError:
-        return False
-
-
-def _is_phone(text: str, start: int, end: int, is_announced: bool) -> bool:
-    """Whether `text[start:end]` is a phone number.
-
-    `is_announced` says that a word such as "phone" stands before it; then any grouping of the digits is
-    accepted.
-    """
-    number = text[start:end]
-    # ITU-T E.164 allows at most 15 digits. Our choice: at least 7, or 9 in an international number. Numbers
-    # 555-01xx are reserved for fiction.
-    num_digits = sum(map(str.isdigit, number))
-    if not 7 <= num_digits <= 15 or "555-01" in number or "555.01" in number:
-        return False
-    if is_announced:
-        return True
-    if number.startswith("+") and num_digits < 9:
-        return False  # part of a sum: "2 +345 678"
-    before = text[start - 1 : start] if start else ""
-    after = text[end : end + 1]
-    is_part_of_more = (
-        before.isalnum() or before in tuple("$=.-_/+*)") or after.isalnum() or after in tuple("_/*=")
-    )
-    return not is_part_of_more

@@ -1,9 +1,9 @@
 """Look up pages in lists of domains and URLs, such as blocklists and opt-out lists.
 
 1. An entry is a domain or a URL. A domain (`example.org`) covers all its pages and subdomains. A URL
-   (`example.org/a`) covers that page and everything below it; a URL with a query covers that one page.
-   Schemes, `www.`, tracking parameters and fragments make no difference, because both sides are made
-   canonical.
+   (`example.org/a`) covers that page and everything below it; a URL with a query or a route (`#!/a`)
+   covers that one page. Schemes, `www.`, tracking parameters and other fragments make no difference, because
+   both sides are made canonical.
 2. Only 64-bit hashes are kept. A page is looked up under its host, its parent domains, its URL and the
    folders above it.
 
@@ -91,13 +91,13 @@ def _page_keys(url: str) -> list[str]:
     if canonical is None:
         return []
     page = canonical.removeprefix(_SCHEME)
-    path, mark, _ = page.partition("?")
+    path = page.partition("#")[0].partition("?")[0]
     authority, *folders = path.rstrip("/").split("/")
     host = authority if authority.endswith("]") else authority.split(":")[0]
     labels = host.split(".")
     keys = [".".join(labels[-count:]) for count in range(min(2, len(labels)), len(labels) + 1)]
     keys += [f"{authority}/{'/'.join(folders[:count])}" for count in range(1, len(folders) + 1)]
-    return [*keys, page] if mark else keys
+    return keys if page == path else [*keys, page]
 
 
 def _hash(key: str) -> int:

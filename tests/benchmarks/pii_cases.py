@@ -133,6 +133,18 @@ _LOOK_ALIKES: dict[str, Callable[[random.Random], str]] = {
     "section": lambda rng: (
         f"section {rng.randint(1, 9)}.{rng.randint(1, 9)}.{rng.randint(1, 9)}.{rng.randint(1, 9)}"
     ),
+    "bare version": lambda rng: f"Reader {rng.randint(1, 30)}.0.{rng.randint(1, 99)}.{rng.randint(1, 250)}",
+    "versions": lambda rng: (
+        f"versions {rng.randint(1, 9)}.{rng.randint(40, 99)}.1.2 and {rng.randint(10, 99)}.70.80.9"
+    ),
+    "OID": lambda rng: f"1.3.{rng.randint(1, 9)}.{rng.randint(1, 9)}",
+    "heading": lambda rng: f"{rng.randint(1, 12)}.{rng.randint(1, 9)}.{rng.randint(1, 20)}.2 On words",
+    "open resolver": lambda rng: rng.choice(("8.8.8.8", "1.1.1.1", "2001:4860:4860::8888")),
+    "fingerprint": lambda rng: ":".join(_letters(rng, 2, "0123456789abcdef") for _ in range(16)),
+    "npm package": lambda rng: f"{rng.choice(_LAST)}@{rng.randint(1, 9)}.{rng.randint(0, 20)}.1",
+    "call on a product": lambda rng: f"{rng.choice('ABWX')}@{rng.choice(_FIRST)}.to(device)",
+    "sum": lambda rng: f"+{rng.choice((15, 21, 28, 97))} {rng.randint(100, 999)} 345 678",
+    "long number": lambda rng: f"{rng.randint(201, 979)}-765-4321-{_digits(rng, 2)}",
     "DOI": lambda rng: (
         f"10.{_digits(rng, 4)}/j.{_letters(rng, 5).lower()}.{rng.randint(2000, 2024)}.{_digits(rng, 6)}"
     ),

@@ -15,6 +15,11 @@ from filters.language import identify, model_path
         ("The committee will meet again next week to discuss the budget.", "en"),
         ("Der Ausschuss trifft sich nächste Woche wieder, um den Haushalt zu besprechen.", "de"),
         ("委员会将于下周再次开会讨论预算。我们希望大家都能参加。", "zh"),
+        ("त्रिभुज के तीनों कोणों का योग दो समकोण होता है।", "hi"),
+        ("त्रिकोणाच्या तीन कोनांची बेरीज दोन काटकोन असते.", "mr"),
+        ("வாருங்கள், நாளை காலை நூலகத்தில் சந்தித்து வேலையை முடிப்போம்.", "ta"),
+        ("พรุ่งนี้เช้าเราจะพบกันที่ห้องสมุดและทำงานให้เสร็จ", "th"),
+        ("فردا صبح یکدیگر را در کتابخانه می‌بینیم و کارمان را تمام می‌کنیم.", "fa"),
         ("Les équations se résolvent par la méthode que nous avons vue hier.", "fr"),
     ],
 )
@@ -39,7 +44,7 @@ def test_code_and_math_are_masked() -> None:
     assert identify(code + german + math).language == "de"
 
 
-@pytest.mark.parametrize("text", ["", "12 34 + 5", "$x$ `y`", "\ud800", "```\nint x;\n```"])
+@pytest.mark.parametrize("text", ["", "12 34 + ٥", "$x$ `y`", "\ud800", "```\nint x;\n```", "…🙂 — ✓ 🚀"])
 def test_nothing_legible_is_undetermined(text: str) -> None:
     assert identify(text) == ("und", 0.0, "und", 0.0)
 

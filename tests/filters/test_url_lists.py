@@ -11,6 +11,7 @@ LISTS = {
         "https://www.blog.example/private/",
         "shop.example/item?id=7",
         "http://only.example/",
+        "https://app.example/#/notes/7?by=me",
         "bad.example",
     ],
 }
@@ -33,6 +34,8 @@ def urls() -> UrlList:
         ("https://blog.example/private/diary.html?utm_source=x", "opt-outs: blog.example/private"),
         ("https://shop.example/item?utm_source=x&id=7", "opt-outs: shop.example/item?id=7"),
         ("https://only.example/any/page", "opt-outs: only.example"),
+        ("https://blog.example/private#!/diary", "opt-outs: blog.example/private"),
+        ("https://app.example/#/notes/7?by=me", "opt-outs: app.example/#/notes/7?by=me"),
     ],
 )
 def test_listed(urls: UrlList, url: str, expected: str) -> None:
@@ -58,6 +61,7 @@ def test_a_host_in_another_dress_lists_its_own_pages(host: str) -> None:
         "https://other.blog.example/private",
         "https://shop.example/item?id=8",
         "https://shop.example/item",
+        "https://app.example/#/notes/8",
         "mailto:a@bad.example",
         "not a url",
         None,

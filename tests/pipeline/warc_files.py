@@ -31,6 +31,12 @@ def record(
     return head.encode() + content + b"\r\n\r\n"
 
 
+def bare(one: bytes) -> bytes:
+    """The record with line feeds alone in its header, as old tools write it."""
+    head, _, content = one.partition(b"\r\n\r\n")
+    return head.replace(b"\r\n", b"\n") + b"\n\n" + content
+
+
 def compressed(*records: bytes) -> bytes:
     """One gzip member per record, as crawlers write them."""
     return b"".join(gzip.compress(one, mtime=0) for one in records)

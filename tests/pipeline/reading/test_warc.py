@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.reading.warc import WarcRecord, read_warc
-from tests.pipeline.warc_files import compressed, record, response
+from tests.pipeline.warc_files import bare, compressed, record, response
 
 RECORDS = [response(name) for name in ("a", "b", "c")]
 LIMIT = 1_000_000
@@ -26,9 +26,10 @@ def outcome(records: list[WarcRecord]) -> list[tuple[str | None, str | None]]:
 WHOLE = [("a", None), ("b", None), ("c", None)]
 
 
-@pytest.mark.parametrize(
-    "pack", [b"".join, lambda rs: compressed(*rs), lambda rs: gzip.compress(b"".join(rs))]
-)
+PACKS = [b"".join, lambda rs: compressed(*rs), lambda rs: gzip.compress(b"".join(rs))]
+
+
+@pytest.mark.parametrize("pack", PACKS)
 def test_whole_files_give_every_record(tmp_path: Path, pack) -> None:
     data = pack(RECORDS)
     records = read(tmp_path / "x.warc", data)
@@ -95,6 +96,60 @@ def test_content_length_that_swallows_the_next_records(tmp_path: Path) -> None:
         ("b", None),
         ("c", None),
     ]
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("too_long", [1, 3, 5, 60, 300, 320])
+def test_content_length_that_reaches_into_the_next_record(tmp_path: Path, pack, too_long: int) -> None:
+    length = len(RECORDS[0].split(b"\r\n\r\n", 1)[1]) - 4
+    long = response("a", content_length=length + 4 + too_long)
+    records = read(tmp_path / "x", pack([long, *RECORDS[1:]]))
+    assert outcome(records) == [("a", "warc_truncated_record"), ("b", None), ("c", None)]
+    assert records[0].content == b""
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("ending", [b"\r\n\r\n", b"\n", b""])
+@pytest.mark.parametrize("dress", [bytes, bare])
+def test_a_record_cut_in_the_middle_costs_only_itself(tmp_path: Path, pack, ending: bytes, dress) -> None:
+    whole = [dress(response(name, b"<p>" + b"text " * 200)) for name in ("a", "b", "c")]
+    cut = whole[1][:700] + ending
+    records = read(tmp_path / "x", pack([whole[0], cut, whole[2]]))
+    assert outcome(records) == [("a", None), ("b", "warc_truncated_record"), ("c", None)]
+    if pack is b"".join:
+        assert [r.length for r in records] == [len(whole[0]), len(cut), len(whole[2])]
+
+
+def test_content_length_that_is_too_small_keeps_the_rest_in_a_row(tmp_path: Path) -> None:
+    short = response("b", b"<p>" + b"text " * 200, content_length=400)
+    records = read(tmp_path / "x", RECORDS[0] + short + RECORDS[2])
+    assert outcome(records) == [("a", None), ("b", None), (None, "warc_malformed_record"), ("c", None)]
+    assert sum(r.length for r in records) == len(RECORDS[0] + short + RECORDS[2])
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_headers_with_bare_line_breaks(tmp_path: Path, pack) -> None:
+    records = read(tmp_path / "x", pack(list(map(bare, RECORDS))))
+    assert outcome(records) == WHOLE
+    assert records[1].content.endswith(b"\r\n\r\n<html><p>hello</p></html>")
+    assert outcome(read(tmp_path / "y", pack([RECORDS[0], bare(RECORDS[1]), RECORDS[2]]))) == WHOLE
+
+
+def test_old_versions_and_more_blank_lines(tmp_path: Path) -> None:
+    old = RECORDS[0].replace(b"WARC/1.0", b"WARC/0.18") + b"\r\n" + RECORDS[1] + b"\n\n" + RECORDS[2]
+    assert outcome(read(tmp_path / "x", old)) == WHOLE
+
+
+def test_brackets_around_the_uri_are_not_part_of_it(tmp_path: Path) -> None:
+    wget = RECORDS[0].replace(b"https://site.example/a", b"<https://site.example/a>")
+    [found] = read(tmp_path / "x", wget)
+    assert found.url == "https://site.example/a"
+
+
+def test_a_page_that_quotes_a_record_stays_whole(tmp_path: Path) -> None:
+    quoting = response("a", b"<pre>" + RECORDS[1] + b"</pre>")
+    assert outcome(read(tmp_path / "x", quoting + RECORDS[2])) == [("a", None), ("c", None)]
+    assert outcome(read(tmp_path / "y", RECORDS[2] + quoting)) == [("c", None), ("a", None)]
 
 
 def test_content_length_that_is_no_number(tmp_path: Path) -> None:
@@ -176,6 +231,7 @@ def test_a_zeroed_start_costs_the_first_record_only(tmp_path: Path, pack, zeroed
         (bytes(5_000), "the file does not start as a WARC does"),
         (b"WA", "the file does not start as a WARC does"),
         (gzip.compress(b"<html>" * 99, mtime=0), "Invalid WARC header"),
+        (gzip.compress(b"a line\n" * 99, mtime=0), "Invalid WARC header"),
     ],
 )
 def test_a_file_that_is_no_warc_is_one_fault(tmp_path: Path, data: bytes, detail: str) -> None:

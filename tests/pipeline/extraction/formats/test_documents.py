@@ -201,6 +201,12 @@ def test_broken_pdf_raises():
         extract_pdf(b"%PDF-1.4 broken")
 
 
+def test_pictures_in_plain_text_go():
+    picture = "data:image/png;base64," + "iVBORw0K" * 40
+    text = extract_text(f"# T\n\n![a]({picture}) b\n\n    x = '{picture}'\n".encode()).text
+    assert text == "# T\n\n b\n\n    x = 'data:image/png;base64,...'"
+
+
 def test_plain_text():
     result = extract_text(b"Title\n\nBody  \n  indented\n\n")
     assert (result.text, result.title) == ("Title\n\nBody\n  indented", "Title")
