@@ -1,7 +1,7 @@
 """Decide whether a document is kept: find the first rule of a preset that it breaks."""
 
 from filters.measure.stats import TextStats
-from filters.presets import Thresholds
+from filters.thresholds import Thresholds
 
 _ENGLISH = ("en", "und")
 # Our choice: Chinese manuals full of English terms have a fraction of 0.15 or more (of all characters, spaces
@@ -9,6 +9,8 @@ _ENGLISH = ("en", "und")
 _MIN_HAN_FRACTION = 0.14
 # Our choice: pages with a few marked names or symbols stay below this; documentation has 0.05 or more.
 _MIN_TECHNICAL_FRACTION = 0.02
+# What `reasonmill` asks of prose in English and in Chinese.
+_MIN_WORDS, _MIN_CHINESE_WORDS = 40, 64
 
 
 def reject_reason(stats: TextStats, thresholds: Thresholds, language: str = "en") -> str | None:
@@ -53,6 +55,28 @@ def is_mathematical(stats: TextStats) -> bool:
     ) and _has_stop_word_or_is_short(stats, 600)
 
 
+def is_brief(stats: TextStats) -> bool:
+    """Whether a text is too short to be judged as prose, and yet more than a remark.
+
+    Our choice, see the README: a short text with code or formulas in it is an answer or a reference, and
+    short lines with as many stop words as prose has are the steps of a task. Menus and word lists have none.
+    """
+    if _is_han(stats):
+        return stats.num_words < _MIN_CHINESE_WORDS and _is_technical(stats)
+    is_short = stats.num_words < _MIN_WORDS
+    is_listed = stats.short_line_fraction >= 0.6 or stats.bullet_line_fraction >= 0.5
+    has_steps = is_listed and stats.num_lines >= 5 and stats.stop_word_fraction >= 0.1
+    return is_short and (_is_technical(stats) or (has_steps and stats.num_words >= 20))
+
+
+def _is_technical(stats: TextStats) -> bool:
+    return stats.code_char_fraction + stats.math_char_fraction >= _MIN_TECHNICAL_FRACTION
+
+
+def _is_han(stats: TextStats) -> bool:
+    return stats.han_char_fraction >= _MIN_HAN_FRACTION
+
+
 def _has_stop_word_or_is_short(stats: TextStats, max_chars: int) -> bool:
     """Whether the text has a stop word or is short; a long text without one is a settings file or a table.
 
@@ -68,10 +92,12 @@ def _variant(stats: TextStats, thresholds: Thresholds, language: str) -> Thresho
         variant = thresholds.code
     elif thresholds.math is not None and is_mathematical(stats):
         variant = thresholds.math
-    elif language == "zh" or (language in _ENGLISH and stats.han_char_fraction >= _MIN_HAN_FRACTION):
-        variant = thresholds.chinese
-    elif language not in _ENGLISH:
+    elif language not in (*_ENGLISH, "zh"):
         variant = thresholds.other
-    elif stats.code_char_fraction + stats.math_char_fraction >= _MIN_TECHNICAL_FRACTION:
+    elif thresholds.brief is not None and is_brief(stats):
+        variant = thresholds.brief
+    elif language == "zh" or _is_han(stats):
+        variant = thresholds.chinese
+    elif _is_technical(stats):
         variant = thresholds.technical
     return variant or thresholds

@@ -28,7 +28,7 @@ from filters.licences import licence_of
 from filters.measure.stats import TextStats, measure
 from filters.pii import mask_pii
 from filters.presets import preset
-from filters.rules import is_mathematical, is_mostly_code, reject_reason
+from filters.rules import is_brief, is_mathematical, is_mostly_code, reject_reason
 from filters.toxicity import WordList, toxicity
 from filters.url_lists import UrlList, listed_by
 from pipeline.reading.lists import read_url_lists, read_words
@@ -52,7 +52,8 @@ class FilterConfig(Config):
     """ISO 639 codes to keep; absent: all."""
     min_language_score: Fraction
     """What the probabilities of the languages to keep must sum to. Below it the language counts as unknown,
-    which is allowed only in what is mostly code or math; another language of that score is rejected at once.
+    which is allowed only in what is mostly code or math or brief; another language of that score is rejected
+    at once.
     """
     max_toxicity: Fraction | None = None
     """Largest share of listed words; absent: toxicity is only measured."""
@@ -179,7 +180,7 @@ def language_reason(language: Language, stats: TextStats, config: FilterConfig) 
         return None  # what was read as prose is code without a fence
     if language.score >= config.min_language_score:
         return "language"
-    return None if is_code or is_mathematical(stats) else "unknown_language"
+    return None if is_code or is_mathematical(stats) or is_brief(stats) else "unknown_language"
 
 
 def rule_reason(language: Language, stats: TextStats, config: FilterConfig) -> str | None:

@@ -42,16 +42,21 @@ class Span(NamedTuple):
     is_block: bool
 
 
+# A picture that lies in the text itself says nothing to a reader of the text.
+_PICTURE = re.compile(r"!\[[^\[\]\n]{0,200}\]\(data:[^()\s,!]{0,100},[^()\s!]*\)")
+
+
 # start, end, text
 _Delimiter = tuple[int, int, str]
 
 
 def find_spans(text: str) -> list[Span]:
-    """Return code and math of `text`, in order and without overlap."""
-    if "$" not in text and "`" not in text and "\\" not in text and "~~~" not in text and "[asy]" not in text:
-        return []
-    delimiters = [(*m.span(), m.group()) for m in _DELIMITER.finditer(text)]
-    return list(_pair(text, delimiters))
+    """Return code and math of `text`, in order and without overlap. Base64 of a picture counts as code."""
+    spans: list[Span] = []
+    if "$" in text or "`" in text or "\\" in text or "~~~" in text or "[asy]" in text:
+        delimiters = [(*m.span(), m.group()) for m in _DELIMITER.finditer(text)]
+        spans = list(_pair(text, delimiters))
+    return _with_pictures(text, spans) if "](data:" in text else spans
 
 
 def without_spans(text: str, spans: list[Span]) -> str:
@@ -66,6 +71,19 @@ def without_spans(text: str, spans: list[Span]) -> str:
         position = span.end
     pieces.append(text[position:])
     return "".join(pieces)
+
+
+def _with_pictures(text: str, spans: list[Span]) -> list[Span]:
+    """Return `spans` and the pictures between them, which count as code."""
+    merged = []
+    ahead = 0
+    for picture in _PICTURE.finditer(text):
+        while ahead < len(spans) and spans[ahead].end <= picture.start():
+            merged.append(spans[ahead])
+            ahead += 1
+        if ahead == len(spans) or spans[ahead].start >= picture.end():
+            merged.append(Span(*picture.span(), "code", is_block=False))
+    return merged + spans[ahead:]
 
 
 def _pair(text: str, delimiters: list[_Delimiter]) -> Iterator[Span]:
