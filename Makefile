@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PRESET ?= configs/tiny
 ROOT ?= runs/$(notdir $(patsubst %/,%,$(PRESET)))
 EVAL_DATA ?= runs/eval-data
+# Read by the gate of pages: small pages of single kinds of markup.
+export EVAL_CASES ?= runs/eval-cases
 
 VENV := .venv
 READY := $(VENV)/.ready

@@ -95,6 +95,9 @@ def base_of(before: str, mark: str, text: str, after: str, language: str = "") -
     if not text or len(text) > MAX_SCRIPT_CHARS or text.count(" ") > 4:
         return None
     last = before[-1:]
+    if f"{last}{text}{after[:1]}".upper() in ("TEX", "LAT"):
+        # The logo of TeX.
+        return None
     if mark == "^" and (_is_trade_mark(before, text) or is_ordinal(before, text, language)):
         return None
     if last == FORMULA:

@@ -9,8 +9,8 @@ import re
 
 from lxml import etree
 
-from pipeline.extraction.math.html.latex import latex_of_script
-from pipeline.extraction.tree.lines import line_before, shorten
+from pipeline.extraction.math.html.latex import latex_of_script, script_latex
+from pipeline.extraction.tree.lines import Piece, line_before, shorten
 from pipeline.extraction.tree.slots import Slots
 from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
 
@@ -36,7 +36,7 @@ _ROOT_SIGNS = ("√", "&radic;", "&#8730;", "&#x221a;", "&#x221A;", "&#X221A;")
 _BAR_NAMES = frozenset(("ovl", "overline", "vinculum", "radicand", "sqrt-stem"))
 _BAR_STYLE = re.compile(r"overline|border-top(?!:\s?(?:0|none))")
 # Our choice: a drawn fraction or root is short.
-MAX_CHARS = 60
+MAX_CHARS = 100
 _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 
 
@@ -57,7 +57,7 @@ def take_out_fractions(tree: etree._Element, page: str, inventory: Inventory, sl
                 _show_sign(element)
     bars = "overline" in styles or not names.isdisjoint(_BAR_NAMES)
     if bars or ("border-top" in styles and any(sign in page for sign in _ROOT_SIGNS)):
-        for element in reversed(_BARS(tree)):
+        for element in _BARS(tree):
             _take_bar(element, slots)
 
 
@@ -127,24 +127,50 @@ def _take_stack(element: etree._Element, slots: Slots) -> None:
 
 def _take_bar(element: etree._Element, slots: Slots) -> None:
     """Replace a text with a rule above it: a root after a root sign, else a bar, if the style says so."""
-    style = element.get("style", "")
-    named = not _BAR_NAMES.isdisjoint(class_of(element).split())
-    text = "".join(element.itertext()).strip()
-    if not text or len(text) > MAX_CHARS or not (named or _BAR_STYLE.search(style)):
+    if element.getparent() is None or not _has_bar(element):
         return
+    run = _run_with_bar(element)
+    latex = ""
+    for part in run:
+        inner = latex_of_script(part, slots)
+        is_script = part.tag in ("sup", "sub")
+        latex += script_latex("^" if part.tag == "sup" else "_", inner, latex) if is_script else inner
     line = list(line_before(element))
     before = "".join(piece.text for piece in reversed(line))
     is_root = before.rstrip()[-1:] == "√"
-    if not is_root and not named and "overline" not in style:
+    is_bar = not _BAR_NAMES.isdisjoint(class_of(element).split()) or "overline" in element.get("style", "")
+    if not latex or not (is_root or is_bar) or sum(len(part.xpath("string()")) for part in run) > MAX_CHARS:
         return
-    latex = latex_of_script(element, slots)
-    if not is_root:
-        replace_by_text(element, slots.add(f"$\\overline{{{latex}}}$", "script"), block=False)
-        return
+    command = "sqrt" + _root_order(line, before, slots) if is_root else "overline"
+    for part in run[1:]:
+        remove(part)
+    replace_by_text(element, slots.add(f"$\\{command}{{{latex}}}$", "script"), block=False)
+
+
+def _has_bar(element: etree._Element) -> bool:
+    """Whether a rule is drawn above all of an element."""
+    if element.tag in ("sup", "sub"):
+        return len(element) == 1 and not element.text and not element[0].tail and _has_bar(element[0])
+    style = element.get("style", "")
+    return _BAR_STYLE.search(style) is not None or not _BAR_NAMES.isdisjoint(class_of(element).split())
+
+
+def _run_with_bar(element: etree._Element) -> list[etree._Element]:
+    """Return the elements from `element` on over which one rule is drawn in pieces."""
+    run = [element]
+    for following in element.itersiblings():
+        if run[-1].tail or not _has_bar(following):
+            break
+        run.append(following)
+    return run
+
+
+def _root_order(line: list[Piece], before: str, slots: Slots) -> str:
+    """Take the root sign and the small number on it out of the line; return `[3]` for a third root."""
     shorten(line, len(before) - before.rstrip().rindex("√"))
     index = line[0].owner if line[0].is_tail and line[0].owner.tag == "sup" and not line[0].text else None
-    order = ""
-    if index is not None:
-        order = f"[{latex_of_script(index, slots)}]"
-        index.getparent().remove(index)
-    replace_by_text(element, slots.add(f"$\\sqrt{order}{{{latex}}}$", "script"), block=False)
+    if index is None:
+        return ""
+    order = latex_of_script(index, slots)
+    index.getparent().remove(index)
+    return f"[{order}]"

@@ -34,6 +34,7 @@ STACK = "<span style='display:inline-block; vertical-align:-0.5em'><span style='
         (f"({STACK.format(rule='', above='n', below='k')}) ways", r"$\binom{n}{k}$ ways"),
         ("&radic;<span style='border-top:1px solid'>x+1</span>", r"$\sqrt{x+1}$"),
         ("<sup>3</sup>&radic;<span style='text-decoration:overline'>x</span>", r"$\sqrt[3]{x}$"),
+        ("&radic;<b style='text-decoration:overline'>x</b> of &radic;<span style='text-decoration:overline'>y</span><sup><span style='text-decoration:overline'>2</span></sup><span style='text-decoration:overline'>+1</span>, k", r"√x of $\sqrt{y^2+1}$, k"),
         ("<span style='text-decoration:overline'>AB</span> and <span class='ovl'>z</span>", r"$\overline{AB}$ and $\overline{z}$"),
     ],
 )  # fmt: skip
@@ -47,7 +48,7 @@ def test_drawn_formulas(markup: str, expected: str):
         ("<span class='num'>5</span> of <b>8</b>", "5 of 8"),
         ("<span style='display:inline-block;vertical-align:top'><span style='display:block'>left</span></span>", "left"),
         ("<span style='border-top:1px solid'>a line above</span>", "a line above"),
-        (f"<span style='text-decoration:overline'>{'long ' * 20}</span>", ("long " * 20).strip()),
+        (f"<span style='text-decoration:overline'>{'long ' * 30}</span>", ("long " * 30).strip()),
         ("2/3 and 1⁄2", "2/3 and 1⁄2"),
     ],
 )  # fmt: skip

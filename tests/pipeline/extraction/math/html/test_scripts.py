@@ -86,6 +86,7 @@ def test_powers_and_indices(markup: str, expected: str):
         ("see<sup class='reference'><a href='#n'>[1]</a></sup>", "see"),
         ("Reader<sup>preview</sup>", "Reader preview"),
         ("12.5<sup>a</sup> in a table", "12.5a in a table"),
+        ("L<sup>A</sup>T<sub>E</sub>X and T<sub>e</sub>X", "LATEX and TeX"),
     ],
 )  # fmt: skip
 def test_other_raised_text_stays_what_it_is(markup: str, expected: str):
