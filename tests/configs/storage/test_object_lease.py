@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from configs.lease import LeaseHeldError, lease, require_held
 from configs.loader import ConfigError
@@ -213,6 +213,28 @@ def test_two_takers_of_a_store_that_fails(
                     ObjectLease(f"{bucket}/r", f"job{number}", "_leases")
         assert proxy.counts["cut_answer"] > 0
         assert proxy.counts["lost_answer"] > 0
+
+
+def test_a_refusal_that_broke_off_is_asked_for_again(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its body an answer does not say what is missing, the lease or the bucket."""
+    connect, broken = object_lease.s3_client, [ClientError({"Error": {"Code": "404"}}, "GetObject")]
+
+    def breaking(*values: Any) -> tuple[Any, Any]:
+        client, errors = connect(*values)
+        changed, get_object = Client(client, client.put_object), client.get_object
+
+        def once(**values: Any) -> Any:
+            if broken:
+                raise broken.pop()
+            return get_object(**values)
+
+        changed.get_object = once
+        return changed, errors
+
+    monkeypatch.setattr(object_lease, "s3_client", breaking)
+    with lease(f"{bucket}/r", "filter"):
+        assert read(bucket, "filter").pid == os.getpid()
+    assert not broken
 
 
 def test_a_store_that_ignores_conditions_is_refused(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
