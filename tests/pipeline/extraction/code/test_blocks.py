@@ -106,10 +106,14 @@ def test_inline_code_has_at_most_300_characters(length: int, is_inline: bool):
     assert (f"call `{code}` now" in text_of(f"<p>call <code>{code}</code> now.</p>")) is is_inline
 
 
-@pytest.mark.parametrize(("second", "is_block"), [("b" * 19, False), ("b" * 20, True)])
-def test_code_with_line_breaks_is_a_block_from_41_characters(second: str, is_block: bool):
-    body = f"<p>call <code>{'a' * 20}<br>{second}</code> now.</p>"
-    assert (f"```\n{'a' * 20}\n{second}\n```" in text_of(body)) is is_block
+def test_code_with_a_line_break_is_a_block():
+    assert "```\na\nb\n```" in text_of("<p>call <code>a<br>b</code> now.</p>")
+
+
+@pytest.mark.parametrize(("second", "is_block"), [("b" * 18, False), ("b" * 19, True)])
+def test_code_with_two_line_ends_is_a_block_from_41_characters(second: str, is_block: bool):
+    body = f"<p>call <code>{'a' * 20}\n\n{second}</code> now.</p>"
+    assert (f"```\n{'a' * 20}\n\n{second}\n```" in text_of(body)) is is_block
 
 
 def test_doxygen_fragment():

@@ -115,7 +115,7 @@ def test_pictures_go_and_the_notebook_stays() -> None:
         ("a<b and c>d, 0 <i and n> 1, vector<int> v, <https://a.org/>, copy <source> <time>", "a<b and c>d, 0 <i and n> 1, vector<int> v, <https://a.org/>, copy <source> <time>"),
         ("<h2 id='x'>Head</h2>\n<p>One</p><p>Two<br/>Three<br>\n\nFour", "## Head\n\nOne\n\nTwo\nThree\n\nFour"),
         ("<ul>\n  <li>one</li>\n  <li>two\n</ul>tail", "- one\n- two\n\ntail"),
-        ("<table border=1><tr><th>n</th><th>$f|x$</th></tr><tr><td>1</td><td><b>2</b> `a|b`</td></tr></table>", "| n | $f|x$ |\n| --- | --- |\n| 1 | 2 `a|b` |"),
+        ("<table border=1><tr><th>n</th><th>$f|x$</th></tr><tr><td>1</td><td><b>2</b> `a|b`</td></tr></table>", "| n | $f|x$ |\n| --- | --- |\n| 1 | 2 `a\\|b` |"),
         ("A\n<pre>\nif a &lt; b:\n\n\n    c\n</pre>\nB", "A\n\n```\nif a < b:\n\n\n    c\n```\n\nB"),
         ("| a<br>b | <b>c</b> |\n| --- | --- |", "| a b | c |\n| --- | --- |"),
         ("x<sup>2</sup>, a<sub>10</sub>, the 4<sup>th</sup>, <code>a &lt; b</code>", "$x^2$, $a_{10}$, the 4th, `a < b`"),
