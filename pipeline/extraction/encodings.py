@@ -76,7 +76,8 @@ def decode(data: bytes, charset: str | None = None) -> str:
 def decode_source(data: bytes, charset: str | None = None) -> str:
     """Decode `data` for a parser. The text is not cleaned; the part that is kept is cleaned later."""
     text = _decode(data, charset)
-    text = text.replace("\x00", "") if "\x00" in text else text
+    if b"\x00" in data:
+        text = text.replace("\x00", "")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 

@@ -3,21 +3,20 @@
 import re
 
 _ASCII = bytes(range(128))
+# Bytes that do not begin a character of several bytes.
+_NO_FIRST = bytes(range(0xC0))
 _STRAY = re.compile("[\udc80-\udcff]+")
 # A character of several bytes whose end is missing.
 _CUT_CHARACTER = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,2}|\xc2")
 _CUT_AT_END = re.compile("[\udcc2-\udcf4][\udc80-\udcbf]{0,2}\\Z")
-# UTF-8 of a character U+00C2 to U+00F4 before one that cp1252 or Latin-1 puts at 0x80 to 0xBF: a first byte and
-# a second byte of UTF-8, each encoded again.
+# Bytes 0x80 to 0xBF of UTF-8, taken for characters of cp1252 or Latin-1 and encoded again.
+_AGAIN = (
+    rb"(?:\xc2[\x80-\xbf]|\xe2\x80[\x93-\xba]|\xe2\x82\xac|\xe2\x84\xa2|\xcb[\x86\x9c]|\xc6\x92"
+    rb"|\xc5[\x92\x93\xa0\xa1\xb8\xbd\xbe])"
+)
+# A character of two, three or four bytes, encoded twice.
 _TWICE_ENCODED = re.compile(
-    rb"\xc3[\x82-\xb4](?:\xc2[\x80-\xbf]|\xe2\x80[\x93-\xba]|\xe2\x82\xac|\xe2\x84\xa2|\xcb[\x86\x9c]"
-    rb"|\xc5[\x92\x93\xa0\xa1\xb8\xbd\xbe]|\xc6\x92)"
-)
-_CONTINUATION = (
-    "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
-)
-_TWICE = re.compile(
-    f"[\u00c2-\u00df]{_CONTINUATION}|[\u00e0-\u00ef]{_CONTINUATION}{{2}}|[\u00f0-\u00f4]{_CONTINUATION}{{3}}"
+    rb"\xc3(?:[\x82-\x9f]%b|[\xa0-\xaf]%b{2}|[\xb0-\xb4]%b{3})" % (_AGAIN, _AGAIN, _AGAIN)
 )
 
 
@@ -42,19 +41,19 @@ def _stray_text(match: re.Match[str]) -> str:
 
 
 def is_twice_encoded(data: bytes) -> bool:
-    """Whether the UTF-8 `data` holds characters that may have been encoded twice."""
-    return b"\xc3" in data and _TWICE_ENCODED.search(data) is not None
+    """Whether characters that were encoded twice are most of those beyond ASCII in the UTF-8 `data`.
+
+    A page that holds more other such characters speaks of doubled ones, and they stay.
+    """
+    if b"\xc3" not in data:
+        return False
+    num_doubled = sum(len(doubled.decode()) for doubled in _TWICE_ENCODED.findall(data))
+    return num_doubled > 0 and 2 * num_doubled >= len(data.translate(None, _NO_FIRST))
 
 
 def decoded_again(text: str) -> str:
-    """Return `text` with the lines repaired that were encoded as UTF-8 twice.
-
-    A text that holds more other characters beyond ASCII than doubled ones speaks of such text; it stays.
-    """
-    num_doubled = sum(map(len, _TWICE.findall(text)))
-    if not num_doubled or 2 * num_doubled < len(text) - len(text.encode("ascii", "ignore")):
-        return text
+    """Return `text` with the lines repaired that were encoded as UTF-8 twice."""
     # Its tables take a quarter of a second to load, and few pages need them.
     from ftfy import fix_encoding
 
-    return "\n".join(fix_encoding(line) if _TWICE.search(line) else line for line in text.split("\n"))
+    return "\n".join(line if line.isascii() else fix_encoding(line) for line in text.split("\n"))

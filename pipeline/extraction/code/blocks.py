@@ -60,7 +60,7 @@ def take_out_code(tree: etree._Element, inventory: Inventory, slots: Slots) -> N
                 _take_pre(block, slots)
     for element in list(likely_containers(tree, inventory)):
         code = code_text(element, slots) if _is_attached(element, tree) and not holds_other(element) else ""
-        if ("\n" in code or "code" in class_of(element).lower()) and looks_like_code(code):
+        if ("\n" in code or "code" in class_of(element).lower()) and looks_like_code(element, code):
             _take_block(element, code, stated_language(element), slots)
     if "textarea" in tags:
         for area in list(text_areas(tree)):
@@ -192,7 +192,7 @@ def _take_run(run: list[etree._Element], slots: Slots) -> bool:
     joined = etree.Element("div")
     joined.extend(copy.deepcopy(member) for member in run)
     code = code_text(joined, slots)
-    if "\n" not in code or not looks_like_code(code):
+    if "\n" not in code or not looks_like_code(joined, code):
         return False
     for member in run[1:]:
         remove(member)

@@ -42,7 +42,7 @@ _HOLDS_SLOT = etree.XPath("boolean(.//p[@class='slot'])")
 _EDITORS = frozenset(("CodeMirror-code", "syntaxhighlighter", "dp-highlighter", "crayon-main"))
 _BY_CLASS = etree.XPath("//*[@class]")
 _CODE_TABLES = etree.XPath(
-    "//table[.//td[contains(@class,'code') or contains(@class,'lntd')]]"
+    "//td[contains(@class,'code') or contains(@class,'lntd')]/ancestor::table[1]"
     "[contains(@class,'highlight') or contains(@class,'rouge') or contains(@class,'lntable') or "
     "contains(@class,'js-file-line')"
     " or contains(@class,'hljs-ln') or contains(@class,'crayon') or contains(@class,'blob') or "
@@ -55,8 +55,10 @@ _CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "sy
 _NUMBER_PARTS = ("line", "Line", "blob", "code", "source", "gutter", "src")
 _IN_PRE = etree.XPath("boolean(ancestor::pre)")
 _COPY = re.compile(
-    r"(?:^|[-_\s])(?:embed|share|comment|message|reply|url|link|bbcode|search|feedback|iframe)", re.I
+    r"embed|iframe|permalink|(?:^|[-_\s])(?:share|comment|message|reply|url|link|bbcode|search|feedback)", re.I
 )
+# Beginnings of code that other sites are to embed.
+_EMBEDDED = ("<iframe", "<a ", "<script src", "<script type", "<object", "<embed", "http:", "https:", "//www")
 _CODE_AREA = re.compile(
     r"code|source|snippet|brush|prettyprint|listing|highlight|console|editor|syntax", re.I
 )
@@ -66,6 +68,8 @@ _SIGN = re.compile(
     r"|^\s*(?:def|class|import|from|for|if|elif|else|while|return|public|private|static|int|var|let|const"
     r"|function|SELECT|INSERT|UPDATE|echo|print|begin|end|sudo|npm|pip|git|apt-get|cd)\b[^.!?]*$"
 )
+# Our choice: more textareas on a page are an editor's.
+MAX_TEXT_AREAS = 50
 # Our choice: so many rows of a table show whether it holds code.
 MAX_ROWS = 40
 # Our choice: a line of prose is longer than most lines of code, or is a sentence of so many words.
@@ -166,21 +170,19 @@ def numbered_lines(tree: etree._Element, inventory: Inventory) -> Iterator[etree
 
 
 def text_areas(tree: etree._Element) -> Iterator[etree._Element]:
-    """Yield the textareas that show code, and not those that hold a copy of it or wait for a reader's text."""
-    for area in tree.iter("textarea"):
+    """Yield the textareas that show code, and not a copy of it, code to embed a page, or a reader's text."""
+    for area in islice(tree.iter("textarea"), MAX_TEXT_AREAS):
         text = (area.text or "").strip()
         names = f"{class_of(area)} {area.get('id', '')} {area.get('name', '')}"
-        if (
-            not text
-            or _COPY.search(names)
-            or not (_CODE_AREA.search(names) or area.get("readonly") is not None)
-        ):
+        is_named = _CODE_AREA.search(names) is not None
+        is_shown = area.get("readonly") is not None and "\n" in text
+        if not text or not (is_named or is_shown) or _COPY.search(names) or text.startswith(_EMBEDDED):
             continue
         first = "".join(text.partition("\n")[0].split())
-        parent = area.getparent()
-        around = parent.getparent() if parent is not None and parent.getparent() is not None else parent
-        others = "" if around is None else "".join("".join(around.itertext()).split())
-        if others.count(first) < 2 and not text.startswith(("<iframe", "<a ", "http")):
+        around = next(islice(area.iterancestors(), 1, 2), None)
+        texts = "" if around is None else "".join("".join(around.itertext()).split())
+        # The text of the area itself is one of them.
+        if texts.count(first) < 2:
             yield area
 
 
@@ -197,14 +199,20 @@ def listing_source(listing: etree._Element) -> str:
     return ""
 
 
-def looks_like_code(text: str) -> bool:
-    """Whether most lines are indented or hold the signs of a programming language, and few are sentences."""
-    lines = [line for line in text.split("\n") if line.strip()]
+def looks_like_code(element: etree._Element, code: str) -> bool:
+    """Whether most lines of `code`, the text of `element`, have the signs of a programming language.
+
+    An indented line counts where the page shows the indent: white space of the source does not.
+    """
+    shows_indents = any("\u00a0" in text for text in element.itertext()) or "pre" in element.get("style", "")
+    lines = [line for line in code.split("\n") if line.strip()]
     signs = sum(
-        line.startswith(("  ", "\t")) or _SIGN.search(line[:MAX_LINE_CHARS]) is not None for line in lines
+        (shows_indents and line.startswith(("  ", "\t"))) or _SIGN.search(line[:MAX_LINE_CHARS]) is not None
+        for line in lines
     )
     prose = sum(len(line) for line in lines if _is_prose(line))
-    return bool(lines) and 2 * signs >= len(lines) and 4 * prose <= len(text)
+    links = sum(len("".join(link.itertext())) for link in element.iter("a") if link.get("href", "#")[:1] != "#")
+    return bool(lines) and 2 * signs >= len(lines) and 4 * prose <= len(code) and 4 * links <= len(code)
 
 
 def _is_prose(line: str) -> bool:

@@ -4,16 +4,21 @@ from lxml import etree
 
 from pipeline.extraction.tree.lists import integer
 
+_HAS_SPANS = etree.XPath("boolean(.//@rowspan[.!='1']|.//@colspan[.!='1'])")
 # Our choice: spans that would make a table more than this many times larger are not followed.
 MAX_GROWTH = 4
 
 
-def spread(rows: list[list[etree._Element]], texts: list[list[list[str]]]) -> list[list[list[str]]]:
+def spread(
+    table: etree._Element, rows: list[list[etree._Element]], texts: list[list[list[str]]]
+) -> list[list[list[str]]]:
     """Return `texts`, the blocks of each cell, with a place for every row and column that a cell spans.
 
     A cell stands again in each further row, so that every row can be read alone, and is empty in each further
     column. A column that is empty in every row is left out.
     """
+    if not _HAS_SPANS(table):
+        return texts
     spans = [[_span(cell, place, len(rows)) for cell in row] for place, row in enumerate(rows)]
     area = sum(height * width for row in spans for height, width in row)
     num_cells = sum(map(len, rows))

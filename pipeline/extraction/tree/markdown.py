@@ -175,7 +175,9 @@ class _Walk:
         if not nested and max(map(len, cells), default=0) > 1:
             texts = [[self.inside(cell, depth) for cell in line] for line in cells]
             if _is_data(texts, self.slots):
-                self._pipe_table([[" ".join(blocks) for blocks in line] for line in spread(cells, texts)])
+                self._pipe_table(
+                    [[" ".join(blocks) for blocks in line] for line in spread(table, cells, texts)]
+                )
                 return
             self.blocks.extend(block for line in texts for blocks in line for block in blocks)
             return

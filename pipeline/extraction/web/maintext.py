@@ -18,6 +18,7 @@ from lxml import etree
 from pipeline.extraction.web.blocks import BlockModel, drop_unlikely
 from pipeline.extraction.web.names import is_annotation, is_boilerplate, is_marginal, is_teaser
 from pipeline.extraction.web.sizes import MIN_RUNNING_CHARS, Block, Measured, drop, measure
+from pipeline.extraction.web.wrappers import is_opened
 
 _NEVER = (
     "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas", "nav", "footer",
@@ -122,6 +123,7 @@ def _prune_by_name(root: etree._Element, sizes: dict[etree._Element, Measured], 
         size = sizes.get(element)
         if size is None or (element.tag in _NOT_BY_NAME and not hidden):
             continue
+        hidden = hidden and not (size.chars and is_opened(element))
         by_tag = element.tag in _BY_TAG and not (element.tag == "aside" and is_annotation(names))
         if hidden or by_tag or (element.tag != "p" and is_boilerplate(names)):
             # Code and displayed formulas are content wherever they stand.

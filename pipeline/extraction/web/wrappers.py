@@ -1,11 +1,14 @@
 """Change the elements that pages put around text and that extractors take for something else.
 
 Extractors drop forms, asides and what a page hides. Some of these hold text: a thread in a `<form>`, a note in
-an `<aside>`, the second tab, the solution of an exercise. `unwrap_text` makes plain `<div>`s of them. Sections
-whose id is made from their heading lose the id: it does not say what they are on the page.
+an `<aside>`, the second tab, the solution of an exercise. `unwrap_text` makes plain `<div>`s of forms and asides,
+and `is_opened` finds what is hidden only until the reader asks for it. Sections whose id is made from their
+heading lose the id: it does not say what they are on the page.
 """
 
 import re
+from functools import lru_cache
+from itertools import islice
 
 from lxml import etree
 
@@ -29,10 +32,9 @@ _NOTES = frozenset([
     "admonition", "callout", "key-point", "keypoint", "special", "success", "example", "exercise", "sidenote",
     "solution", "proof", "theorem", "objective", "topic", "marginnote", "definition", "remark", "error", "question",
 ])  # fmt: skip
-_HIDDEN = etree.XPath("//*[@hidden]|//*[@style][contains(@style,'none')]")
 # Names of what a reader opens: solutions, tabs, folded parts.
 _OPENED = re.compile(
-    r"spoiler|solution|answer|hint|explanation|explain|reveal|tab-?_?(?:pane|panel|content|item|body|block)|tabbed"
+    r"spoiler|solution|(?:^|[\s_-])sol(?:n|\d|[\s_-]|$)|answer|hint|explanation|explain|reveal|tab-?_?(?:pane|panel|content|item|body|block)|tabbed"
     r"|(?:^|\s)tabs?(?:\s|$)|tabpanel|collaps|accordion|proof|editorial|details-?(?:content|body)|(?:toggle|expand\w*|fold\w*|more|hidden)-?_?(?:content|text|body)"
     r"|loesung|lösung|reponse|réponse|soluc|respuesta|risposta|ответ|решение|答案|解答|解析"
 )
@@ -42,11 +44,11 @@ _NEVER_OPENED = frozenset(
     ["input", "button", "span", "img", "svg", "script", "style", "nav", "a", "select", "form"]
 )
 _BEGINS_ANSWER = re.compile(
-    r"\s*(?:solution|answer|hint|explanation|proof|spoiler|editorial|lösung|antwort|réponse"
+    r"\s*(?:the\s)?(?:solution|answer|hint|explanation|proof|spoiler|editorial|lösung|antwort|réponse"
     r"|corrigé|solución|respuesta|risposta|soluzione|resposta|решение|ответ|подсказка|答案|解答|解析|提示|解説|정답|풀이)\b",
     re.I,
 )
-_CODE = etree.XPath("boolean(.//pre|self::pre)")
+_CODE = etree.XPath("boolean(self::p[@class='slot']|.//p[@class='slot'])")
 # Classes of the sections that documentation generators make (docutils, pandoc, LaTeXML, Texinfo, Asciidoctor, Org).
 _SECTION_NAMES = frozenset([
     "section", "subsection", "chapter", "docutils", "unnumbered", "numbered", *(f"level{n}" for n in range(1, 7)),
@@ -59,20 +61,15 @@ _HEADING_TAGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
 def unwrap_text(tree: etree._Element, inventory: Inventory) -> None:
-    """Make plain elements of the forms, asides and hidden parts of `tree` that hold text."""
-    if "form" in inventory.tags:
-        for form in list(tree.iter("form")):
-            if _holds_text(form):
-                form.tag = "div"
-    if "aside" in inventory.tags:
-        for aside in list(tree.iter("aside")):
-            if _is_note(aside):
-                aside.tag = "div"
-                aside.set("class", "admonition")
-    for element in _HIDDEN(tree):
-        if _is_opened(element):
-            element.attrib.pop("hidden", None)
-            element.attrib.pop("style", None)
+    """Make plain elements of the forms and asides of `tree` that hold text."""
+    wrappers = [tag for tag in ("form", "aside") if tag in inventory.tags]
+    for element in list(tree.iter(*wrappers)) if wrappers else ():
+        if element.tag == "form":
+            if _holds_text(element):
+                element.tag = "div"
+        elif _is_note(element):
+            element.tag = "div"
+            element.set("class", "admonition")
     if not _SECTION_NAMES.isdisjoint(inventory.class_names):
         for section in tree.iter("section", "div"):
             if section.get("id") and len(section) and _is_generated(section):
@@ -81,13 +78,13 @@ def unwrap_text(tree: etree._Element, inventory: Inventory) -> None:
 
 def _holds_text(form: etree._Element) -> bool:
     """Whether the form is a wrapper around text or a quiz, and not one to fill in."""
-    num_fields = _TEXT_FIELDS(form)
-    lengths = [len(" ".join("".join(text.itertext()).split())) for text in _TEXTS(form)]
-    chars = sum(length for length in lengths if length >= MIN_PARAGRAPH_CHARS)
-    if chars:
-        return chars >= MIN_CHARS_PER_FIELD * num_fields
+    if sum(map(len, form.itertext())) >= MIN_PARAGRAPH_CHARS:
+        lengths = [len(" ".join("".join(text.itertext()).split())) for text in _TEXTS(form)]
+        chars = sum(length for length in lengths if length >= MIN_PARAGRAPH_CHARS)
+        if chars:
+            return chars >= MIN_CHARS_PER_FIELD * _TEXT_FIELDS(form)
     is_quiz = _QUIZ.search(f"{class_of(form)} {form.get('id', '')}".lower()) is not None
-    return not num_fields and is_quiz and _CHOICES(form) > 1
+    return is_quiz and not _TEXT_FIELDS(form) and _CHOICES(form) > 1
 
 
 def _is_note(aside: etree._Element) -> bool:
@@ -98,20 +95,24 @@ def _is_note(aside: etree._Element) -> bool:
     return aside.get("role") in ("note", "doc-tip", "doc-notice") or not names.isdisjoint(_NOTES)
 
 
-def _is_opened(element: etree._Element) -> bool:
-    """Whether a hidden element is there to be opened by the reader: a solution, a tab, a folded part."""
+def is_opened(element: etree._Element) -> bool:
+    """Whether a hidden element is there to be opened by the reader: a solution, a tab, a folded part.
+
+    Code and formulas are placeholders already.
+    """
     names = _names_of(element)
     if element.tag in _NEVER_OPENED or is_boilerplate(names):
         return False
     previous, parent = element.getprevious(), element.getparent()
-    if previous is not None and previous.tag == "pre":
+    if previous is not None and previous.get("class") == "slot":
         # It shows in another way what stands there as text.
         return False
-    if _OPENED.search(names) or (parent is not None and _TABS.search(_names_of(parent))):
+    if _is_opened_name(names) or (parent is not None and _is_tabs_name(_names_of(parent))):
         return True
     if previous is not None and previous.tag in _SWITCHES and _opens_answer(previous):
         return True
-    return _CODE(element) or _BEGINS_ANSWER.match("".join(element.itertext())[:200]) is not None
+    begin = "".join(islice(element.itertext(), 5))
+    return _BEGINS_ANSWER.match(begin) is not None or _CODE(element)
 
 
 def _opens_answer(switch: etree._Element) -> bool:
@@ -121,7 +122,17 @@ def _opens_answer(switch: etree._Element) -> bool:
 
 
 def _names_of(element: etree._Element) -> str:
-    return f"{class_of(element)} {element.get('id', '')} {element.get('role', '')}".lower()
+    return f"{class_of(element)} {element.get('id', '')} {element.get('role', '')}"
+
+
+@lru_cache(maxsize=65536)
+def _is_opened_name(names: str) -> bool:
+    return _OPENED.search(names.lower()) is not None
+
+
+@lru_cache(maxsize=65536)
+def _is_tabs_name(names: str) -> bool:
+    return _TABS.search(names.lower()) is not None
 
 
 def _is_generated(section: etree._Element) -> bool:
