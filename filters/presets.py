@@ -111,8 +111,8 @@ _BIGCODE = (
 # good classes: good text has at most 0.4 at the 99th percentile, listings have at least 0.7.
 _OURS_ALIKE = (at_most("top_line_shape_fraction", 0.6, "lines_too_alike"),)
 
+# A page that only names "lorem ipsum" is good; one that consists of it has no stop words.
 _OURS_SHAPE = (
-    at_most("has_lorem_ipsum", 0, "lorem_ipsum"),
     at_least("num_words", 40, "too_few_words"),
     at_most("num_words", 100_000, "too_many_words"),
     at_least("mean_word_length", 2.5, "words_too_short"),
@@ -137,19 +137,18 @@ _LOOSE_REPETITION = tuple(
     rule._replace(maximum=1.8 * rule.maximum) for rule in _GOPHER_REPETITION if rule.maximum is not None
 )
 _OURS_TECHNICAL = (*_OURS_SHAPE, *_LOOSE_REPETITION)
-# What a short text may be is decided by rules.is_brief; these rules refuse names, links and repetition.
+# What a short text may be is decided by rules.is_brief; these rules refuse names, links and repetition. The
+# commonest n-gram says nothing about a few words, of which every n-gram is a large part.
 _OURS_BRIEF = (
-    at_most("has_lorem_ipsum", 0, "lorem_ipsum"),
     at_least("num_chars", 80, "too_few_chars"),
     at_least("num_words", 10, "too_few_words"),
     at_most("max_word_length", 1_000, "words_too_long"),
     at_most("mean_word_length", 10, "words_too_long"),
-    at_most("hash_token_fraction", 0.2, "too_many_hashes"),
+    at_most("hash_token_fraction", 0.4, "too_many_hashes"),
     at_most("ellipsis_token_fraction", 0.1, "too_many_ellipses"),
     at_least("alphabetic_word_fraction", 0.6, "too_few_alphabetic_words"),
-    at_least("stop_word_fraction", 0.02, "too_few_stop_words"),
     *_OURS_ALIKE,
-    *_LOOSE_REPETITION,
+    *(rule for rule in _LOOSE_REPETITION if not rule.field.startswith("top_")),
 )
 # Thresholds of FineWeb 2 for Mandarin (its configs/cmn_Hani.yml, with words by a segmenter), and our choice
 # where it has none. A Chinese word has about 1.6 characters: 40 words are 64 characters, and 5 words are 8.

@@ -64,7 +64,7 @@ def test_ordinary_prose_is_kept(name: str) -> None:
         ("x" * 1001, "bigcode", "line_too_long"),
         (PROSE.replace(". ", ".\n"), "bigcode", "too_few_comments"),
         ("# # # #\n" * 9, "bigcode", "too_few_alphanumerics"),
-        (PROSE + "Lorem ipsum.", "reasonmill", "lorem_ipsum"),
+        (PROSE + "Lorem ipsum.", "reasonmill", None),
         ("Home About Contact Login\n" * 20, "reasonmill", "too_few_stop_words"),
     ],
 )

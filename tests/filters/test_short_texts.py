@@ -22,6 +22,8 @@ STEPS = "Before you leave:\n\n- close the windows\n- water the plants\n- lock th
         ("The sum of the first terms is\n\n```\nn * (n + 1) / 2\n```\n\nbecause the ends pair up, all to the same value.", None),
         ("把文件交给 `with`，它会在结束的时候关闭文件，即使中间出现了错误；不用自己再调用 `file.close()` 或者 `try` 和 `finally` 这样的语句来做这件事。", None),
         ("# Pool\n\n## take()\n\nTakes an item from the pool.\n\n## put(item)\n\nReturns the item to the pool.\n\n## size() -> int\n\nThe number of items.", None),
+        ("Install the tool and start it:\n\n```\npip install tool\ntool --port 80\n```\n\nThen open the page in your browser.", None),
+        ("### Question by ann\n\nHow do I copy a dictionary in Python?\n\n### Answer by bob\n\nCall `dict(old)` or `old.copy()`.", None),
         (STEPS, None),
         (STEPS.replace("the ", ""), "too_few_words"),  # a list of links
         ("Use `sorted`, that is enough.", "too_few_chars"),
@@ -55,6 +57,14 @@ def test_short_texts_stay_if_they_have_code_formulas_or_steps(text: str, expecte
 )
 def test_bounds_of_what_is_brief(measured: dict[str, float], expected: bool) -> None:
     assert is_brief(dataclasses.replace(EMPTY, **measured)) is expected
+
+
+def test_a_page_about_placeholder_text_is_no_placeholder() -> None:
+    mention = PROSE + "Printers fill a page with lorem ipsum until the words are there.\n"
+    assert reject_reason(measure(mention), preset("reasonmill")) is None
+    latin = "Lorem ipsum dolor sit amet, consectetur adipiscing elit. Sed do eiusmod tempor incididunt.\n"
+    filler = "".join(f"{latin}Ut {word} ad minim veniam, quis nostrud.\n" for word in PROSE.split()[:30])
+    assert reject_reason(measure(filler), preset("reasonmill")) == "too_few_stop_words"
 
 
 def test_the_bytes_of_a_picture_are_no_prose() -> None:
