@@ -29,7 +29,6 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from pretrain.model import context_parallel
 from pretrain.model.kv_cache import KeyValueCache
 
-
 HALF = (torch.bfloat16, torch.float16)
 BLOCK = 128
 """Side of flex attention's blocks; its default."""
@@ -137,7 +136,9 @@ def _block_mask_of_rows(document: Tensor, visible: Callable[..., Tensor]) -> Blo
         order = blocks.int().argsort(dim=-1, descending=True, stable=True)
         arguments += [blocks.sum(-1, dtype=torch.int32).unsqueeze(1), order.int().unsqueeze(1)]
     length = document.size(1)
-    return BlockMask.from_kv_blocks(*arguments, BLOCK_SIZE=BLOCK, mask_mod=visible, seq_lengths=(length, length))
+    return BlockMask.from_kv_blocks(
+        *arguments, BLOCK_SIZE=BLOCK, mask_mod=visible, seq_lengths=(length, length)
+    )
 
 
 @cache

@@ -46,7 +46,7 @@ class TorchAdamOptimizer(DistributedOptimizer):
         for group in self.optimizer.param_groups:
             beta1, beta2 = group["betas"]
             rates = [group["lr"], group["weight_decay"], beta1, beta2, group["eps"], min(clip, 1.0)]
-            tensor = torch.tensor(rates, device="cuda")
+            tensor = torch.tensor(rates).pin_memory().to("cuda", non_blocking=True)
             for main in group["params"]:
                 state = self.optimizer.state[main]
                 if not state:
@@ -122,7 +122,9 @@ def gradient_norm(optimizer: MegatronOptimizer) -> Tensor | float:
     if not torch.cuda.is_available():
         return float(optimizer.get_grad_norm())
     grads = [grad for part in optimizer.chained_optimizers for grad in part.get_main_grads_for_grad_norm()]
-    total = torch.stack(torch._foreach_norm(grads)).square().sum() if grads else torch.zeros((), device="cuda")
+    total = (
+        torch.stack(torch._foreach_norm(grads)).square().sum() if grads else torch.zeros((), device="cuda")
+    )
     torch.distributed.all_reduce(total, group=optimizer.get_grad_stats_parallel_group())
     return total.sqrt()
 
