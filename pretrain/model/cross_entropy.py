@@ -1,4 +1,4 @@
-"""Cross-entropy of one chunk of positions and its gradient by the logits, on this rank's part of the vocabulary.
+"""Cross-entropy of one chunk of positions, and its gradient by this rank's logits.
 
 On the CPU the arithmetic runs in fp32, step by step. On CUDA two compiled kernels read the logits as the
 product wrote them: one finds each row's largest logit and its sum of exponentials, one writes the gradient
@@ -96,7 +96,7 @@ def _kernels():
 
 
 def row_statistics(logits: Tensor, words: int) -> tuple[Tensor, Tensor]:
-    """Largest of the first `words` logits [c, v] of each row, and the sum of exp(logit - largest), in fp32."""
+    """Largest of the first `words` logits [c, v] in each row, and the sum of exp(logit - largest)."""
     wide = _of_vocabulary(logits, words)
     largest = wide.amax(dim=-1, keepdim=True)
     return largest.squeeze(-1), (wide - largest).exp().sum(dim=-1)

@@ -82,7 +82,8 @@ def plain_loop(recipe: Recipe, config: TrainConfig, rows: Rows, rotary_base: int
     """Compiled layers, bf16 weights and gradients; fp32 copies of both for clipping and fused AdamW."""
     torch.manual_seed(1)
     length = rows.tokens.shape[1] - 1
-    model = PlainMimo(recipe.model, length, rotary_base).to("cuda", torch.bfloat16)
+    with torch.device("cuda"):
+        model = PlainMimo(recipe.model, length, rotary_base).to(torch.bfloat16)
     for layer in (*model.layers, model.mtp_layer):
         layer.compile()
     weights = list(model.parameters())

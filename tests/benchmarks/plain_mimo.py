@@ -1,8 +1,8 @@
 """MiMo with one MTP layer as a plain PyTorch module: the yardstick of two benchmarks, on no code of ours.
 
 What a careful user would write: torch's RMSNorm, scaled_dot_product_attention, SwiGLU, cross_entropy over
-whole logits of both heads. On a GPU torch.compile of every layer, and a cross-entropy that makes its gradients
-in the forward pass, one chunk of logits at a time.
+whole logits of both heads. On a GPU torch.compile of every layer, and a cross-entropy that makes its
+gradients in the forward pass, one chunk of logits at a time.
 """
 
 import torch
