@@ -37,7 +37,14 @@ from configs.recipe import Recipe, load_recipe
 from pretrain.plan import schedule
 from pretrain.plan.checks import Source, check_data, check_disk, check_heldout, checkpoint_bytes
 from pretrain.plan.layout import TrainConfig, check_layout, layout_of
-from pretrain.plan.sizes import PEAK_FLOPS, Convention, flops_per_token, memory_per_gpu, parameters
+from pretrain.plan.sizes import (
+    PEAK_FLOPS,
+    Convention,
+    flops_per_token,
+    memory_per_gpu,
+    parameters,
+    whole_row_keys,
+)
 from pretrain.plan.token_files import GROUPS, planned_buckets
 from pretrain.plan.verify_tokens import verify_tokens
 
@@ -156,7 +163,8 @@ def _work_line(recipe: Recipe, convention: Convention) -> str:
 def _work(recipe: Recipe, has_mtp: bool, convention: Convention) -> float:
     """FLOPs of the whole run."""
     return sum(
-        stage.tokens * flops_per_token(recipe.model, stage.sequence_length, has_mtp, convention)
+        stage.tokens
+        * flops_per_token(recipe.model, whole_row_keys(stage.sequence_length, convention), has_mtp)
         for stage in recipe.stages
     )
 

@@ -36,11 +36,13 @@ from configs.contract import ContractError
 from configs.job import run_job
 from configs.loader import load
 from configs.recipe import NUM_STAGES, Recipe, load_recipe
+from pretrain.model.batch import documents_in
 from pretrain.model.loss import forward_step, global_counts, reduce_losses
 from pretrain.model.mimo import set_rotary
 from pretrain.plan import schedule, spikes
 from pretrain.plan.layout import TrainConfig
 from pretrain.plan.schedule import Step
+from pretrain.plan.sizes import attended_keys
 from pretrain.run import checkpoint, launch
 from pretrain.run.checkpoint import Position
 from pretrain.run.fingerprints import stage_fingerprints
@@ -174,17 +176,20 @@ def train_step(
 ) -> tuple[dict[str, float], str | None]:
     """Forward and backward over one global batch, then the update, unless spikes.fault says why not.
 
-    Returns losses in nats (whole and per source), the gradient norm, and the fault.
+    Returns losses in nats (whole and per source), the gradient norm, this rank's mean number of keys per
+    token, and the fault.
     """
     config, model, optimizer = training.config, training.model, training.optimizer
     size = max(config.micro_batch_tokens // step.sequence_length, 1)
     rank = parallel_state.get_data_parallel_rank()
     ranks = parallel_state.get_data_parallel_world_size()
-    batches = [batch.to(launch.device()) for batch in micro_batches(step, rows, data.eod, size, rank, ranks)]
+    batches = list(micro_batches(step, rows, data.eod, size, rank, ranks))
+    counts, keys = global_counts(batches), attended_keys(documents_in(batches))
+    batches = [batch.to(launch.device()) for batch in batches]
     model.zero_grad_buffer()
     optimizer.zero_grad()
     sums = get_forward_backward_func()(
-        forward_step_func=forward_step(global_counts(batches), step.mtp_loss_weight),
+        forward_step_func=forward_step(counts, step.mtp_loss_weight),
         data_iterator=iter(batches),
         model=[model],
         num_microbatches=len(batches),
@@ -196,6 +201,7 @@ def train_step(
     losses = reduce_losses(sums, batches, len(data.sources))
     norm = float(measured)
     values = {"train/loss_nats": losses.main, "train/mtp_loss_nats": losses.mtp, "train/grad_norm": norm}
+    values["time/attended_keys"] = keys
     for source, (main, mtp) in zip(data.sources, losses.by_source, strict=True):
         values |= {f"train/loss_nats/{source}": main, f"train/mtp_loss_nats/{source}": mtp}
     why = spikes.fault(losses.main, losses.mtp, norm, history, config.spike_sigmas)

@@ -29,7 +29,6 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from pretrain.model import context_parallel
 from pretrain.model.kv_cache import KeyValueCache
 
-
 HALF = (torch.bfloat16, torch.float16)
 BLOCK = 128
 """Side of flex attention's blocks; its default."""
@@ -123,8 +122,8 @@ def block_mask(starts: Tensor) -> BlockMask:
 def _block_mask_of_rows(document: Tensor, visible: Callable[..., Tensor]) -> BlockMask:
     """The blocks of whole rows, found from the documents [b, s] at the blocks' edges.
 
-    create_block_mask would evaluate the mask at every pair of positions: 1 GiB at 32,768. Numbers of documents
-    never fall along a row. So a block of keys has something to see if its last document is not before the
+    create_block_mask would evaluate the mask at every pair of positions: 1 GiB at 32,768. Numbers of
+    documents never fall along a row. So a block of keys has something to see if its last document is not before the
     queries' first, and is seen as a whole if its first document is the queries' last.
     """
     first, last = document[:, ::BLOCK], document[:, BLOCK - 1 :: BLOCK]  # [b, blocks]
@@ -137,7 +136,9 @@ def _block_mask_of_rows(document: Tensor, visible: Callable[..., Tensor]) -> Blo
         order = blocks.int().argsort(dim=-1, descending=True, stable=True)
         arguments += [blocks.sum(-1, dtype=torch.int32).unsqueeze(1), order.int().unsqueeze(1)]
     length = document.size(1)
-    return BlockMask.from_kv_blocks(*arguments, BLOCK_SIZE=BLOCK, mask_mod=visible, seq_lengths=(length, length))
+    return BlockMask.from_kv_blocks(
+        *arguments, BLOCK_SIZE=BLOCK, mask_mod=visible, seq_lengths=(length, length)
+    )
 
 
 @cache

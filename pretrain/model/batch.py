@@ -1,5 +1,6 @@
 """One micro-batch of packed samples, as the model and the losses read it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -24,9 +25,16 @@ class Batch:
     """[b] int64: number of the plan's source of each row, for the losses per source."""
 
     def to(self, device: torch.device | str) -> "Batch":
-        """Return the same batch on a device."""
+        """Return the same batch on a device. The copy to a GPU does not wait for the work before it."""
         tensors = (getattr(self, field.name) for field in fields(self))
+        if torch.device(device).type == "cuda":
+            tensors = (tensor if tensor.is_cuda else tensor.pin_memory() for tensor in tensors)
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
+
+def documents_in(batches: Sequence[Batch]) -> list[int]:
+    """Lengths of all documents, cut at the ends of rows as attention is. For batches on the CPU."""
+    return [length for batch in batches for length in batch.cu_seqlens.diff().tolist()]
 
 
 def make_batch(

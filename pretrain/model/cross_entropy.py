@@ -1,4 +1,4 @@
-"""Cross-entropy of one chunk of positions and its gradient by the logits, on this rank's part of the vocabulary.
+"""Cross-entropy of one chunk of positions, and its gradient by this rank's logits.
 
 On the CPU the arithmetic runs in fp32, step by step. On CUDA two compiled kernels read the logits as the
 product wrote them: one finds each row's largest logit and its sum of exponentials, one writes the gradient
@@ -69,7 +69,13 @@ def _fused(
 ) -> tuple[Tensor, Tensor | None]:
     """The same as `_step_by_step`; the gradient is written over `product`."""
     row_statistics, write_gradient = _kernels()
-    mine, sums = row_statistics(product, words)
+    if words:
+        mine, sums = row_statistics(product, words)
+    else:  # a rank that holds padding alone
+        mine, sums = (
+            torch.full_like(here, -1e30, dtype=torch.float32),
+            torch.zeros_like(here, dtype=torch.float32),
+        )
     largest = mine.clone()
     reduce(largest, torch.distributed.ReduceOp.MAX)
     denominator = sums * (mine - largest).exp()
@@ -90,13 +96,10 @@ def _kernels():
 
 
 def row_statistics(logits: Tensor, words: int) -> tuple[Tensor, Tensor]:
-    """Largest of the first `words` logits [c, v] of each row, and the sum of exp(logit - largest), in fp32.
-
-    A rank without a word of the vocabulary gives the smallest number and 0.
-    """
+    """Largest of the first `words` logits [c, v] in each row, and the sum of exp(logit - largest)."""
     wide = _of_vocabulary(logits, words)
-    largest = wide.amax(dim=-1).clamp_min(torch.finfo(torch.float32).min)
-    return largest, (wide - largest.unsqueeze(-1)).exp().sum(dim=-1)
+    largest = wide.amax(dim=-1, keepdim=True)
+    return largest.squeeze(-1), (wide - largest).exp().sum(dim=-1)
 
 
 def write_gradient(

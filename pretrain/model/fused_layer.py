@@ -1,4 +1,4 @@
-"""The decoder layer for training on CUDA without Transformer Engine: few passes over memory, few tensors kept.
+"""The decoder layer for training on CUDA without Transformer Engine: few passes over memory, little kept.
 
 megatron-core's layer runs one kernel per operation and keeps every intermediate result for the backward pass.
 Here everything between two matrix products is one compiled kernel, the residual is added by the product, and
@@ -128,7 +128,7 @@ def swiglu_backward(joined: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _NormedLinear(torch.autograd.Function):
-    """(rms_norm(x) @ weight^T, x): the second output is the residual, whose gradient the norm's kernel adds."""
+    """(rms_norm(x) @ weight^T, x): the second is the residual, whose gradient the norm's kernel adds."""
 
     @staticmethod
     def forward(ctx, x: Tensor, norm: Tensor, weight: Tensor, epsilon: float):

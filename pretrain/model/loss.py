@@ -53,11 +53,17 @@ def mtp_targets(batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def global_counts(batches: Sequence[Batch]) -> Counts:
-    """Valid positions in all of this rank's micro-batches, summed over data-parallel ranks."""
+    """Valid positions in all of this rank's micro-batches, summed over data-parallel ranks.
+
+    Give it batches that are still on the CPU: reading the counts from a GPU would wait for the step before.
+    """
     count = torch.zeros(2, dtype=torch.int64, device=batches[0].tokens.device)
     for batch in batches:
         count += torch.stack([batch.loss_mask.sum(), mtp_targets(batch)[1].sum()])
-    torch.distributed.all_reduce(count, group=parallel_state.get_data_parallel_group())
+    if parallel_state.get_data_parallel_world_size() > 1:
+        if torch.cuda.is_available():
+            count = count.cuda()
+        torch.distributed.all_reduce(count, group=parallel_state.get_data_parallel_group())
     return Counts(*count.tolist())
 
 
@@ -165,6 +171,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 if with_grads:
                     grad_hidden[part] = (logits_grad @ weight).view_as(head.hidden[part])
                     _add_weight_gradient(grad_weight, logits_grad, hidden)
+                del logits_grad  # else it would live beside the next chunk's logits
             sums.append(rows)
             if with_grads:
                 reduce(grad_hidden, torch.distributed.ReduceOp.SUM)

@@ -62,7 +62,7 @@ def of_weight(weight: Tensor, grad_output: Tensor, inputs: Tensor) -> Tensor:
 
 
 def lookup(weight: Tensor, tokens: Tensor) -> Tensor:
-    """Rows of an embedding [v, h] for tokens [b, s] -> [s, b, h]; their gradients go to `main_grad` at once."""
+    """Rows of an embedding [v, h] for tokens [b, s] -> [s, b, h]; gradients go straight to `main_grad`."""
     return _Lookup.apply(weight, tokens)
 
 

@@ -1,10 +1,13 @@
 """The size of a model and its work: parameters, bytes, FLOPs, computed from its shape. No torch.
 
-FLOPs are those of forward and backward: 6 for every weight of a matrix product, and attention in one of two
-conventions: "causal" counts the half of the square that is computed, "full" all of it, as PaLM and
-Megatron-LM report. The embedding is looked up and counts nothing; each head counts the output layer once.
+FLOPs are those of forward and backward: 6 for every weight of a matrix product, and in each layer 12 for
+every number of a query and every key that it attends to. A query attends to earlier tokens of its own document, so
+the honest count needs the documents' lengths (`attended_keys`). Two published conventions count whole rows
+instead: "causal" half of the square, and "full" all of it, as PaLM and Megatron-LM report. The embedding is
+looked up and counts nothing; each head counts the output layer once.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from configs.recipe import ModelConfig
@@ -34,18 +37,26 @@ def parameters(model: ModelConfig) -> tuple[int, int]:
     return 2 * model.padded_vocab_size * h + model.num_layers * layer_parameters(model) + h + mtp, mtp
 
 
-def flops_per_token(
-    model: ModelConfig, sequence_length: int, has_mtp: bool, convention: Convention = "causal"
-) -> float:
-    """Forward and backward work of one token of a whole-sequence document."""
+def attended_keys(document_lengths: Iterable[int]) -> float:
+    """Mean number of keys that a token attends to, itself included; documents of 1 and 3 tokens: 7 / 4."""
+    lengths = list(document_lengths)
+    return sum(length * (length + 1) for length in lengths) / 2 / sum(lengths)
+
+
+def whole_row_keys(sequence_length: int, convention: Convention) -> float:
+    """Keys per token in a published convention, which takes each row for one document."""
+    return sequence_length / 2 if convention == "causal" else float(sequence_length)
+
+
+def flops_per_token(model: ModelConfig, keys: float, has_mtp: bool) -> float:
+    """Forward and backward work of one token that attends to `keys` keys on average."""
     total, mtp = parameters(model)
     weights = total - mtp - model.padded_vocab_size * model.hidden_size
     layers = model.num_layers
     if has_mtp and model.mtp_num_layers:
         weights += mtp + model.padded_vocab_size * model.hidden_size
         layers += model.mtp_num_layers
-    attention = 12 * layers * sequence_length * model.num_attention_heads * model.head_dim
-    return 6.0 * weights + (attention / 2 if convention == "causal" else attention)
+    return 6.0 * weights + 12 * layers * keys * model.num_attention_heads * model.head_dim
 
 
 def memory_per_gpu(model: ModelConfig, layout: Layout) -> dict[str, float]:

@@ -7,6 +7,7 @@ wrong. TorchAdamOptimizer corrects both.
 """
 
 from functools import cache
+from itertools import chain
 
 import megatron.core.optimizer as megatron_optimizer
 import torch
@@ -46,7 +47,7 @@ class TorchAdamOptimizer(DistributedOptimizer):
         for group in self.optimizer.param_groups:
             beta1, beta2 = group["betas"]
             rates = [group["lr"], group["weight_decay"], beta1, beta2, group["eps"], min(clip, 1.0)]
-            tensor = torch.tensor(rates, device="cuda")
+            tensor = torch.tensor(rates).pin_memory().to("cuda", non_blocking=True)
             for main in group["params"]:
                 state = self.optimizer.state[main]
                 if not state:
@@ -63,7 +64,7 @@ class TorchAdamOptimizer(DistributedOptimizer):
             (self.shard_fp32_from_float16_groups, self.model_float16_groups),
             (self.shard_fp32_groups, self.model_fp32_groups),
         ):
-            for main, model in zip(sum(mains, []), sum(models, []), strict=True):
+            for main, model in zip(chain(*mains), chain(*models), strict=True):
                 place = self._get_model_param_range_map(model)["gbuf_world_in_bucket"]
                 buffer, _, bucket = self.model_param_gbuf_map[model]
                 flat = self.buffers[buffer].buckets[bucket].param_data.view(-1)
@@ -115,14 +116,16 @@ def set_learning_rate(optimizer: MegatronOptimizer, learning_rate: float, weight
 def gradient_norm(optimizer: MegatronOptimizer) -> Tensor | float:
     """Return the norm of the whole gradient before clipping, the same on every rank; weights do not change.
 
-    On CUDA the result is a tensor, so that the host need not wait. megatron-core's own norm without apex waits
-    once for every parameter.
+    On CUDA the result is a tensor, so that the host need not wait. Without apex, megatron-core's own norm
+    waits once for every parameter.
     """
     optimizer.prepare_grads()
     if not torch.cuda.is_available():
         return float(optimizer.get_grad_norm())
     grads = [grad for part in optimizer.chained_optimizers for grad in part.get_main_grads_for_grad_norm()]
-    total = torch.stack(torch._foreach_norm(grads)).square().sum() if grads else torch.zeros((), device="cuda")
+    total = (
+        torch.stack(torch._foreach_norm(grads)).square().sum() if grads else torch.zeros((), device="cuda")
+    )
     torch.distributed.all_reduce(total, group=optimizer.get_grad_stats_parallel_group())
     return total.sqrt()
 

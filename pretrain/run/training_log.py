@@ -26,6 +26,7 @@ from pretrain.run.checkpoint import Position
 
 logger = logging.getLogger("pretrain.train")
 
+CONVENTIONS: tuple[sizes.Convention, ...] = ("causal", "full")
 LINES_EVERY_STEPS = 10
 """Steps per line on the terminal. Our choice."""
 
@@ -60,7 +61,7 @@ class TrainingLog:
             "train/sequence_length": step.sequence_length,
             "train/rotary_base": step.rotary_base,
         }
-        clock = self._clock(step, seconds, num_ranks)
+        clock = self._clock(step, seconds, num_ranks, values.get("time/attended_keys"))
         where = {"step": position.step, "stage": step.stage, "tokens_seen": position.tokens_seen}
         _append(self.metrics_path, where | values | clock)
         for name, value in (values | clock).items():
@@ -85,18 +86,20 @@ class TrainingLog:
         """Write out TensorBoard's buffered events."""
         self.board.close()
 
-    def _clock(self, step: Step, seconds: float, num_ranks: int) -> dict[str, float]:
+    def _clock(self, step: Step, seconds: float, num_ranks: int, keys: float | None) -> dict[str, float]:
         """Return tokens per second and peak memory; on GPUs also the model FLOPs utilisation (MFU).
 
-        `causal` counts half of the attention matrix, `full` counts all of it.
+        `documents` counts the attention that the step computed; `causal` and `full` are the published
+        conventions, which take each row for one document (plan/sizes.py).
         """
         rate = step.tokens / seconds
         found = {"time/tokens_per_second": round(rate, 1), "time/peak_memory_bytes": peak_memory_bytes()}
         if torch.cuda.is_available():
             found["time/peak_memory_bytes"] = torch.cuda.max_memory_allocated()
-            for convention in ("causal", "full"):
-                work = sizes.flops_per_token(self.model, step.sequence_length, True, convention)
-                found[f"time/mfu_{convention}"] = round(work * rate / num_ranks / sizes.PEAK_FLOPS, 4)
+            whole_row = {name: sizes.whole_row_keys(step.sequence_length, name) for name in CONVENTIONS}
+            for name, mean in (whole_row | ({} if keys is None else {"documents": keys})).items():
+                work = sizes.flops_per_token(self.model, mean, True)
+                found[f"time/mfu_{name}"] = round(work * rate / num_ranks / sizes.PEAK_FLOPS, 4)
         return found
 
 

@@ -4,8 +4,7 @@
 
 Both take the same packed documents of random tokens, the same micro-batch and precision, and make whole
 steps: forward, backward, clipping, AdamW. Rounds alternate. Prints tokens/s (median over rounds) and their
-ratio, on a GPU also the share of its peak and the peak memory. There the plain loop compiles its layers and
-attends to the whole row, because its dense mask would not fit at 8,192.
+ratio. On a GPU use bench_gpu.py.
 """
 
 import argparse
@@ -27,7 +26,6 @@ from configs.loader import load
 from configs.recipe import Recipe, load_recipe
 from pretrain.model.attention import dense_mask
 from pretrain.model.mimo import build_model
-from pretrain.plan import sizes
 from pretrain.plan.layout import TrainConfig
 from pretrain.plan.schedule import Step
 from pretrain.plan.spikes import History
@@ -50,6 +48,8 @@ def main() -> None:
     parser.add_argument("--eval-data", help="not needed here")
     parser.add_argument("--peer-python", help="not needed here")
     options = parser.parse_args()
+    if torch.cuda.is_available():
+        raise SystemExit("bench-train: compares on a CPU; remedy: make bench-gpu")
     recipe, config = load_recipe(options.preset), load(options.preset, "train", TrainConfig)
     launch.start(config)
     stage = recipe.stages[options.stage - 1]
@@ -101,9 +101,6 @@ def plain_loop(recipe: Recipe, config: TrainConfig, rows: Rows, rotary_base: int
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     device = launch.device()
     model = PlainMimo(recipe.model, length, rotary_base).to(device, dtype)
-    if device == "cuda":
-        for layer in (*model.layers, model.mtp_layer):
-            layer.compile()
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True
     )
@@ -114,7 +111,7 @@ def plain_loop(recipe: Recipe, config: TrainConfig, rows: Rows, rotary_base: int
         inputs, labels = tokens[:, :-1], tokens[:, 1:].masked_fill(tokens[:, :-1] == 0, -100)
         starts = torch.zeros_like(inputs, dtype=torch.bool)
         starts[:, 1:] = inputs[:, :-1] == 0
-        batches.append((inputs, labels, None if device == "cuda" else dense_mask(starts)))
+        batches.append((inputs, labels, dense_mask(starts)))
 
     def step() -> None:
         for inputs, labels, mask in batches:
@@ -148,14 +145,10 @@ def synchronise() -> None:
 def report(recipe: Recipe, rows: Rows, seconds: dict[str, list[float]]) -> None:
     sequences, length = rows.tokens.shape[0], rows.tokens.shape[1] - 1
     print(f"{sequences} x {length} tokens a step, {recipe.model.num_layers} layers, {launch.device()}")
-    work = sizes.flops_per_token(recipe.model, length, True)
     rates = {name: sequences * length / statistics.median(found) for name, found in seconds.items()}
     for name, rate in rates.items():
-        share = f", {work * rate / sizes.PEAK_FLOPS:.1%} of peak" if torch.cuda.is_available() else ""
-        print(f"{name:14s} {rate:10,.0f} tokens/s{share}")
+        print(f"{name:14s} {rate:10,.0f} tokens/s")
     print(f"ratio ours / plain: {rates['ours'] / rates['plain PyTorch']:.3f}")
-    if torch.cuda.is_available():
-        print(f"peak memory of both: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
 
 
 if __name__ == "__main__":
