@@ -22,13 +22,14 @@ MAX_GARBLED_FRACTION = 0.01
 # Our choice: detectors read this many bytes. More took time and never changed the answer on the sample
 # corpus.
 DETECTION_BYTES = 65536
-# Our choice: bytes are UTF-8 if they hold at least as many of its characters of several bytes as bytes that do not
-# fit; against a declared charset, ten times as many. Text in GBK holds one such pair in five by accident.
+# Our choice: bytes are UTF-8 if they hold at least as many of its characters of several bytes as bytes that
+# do not fit; against a declared charset, ten times as many. Text in GBK holds one such pair in five by
+# accident.
 MIN_UTF8_RATIO, MIN_UTF8_RATIO_DECLARED = 1, 10
 # Our choice: text in Latin script has mostly single letters with marks. Detectors take it for the charsets of
-# neighbours if they are few. Up to the first fraction of all letters it is cp1252 if the detector names a charset
-# of Central Europe, up to the second if it names a rare one or none. Chosen on a manual in 12 languages: French and
-# Swedish have at most .06, Polish .05, Czech .09.
+# neighbours if they are few. Up to the first fraction of all letters it is cp1252 if the detector names a
+# charset of Central Europe, up to the second if it names a rare one or none. Chosen on a manual in 12
+# languages: French and Swedish have at most .06, Polish .05, Czech .09.
 MIN_SINGLE_FRACTION, MAX_WESTERN_FRACTION, MAX_LATIN_FRACTION = 0.5, 0.07, 0.12
 
 _BYTE_ORDER_MARKS = (
@@ -94,7 +95,7 @@ def _decode(data: bytes, charset: str | None) -> str:
 
 
 def clean(text: str) -> str:
-    r"""Return `text` in NFC with `\n` line ends, without control characters, zero-width marks and soft hyphens.
+    r"""Return `text` in NFC with `\n` line ends, without controls, zero-width marks and soft hyphens.
 
     Lone surrogates are removed; a surrogate pair becomes its character.
     """

@@ -123,8 +123,8 @@ def _block_mask_of_rows(document: Tensor, visible: Callable[..., Tensor]) -> Blo
     """The blocks of whole rows, found from the documents [b, s] at the blocks' edges.
 
     create_block_mask would evaluate the mask at every pair of positions: 1 GiB at 32,768. Numbers of
-    documents never fall along a row. So a block of keys has something to see if its last document is not before the
-    queries' first, and is seen as a whole if its first document is the queries' last.
+    documents never fall along a row. So a block of keys has something to see if its last document is not
+    before the queries' first, and is seen as a whole if its first document is the queries' last.
     """
     first, last = document[:, ::BLOCK], document[:, BLOCK - 1 :: BLOCK]  # [b, blocks]
     number = torch.arange(first.size(1), device=document.device)

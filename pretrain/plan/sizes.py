@@ -1,10 +1,10 @@
 """The size of a model and its work: parameters, bytes, FLOPs, computed from its shape. No torch.
 
 FLOPs are those of forward and backward: 6 for every weight of a matrix product, and in each layer 12 for
-every number of a query and every key that it attends to. A query attends to earlier tokens of its own document, so
-the honest count needs the documents' lengths (`attended_keys`). Two published conventions count whole rows
-instead: "causal" half of the square, and "full" all of it, as PaLM and Megatron-LM report. The embedding is
-looked up and counts nothing; each head counts the output layer once.
+every number of a query and every key that it attends to. A query attends to earlier tokens of its own
+document, so the honest count needs the documents' lengths (`attended_keys`). Two published conventions count
+whole rows instead: "causal" half of the square, and "full" all of it, as PaLM and Megatron-LM report. The
+embedding is looked up and counts nothing; each head counts the output layer once.
 """
 
 from collections.abc import Iterable

@@ -42,8 +42,8 @@ _ONE_LINE = ("h1", "h2", "h3", "h4", "h5", "h6", *_CELLS)
 _INLINE_TAGS = ("code", "tt", "kbd", "samp")
 # Our choice: a one-line `<code>` outside `<pre>` is inline code up to this length; a longer one stays text.
 MAX_INLINE_CHARS = 300
-# Our choice: `<code>` without `<br>` is a block if it has at least two line ends and this many characters; else
-# its source was wrapped by an editor.
+# Our choice: `<code>` without `<br>` is a block if it has at least two line ends and this many characters;
+# else its source was wrapped by an editor.
 MIN_BLOCK_CHARS = 40
 
 
@@ -98,9 +98,7 @@ def _take_named(tree: etree._Element, inventory: Inventory, slots: Slots) -> Non
 
 def _is_attached(element: etree._Element, tree: etree._Element) -> bool:
     """Whether the element is still in the tree: an earlier block may have held it."""
-    root = element
-    for root in element.iterancestors():
-        pass
+    *_, root = element, *element.iterancestors()
     return root is tree
 
 

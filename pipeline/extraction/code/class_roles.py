@@ -17,8 +17,8 @@ _NUMBER_ENDS = (
 )  # fmt: skip
 # Classes of line numbers on cells and links, which highlighters also give to numbers in the code.
 _CELL_CLASSES = frozenset(("number", "num", "nums", "l", "hl", "line", "lines"))
-# Parts of the classes of buttons and bars. Highlighters use the second kind for names in the code too, so only
-# blocks are headers.
+# Parts of the classes of buttons and bars. Highlighters use the second kind for names in the code too, so
+# only blocks are headers.
 _TOOL_PARTS = ("copy", "toolbar", "clipboard", "button", "btn", "operation", "viewcode", "headerlink")
 _HEADER_PARTS = ("header", "title", "action", "lang", "bar", "tools", "fold", "caption", "label")
 # The end of a name of a line ("line", "token-line", "codeLine"), and not, say, of "inline".

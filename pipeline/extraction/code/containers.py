@@ -21,14 +21,18 @@ from pipeline.extraction.tree.tree import Inventory, class_of
 _SURE = frozenset([
     "w3-code", "dp-highlighter", "syntaxhighlighter", "CodeMirror-code", "view-lines", "ace_text-layer",
     "cm-content", "ltx_lstlisting", "bbcode_code", "bbc_code", "crayon-main", "fragment", "notion-code-block",
-    "enlighter", "FileContents", "react-code-lines", "file-code", "codehilite", "highlight-source", "sourceCode", "phpcode",
+    "enlighter", "FileContents", "react-code-lines", "file-code", "codehilite", "highlight-source",
+    "sourceCode", "phpcode",
 ])  # fmt: skip
 # Classes of code, if the lines look like code.
 _LIKELY = frozenset([
-    "code", "Code", "codeblock", "code-block", "code_block", "codeBlock", "CodeBlock", "codebox", "code-box", "codeBox",
+    "code", "Code", "codeblock", "code-block", "code_block", "codeBlock", "CodeBlock", "codebox", "code-box",
+    "codeBox",
     "code-snippet", "codesnippet", "source-code", "sourcecode", "source", "highlight", "listing", "snippet",
-    "console", "terminal", "program", "programlisting", "code-example", "codeexample", "code-container", "code-content",
-    "codecontent", "code-text", "monospace", "mono", "screen", "prettyprint", "hljs", "example-code", "codeStyle",
+    "console", "terminal", "program", "programlisting", "code-example", "codeexample", "code-container",
+    "code-content",
+    "codecontent", "code-text", "monospace", "mono", "screen", "prettyprint", "hljs", "example-code",
+    "codeStyle",
     "wp-block-code", "syntax", "geshi", "bbcode-code", "quote-code", "code-area", "codearea", "sample-code",
 ])  # fmt: skip
 _CONTAINER_TAGS = frozenset(
@@ -55,7 +59,8 @@ _CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "sy
 _NUMBER_PARTS = ("line", "Line", "blob", "code", "source", "gutter", "src")
 _IN_PRE = etree.XPath("boolean(ancestor::pre)")
 _COPY = re.compile(
-    r"embed|iframe|permalink|(?:^|[-_\s])(?:share|comment|message|reply|url|link|bbcode|search|feedback)", re.I
+    r"embed|iframe|permalink|(?:^|[-_\s])(?:share|comment|message|reply|url|link|bbcode|search|feedback)",
+    re.I,
 )
 # Beginnings of code that other sites are to embed.
 _EMBEDDED = ("<iframe", "<a ", "<script src", "<script type", "<object", "<embed", "http:", "https:", "//www")
@@ -164,9 +169,9 @@ def numbered_lines(tree: etree._Element, inventory: Inventory) -> Iterator[etree
             continue
         seen.add(block)
         lines = [child for child in block if isinstance(child.tag, str)]
-        if len(lines) > 1 and all(len(child) and is_gutter(child[0]) for child in lines):
-            if not _IN_PRE(block):
-                yield block
+        is_numbered = len(lines) > 1 and all(len(child) and is_gutter(child[0]) for child in lines)
+        if is_numbered and not _IN_PRE(block):
+            yield block
 
 
 def text_areas(tree: etree._Element) -> Iterator[etree._Element]:
@@ -211,7 +216,9 @@ def looks_like_code(element: etree._Element, code: str) -> bool:
         for line in lines
     )
     prose = sum(len(line) for line in lines if _is_prose(line))
-    links = sum(len("".join(link.itertext())) for link in element.iter("a") if link.get("href", "#")[:1] != "#")
+    links = sum(
+        len("".join(link.itertext())) for link in element.iter("a") if link.get("href", "#")[:1] != "#"
+    )
     return bool(lines) and 2 * signs >= len(lines) and 4 * prose <= len(code) and 4 * links <= len(code)
 
 

@@ -13,9 +13,11 @@ _HEADER_TAGS = frozenset(("div", "header", "p", "ul", "figcaption", "section"))
 # What buttons above code say.
 _TOOL_TEXT = re2.compile(
     r"(?i)(?:\s|[\[\]()|:!?·•«»+–-]"
-    r"|copy(?: code| to clipboard| text| link| snippet)?\b|copied\b|code\b|select(?: all| code)?\b|expand\b|collapse\b"
+    r"|copy(?: code| to clipboard| text| link| snippet)?\b|copied\b|code\b|select(?: all| code)?\b|expand\b"
+    r"|collapse\b"
     r"|view (?:plain|raw|source|code)\b|plain text\b|raw\b|print\b|run(?: code)?\b|edit\b|download\b|toggle\b"
-    r"|wrap(?: text| lines)?\b|try it(?: yourself)?\b|docs\b|source\b|open in (?:playground|new window)\b|show\b|hide\b|fold\b"
+    r"|wrap(?: text| lines)?\b|try it(?: yourself)?\b|docs\b|source\b|open in (?:playground|new window)\b"
+    r"|show\b|hide\b|fold\b"
     r"|复制(?:代码|成功)?|拷贝(?:代码)?|已复制|代码(?:解读)?|收起|展开|登录后复制|一键复制|查看|運行|运行|コピー|복사"
     r"|kopieren\b|copier\b|copiar(?: código)?\b|copia\b|kopiuj\b|скопировать|копировать|код){1,12}"
 )
@@ -59,7 +61,7 @@ def line_number(element: etree._Element) -> int | None:
 
 
 def has_number_class(element: etree._Element) -> bool:
-    """Whether the class of an element that holds only a number, or of its one child, is that of line numbers."""
+    """Whether an element that holds only a number, or its one child, has a class of line numbers."""
     return any(_has_number_name(part) for part in (element, *element[:1]))
 
 
@@ -114,7 +116,7 @@ def short_text(element: etree._Element) -> str | None:
 
 
 def _has_number_attribute(element: etree._Element) -> bool:
-    return any(name in _NUMBER_ATTRIBUTES for name in element.keys())
+    return any(name in _NUMBER_ATTRIBUTES for name in element.attrib)
 
 
 def is_tool(element: etree._Element) -> bool:

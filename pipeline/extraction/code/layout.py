@@ -158,7 +158,8 @@ def without_numbers(lines: list[Line]) -> list[str]:
 def _gap(texts: list[str]) -> int:
     """Return how many spaces part the numbers from the code `texts`.
 
-    Empty lines of code show it. Without them it is one space if the code seems to be indented by an odd number.
+    Empty lines of code show it. Without them it is one space if the code seems to be indented by an odd
+    number.
     """
     blank = [len(text) for text in texts if not text.strip()]
     indents = [len(text) - len(text.lstrip(" \u00a0")) for text in texts if text.strip()]

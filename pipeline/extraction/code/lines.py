@@ -78,7 +78,7 @@ def _text_of(element: etree._Element, drops_gutters: bool) -> str:
 
 
 def _is_simple(element: etree._Element) -> bool:
-    """Whether the lines of the element are those of its text: it holds nothing but inline elements of tokens."""
+    """Whether the element's lines are those of its text: it holds nothing but inline elements of tokens."""
     for inner in element.iterdescendants():
         tag = inner.tag
         if tag not in _TOKEN_TAGS:

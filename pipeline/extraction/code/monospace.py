@@ -12,7 +12,8 @@ from lxml import etree
 from pipeline.extraction.tree.tree import Inventory
 
 _FONTS = (
-    "monospace", "courier", "consolas", "menlo", "monaco", "lucida console", "fixedsys", "andale mono", "source code pro",
+    "monospace", "courier", "consolas", "menlo", "monaco", "lucida console", "fixedsys", "andale mono",
+    "source code pro",
     "jetbrains mono",
 )  # fmt: skip
 _STYLED = etree.XPath("//*[@style or @face][not(ancestor::pre or ancestor::textarea)]")

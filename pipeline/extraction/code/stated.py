@@ -20,14 +20,17 @@ _ALIASES = {
     "ipython3": "python", "ipython2": "python", "gfm": "markdown",
     "js": "javascript", "jscript": "javascript", "node": "javascript", "nodejs": "javascript",
     "ecmascript": "javascript", "ts": "typescript", "sh": "bash", "zsh": "bash", "rb": "ruby", "rs": "rust",
-    "golang": "go", "c++": "cpp", "cplusplus": "cpp", "cxx": "cpp", "csrc": "c", "c++src": "cpp", "cs": "csharp",
-    "c#": "csharp", "c-sharp": "csharp", "c_sharp": "csharp", "dotnet": "csharp", "f#": "fsharp", "fs": "fsharp",
+    "golang": "go", "c++": "cpp", "cplusplus": "cpp", "cxx": "cpp", "csrc": "c", "c++src": "cpp",
+    "cs": "csharp",
+    "c#": "csharp", "c-sharp": "csharp", "c_sharp": "csharp", "dotnet": "csharp", "f#": "fsharp",
+    "fs": "fsharp",
     "yml": "yaml", "md": "markdown", "tex": "latex", "hs": "haskell", "kt": "kotlin",
     "pl": "perl", "objectivec": "objective-c", "obj-c": "objective-c", "objc": "objective-c", "rlang": "r",
     "ps1": "powershell", "docker": "dockerfile", "make": "makefile", "rest": "rst",
     "restructuredtext": "rst", "vb.net": "vbnet", "tsql": "sql", "mysql": "sql", "pgsql": "sql",
     "postgresql": "sql", "plpgsql": "sql", "shell-session": "console", "shellsession": "console",
-    "htm": "html", "markup": "html", "xhtml": "html", "html5": "html", "html4strict": "html", "php5": "php", "java5": "java",
+    "htm": "html", "markup": "html", "xhtml": "html", "html5": "html", "html4strict": "html", "php5": "php",
+    "java5": "java",
 }  # fmt: skip
 # Names that stand for a language without any prefix.
 _KNOWN = frozenset([
@@ -39,9 +42,12 @@ _KNOWN = frozenset([
     "verilog", "vim", "awk", "sed", "objective-c", "pascal", "delphi", "vbnet", "nix", "zig", "solidity",
     "graphql", "protobuf", "http", "nginx", "coffeescript", "less", "scss", "sass", "doctest", "pytb", "coq",
     "lean", "isabelle", "agda", "idris", "sage", "maple", "mathematica", "stata", "sas", "jsx", "tsx", "vb",
-    "vba", "vbscript", "actionscript", "applescript", "batch", "basic", "ada", "cobol", "apl", "tcl", "racket",
-    "elm", "nim", "crystal", "hlsl", "glsl", "cuda", "opencl", "jinja", "twig", "handlebars", "terraform", "hcl",
-    "apache", "svelte", "vue", "json5", "jsonc", "llvm", "wasm", "assembly", "brainfuck", "smalltalk", "d", "v",
+    "vba", "vbscript", "actionscript", "applescript", "batch", "basic", "ada", "cobol", "apl", "tcl",
+    "racket",
+    "elm", "nim", "crystal", "hlsl", "glsl", "cuda", "opencl", "jinja", "twig", "handlebars", "terraform",
+    "hcl",
+    "apache", "svelte", "vue", "json5", "jsonc", "llvm", "wasm", "assembly", "brainfuck", "smalltalk", "d",
+    "v",
 ])  # fmt: skip
 # Names that are also words of everyday use, so that a class alone does not state them.
 _ONLY_WITH_PREFIX = frozenset(

@@ -108,8 +108,7 @@ def _is_alone(inner: etree._Element, outer: etree._Element) -> bool:
         return False
     return all(
         child is inner
-        or not (child.tail and child.tail.strip())
-        and not any(text.strip() for text in child.itertext())
+        or (not (child.tail and child.tail.strip()) and not any(text.strip() for text in child.itertext()))
         for child in outer
     )
 

@@ -201,13 +201,14 @@ class _Walk:
             self.blocks.append("\n".join(lines))
 
     def _cell(self, text: str) -> str:
-        """Return the text of a cell in one line; inline code with a pipe would end the cell without a backslash."""
+        """Return the text of a cell in one line, with a backslash before each pipe in inline code."""
         for number in self.slots.numbers(text):
             piece = self.slots.pieces[number]
             if self.slots.kinds[number] == "inline" and "|" in piece:
                 escaped = self.slots.add(piece.replace("|", "\\|"), "inline")
                 text = text.replace(f"{self.slots.mark}{number}e", escaped)
         return text.replace("\n", " ")
+
 
 def quoted(blocks: list[str], slots: Slots) -> list[str]:
     """Return the blocks as one `>` quote; code and displayed formulas inside stay as they are, unquoted."""

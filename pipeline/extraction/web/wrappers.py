@@ -1,9 +1,9 @@
 """Change the elements that pages put around text and that extractors take for something else.
 
-Extractors drop forms, asides and what a page hides. Some of these hold text: a thread in a `<form>`, a note in
-an `<aside>`, the second tab, the solution of an exercise. `unwrap_text` makes plain `<div>`s of forms and asides,
-and `is_opened` finds what is hidden only until the reader asks for it. Sections whose id is made from their
-heading lose the id: it does not say what they are on the page.
+Extractors drop forms, asides and what a page hides. Some of these hold text: a thread in a `<form>`, a note
+in an `<aside>`, the second tab, the solution of an exercise. `unwrap_text` makes plain `<div>`s of forms and
+asides, and `is_opened` finds what is hidden only until the reader asks for it. Sections whose id is made from
+their heading lose the id: it does not say what they are on the page.
 """
 
 import re
@@ -28,9 +28,11 @@ MIN_CHARS_PER_FIELD = 400
 # Our choice: shorter paragraphs in a form are labels and remarks about its fields.
 MIN_PARAGRAPH_CHARS = 80
 _NOTES = frozenset([
-    "note", "notes", "tip", "tips", "hint", "hints", "warning", "caution", "important", "danger", "attention", "info",
+    "note", "notes", "tip", "tips", "hint", "hints", "warning", "caution", "important", "danger",
+    "attention", "info",
     "admonition", "callout", "key-point", "keypoint", "special", "success", "example", "exercise", "sidenote",
-    "solution", "proof", "theorem", "objective", "topic", "marginnote", "definition", "remark", "error", "question",
+    "solution", "proof", "theorem", "objective", "topic", "marginnote", "definition", "remark", "error",
+    "question",
 ])  # fmt: skip
 # Names of what a reader opens: solutions, tabs, folded parts.
 _OPENED = re.compile(
@@ -49,9 +51,11 @@ _BEGINS_ANSWER = re.compile(
     re.I,
 )
 _CODE = etree.XPath("boolean(self::p[@class='slot']|.//p[@class='slot'])")
-# Classes of the sections that documentation generators make (docutils, pandoc, LaTeXML, Texinfo, Asciidoctor, Org).
+# Classes of the sections that documentation generators make (docutils, pandoc, LaTeXML, Texinfo, Asciidoctor,
+# Org).
 _SECTION_NAMES = frozenset([
-    "section", "subsection", "chapter", "docutils", "unnumbered", "numbered", *(f"level{n}" for n in range(1, 7)),
+    "section", "subsection", "chapter", "docutils", "unnumbered", "numbered",
+    *(f"level{n}" for n in range(1, 7)),
     *(f"sect{n}" for n in range(6)), *(f"outline-{n}" for n in range(1, 7)),
     *(f"outline-text-{n}" for n in range(1, 7)), "ltx_section", "ltx_subsection", "ltx_subsubsection",
     "ltx_appendix", "ltx_chapter", *(f"{kind}section-level-extent" for kind in ("", "sub", "subsub")),
@@ -136,7 +140,7 @@ def _is_tabs_name(names: str) -> bool:
 
 
 def _is_generated(section: etree._Element) -> bool:
-    """Whether a documentation generator wrote the section: its id comes from the heading that it begins with."""
+    """Whether a documentation generator wrote the section: its id comes from its heading."""
     names = class_of(section).split()
     if not names or not _SECTION_NAMES.issuperset(names):
         return False
