@@ -209,14 +209,11 @@ def _insert(parent: etree._Element, place: int, parts: list[str]) -> None:
 
 def _words(pieces: list[tuple[str, str]], slots: Slots) -> list[str]:
     """Return text (with placeholders of inline formulas) and placeholders of displayed formulas in turn."""
-    parts = [""]
+    parts, words = [], []
     for kind, content in pieces:
-        if kind == "text":
-            parts[-1] += content
-        elif kind == "math":
-            parts[-1] += formula_word(content, False, slots)
-        else:
-            word = formula_word(content, True, slots)
-            if word:
-                parts += [word, ""]
-    return parts
+        if kind != "display":
+            words.append(content if kind == "text" else formula_word(content, False, slots))
+        elif word := formula_word(content, True, slots):
+            parts += ["".join(words), word]
+            words = []
+    return [*parts, "".join(words)]

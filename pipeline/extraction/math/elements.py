@@ -12,7 +12,7 @@ from lxml import etree
 from pipeline.extraction.math.dollars import STRONG_EVIDENCE, reads_as_prose
 from pipeline.extraction.math.formulas import latex_of_math, maths_of, take_formula
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import Inventory, class_of
+from pipeline.extraction.tree.tree import Inventory, class_of, text_up_to
 
 # Attributes that hold TeX wherever they stand, and those that do on an element with a class for formulas.
 _TEX_ATTRIBUTES = ("data-latex", "data-tex", "data-katex", "data-tex-source", "data-latex-source")
@@ -82,7 +82,8 @@ def _take_attribute(element: etree._Element, slots: Slots) -> None:
         attributes += _CLASS_ATTRIBUTES
     latex = next(filter(None, (element.get(name, "").strip() for name in attributes)), "")
     is_part = element.getparent() is None or str(element.tag).startswith(_PARTS)
-    if latex and not is_part and len("".join(element.itertext())) <= MAX_RENDERED_CHARS + 4 * len(latex):
+    limit = MAX_RENDERED_CHARS + 4 * len(latex)
+    if latex and not is_part and len(text_up_to(element, limit)) <= limit:
         take_formula(element, latex, _is_display(element), slots)
 
 
@@ -168,11 +169,8 @@ def _take_named(element: etree._Element, slots: Slots) -> None:
 
 def _take_variables(tree: etree._Element, slots: Slots) -> None:
     """Take the `<var>` of a page out if its variables are TeX, as on AtCoder; in code they stay."""
-    variables = [
-        element for element in tree.iter("var") if next(element.iterancestors("pre", "code"), None) is None
-    ]
-    if not any(_VARIABLE.search("".join(element.itertext())) for element in variables):
-        return
-    for element in variables:
-        if element.getparent() is not None and not len(element):
+    code = {element for block in tree.iter("pre", "code") for element in block.iter("var")}
+    variables = [element for element in tree.iter("var") if not len(element) and element not in code]
+    if any(_VARIABLE.search(element.text or "") for element in variables):
+        for element in variables:
             take_formula(element, element.text or "", False, slots)

@@ -60,6 +60,8 @@ def line_before(element: etree._Element) -> Iterator[Piece]:
 def shorten(line: list[Piece], length: int) -> None:
     """Cut `length` characters from the end of a line."""
     for piece in line:
+        if not length:
+            return
         cut = min(length, len(piece.text))
         piece.shorten(cut)
         length -= cut

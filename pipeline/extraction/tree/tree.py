@@ -50,6 +50,17 @@ def class_of(element: etree._Element) -> str:
     return element.get("class") or ""
 
 
+def text_up_to(element: etree._Element, length: int) -> str:
+    """Return the text of `element`; of a longer one a beginning that is longer than `length`."""
+    parts: list[str] = []
+    for part in element.itertext():
+        parts.append(part)
+        length -= len(part)
+        if length < 0:
+            break
+    return "".join(parts)
+
+
 def settable(text: str) -> str:
     """Remove the characters that lxml refuses in text although its parser accepts them (`&#1;`)."""
     return _REFUSED.sub("", text)

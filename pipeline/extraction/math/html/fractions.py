@@ -12,7 +12,7 @@ from lxml import etree
 from pipeline.extraction.math.html.latex import latex_of_script, script_latex
 from pipeline.extraction.tree.lines import Piece, line_before, shorten
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
+from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text, text_up_to
 
 _NUMERATORS = frozenset(
     ("num", "numer", "numerator", "frac-num", "fraction-numerator", "mq-numerator", "top")
@@ -57,8 +57,12 @@ def take_out_fractions(tree: etree._Element, page: str, inventory: Inventory, sl
                 _show_sign(element)
     bars = "overline" in styles or not names.isdisjoint(_BAR_NAMES)
     if bars or ("border-top" in styles and any(sign in page for sign in _ROOT_SIGNS)):
+        seen: set[etree._Element] = set()
         for element in _BARS(tree):
-            _take_bar(element, slots)
+            if element not in seen and element.getparent() is not None and _has_bar(element):
+                run = _run_with_bar(element)
+                seen.update(inner for part in run for inner in part.iter())
+                _take_bars(run, slots)
 
 
 def _show_sign(element: etree._Element) -> None:
@@ -125,11 +129,11 @@ def _take_stack(element: etree._Element, slots: Slots) -> None:
         shorten(line, 1)
 
 
-def _take_bar(element: etree._Element, slots: Slots) -> None:
+def _take_bars(run: list[etree._Element], slots: Slots) -> None:
     """Replace a text with a rule above it: a root after a root sign, else a bar, if the style says so."""
-    if element.getparent() is None or not _has_bar(element):
+    if len(run) > MAX_CHARS or sum(len(text_up_to(part, MAX_CHARS)) for part in run) > MAX_CHARS:
         return
-    run = _run_with_bar(element)
+    element = run[0]
     latex = ""
     for part in run:
         inner = latex_of_script(part, slots)
@@ -139,7 +143,7 @@ def _take_bar(element: etree._Element, slots: Slots) -> None:
     before = "".join(piece.text for piece in reversed(line))
     is_root = before.rstrip()[-1:] == "√"
     is_bar = not _BAR_NAMES.isdisjoint(class_of(element).split()) or "overline" in element.get("style", "")
-    if not latex or not (is_root or is_bar) or sum(len(part.xpath("string()")) for part in run) > MAX_CHARS:
+    if not latex or not (is_root or is_bar):
         return
     command = "sqrt" + _root_order(line, before, slots) if is_root else "overline"
     for part in run[1:]:

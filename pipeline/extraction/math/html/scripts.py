@@ -15,6 +15,7 @@ from pipeline.extraction.math.html.bases import (
     CODE,
     FORMULA,
     MAX_BASE_CHARS,
+    MAX_SCRIPT_CHARS,
     Base,
     base_of,
     is_degree,
@@ -31,7 +32,7 @@ from pipeline.extraction.tree.lines import (
     text_after,
 )
 from pipeline.extraction.tree.slots import Slots
-from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text
+from pipeline.extraction.tree.tree import Inventory, class_of, remove, replace_by_text, text_up_to
 
 _CODE_TAGS = ("pre", "code", "tt", "kbd", "samp", "listing")
 _STYLED = etree.XPath(
@@ -61,23 +62,19 @@ def write_code_scripts(tree: etree._Element, inventory: Inventory) -> None:
     """Write scripts in code as code does: `10^4`, `a_i`, `x**2`."""
     if inventory.tags.isdisjoint(("sup", "sub")) or inventory.tags.isdisjoint(_CODE_TAGS):
         return
-    scripts = {script: code for code in tree.iter(*_CODE_TAGS) for script in code.iter("sup", "sub")}
+    codes = {script: code for code in tree.iter(*_CODE_TAGS) for script in code.iter("sup", "sub")}
+    powers = {code: "**" if stated_language(code) in _TWO_ASTERISKS else "^" for code in set(codes.values())}
     # From the inside out.
     for script in reversed(list(tree.iter("sup", "sub"))):
-        text = " ".join("".join(script.itertext()).split()).replace("−", "-")
-        if (
-            script not in scripts
-            or not text
-            or _NO_CODE_POWER.fullmatch(text)
-            or script.find(".//a") is not None
-        ):
+        text = " ".join(text_up_to(script, MAX_SCRIPT_CHARS).split()).replace("−", "-")
+        if script not in codes or not 0 < len(text) <= MAX_SCRIPT_CHARS:
             continue
         before = "".join(piece.text for piece in reversed(list(line_before(script))))[-1:]
-        if not before or before.isspace() or is_ordinal(before, text, ""):
-            continue
-        power = "**" if stated_language(scripts[script]) in _TWO_ASTERISKS else "^"
-        mark = power if script.tag == "sup" else "_"
-        replace_by_text(script, mark + (text if _CODE_POWER.fullmatch(text) else f"({text})"), block=False)
+        is_mark = _NO_CODE_POWER.fullmatch(text) or is_ordinal(before, text, "")
+        if before.strip() and not is_mark and script.find(".//a") is None:
+            mark = powers[codes[script]] if script.tag == "sup" else "_"
+            exponent = text if _CODE_POWER.fullmatch(text) else f"({text})"
+            replace_by_text(script, mark + exponent, block=False)
 
 
 def take_out_scripts(tree: etree._Element, inventory: Inventory, slots: Slots) -> None:
@@ -88,12 +85,10 @@ def take_out_scripts(tree: etree._Element, inventory: Inventory, slots: Slots) -
     elif inventory.tags.isdisjoint(("sup", "sub")):
         return
     language = (tree.get("lang") or "")[:2].lower()
-    taken: set[etree._Element] = set()
     for script in list(tree.iter("sup", "sub")):
-        if script not in taken:
-            inside = list(script.iter("sup", "sub"))
-            if _take(script, language, slots):
-                taken.update(inside)
+        # A script inside one that was taken out has become a span.
+        if script.tag != "span":
+            _take(script, language, slots)
 
 
 def _name_raised(tree: etree._Element) -> None:
@@ -105,23 +100,19 @@ def _name_raised(tree: etree._Element) -> None:
             element.tag = name[:3]
 
 
-def _take(script: etree._Element, language: str, slots: Slots) -> bool:
-    """Take one script out; the result says whether it and all inside are gone from the tree."""
-    following = script.getnext()
-    if following is not None and following.tag == "br" and not following.tail and not script.tail:
-        # Scripts above each other, drawn as two lines.
-        stacked = following.getnext()
-        if stacked is not None and stacked.tag in ("sup", "sub"):
-            remove(following)
-    raw_text = "".join(script.itertext()).replace("\u00a0", " ").replace("\u2060", "")
+def _take(script: etree._Element, language: str, slots: Slots) -> None:
+    """Take one script out, unless it is no part of a formula."""
+    _join_stacked(script)
+    raw_text = text_up_to(script, MAX_SCRIPT_CHARS).replace("\u00a0", " ").replace("\u2060", "")
     text = " ".join(raw_text.split())
-    if text and raw_text[-1].isspace():
-        script.tail = f" {script.tail or ''}"
     if not text or (script.tag == "sup" and _CITATION.search(class_of(script))):
+        _forget_inside(script)
         remove(script)
-        return True
-    if script.tag == "sup" and _is_footnote_link(script):
-        return False
+        return
+    if raw_text[-1].isspace():
+        script.tail = f" {script.tail or ''}"
+    if script.tag == "sup" and len(text) <= MAX_SCRIPT_CHARS and _is_footnote_link(script):
+        return
     line = list(line_before(script))
     raw = "".join(piece.text[-MAX_CHARS_BEFORE:] for piece in reversed(line))[-MAX_CHARS_BEFORE:]
     mark = "^" if script.tag == "sup" else "_"
@@ -129,24 +120,39 @@ def _take(script: etree._Element, language: str, slots: Slots) -> bool:
     fraction = _fraction_of(script, text) if mark == "^" else ""
     if fraction and not before[-1:].isalpha():
         script.text = f" {fraction}" if before[-1:].isdigit() else fraction
-        return True
+        return
     if mark == "^" and is_degree(before, text, after):
         replace_by_text(script, "°", block=False)
-        return True
+        return
     text = fraction or text
     base = base_of(before, mark, text, after, language)
     if base is None:
         _keep_apart(script, before, text, language)
-        return False
-    if base.name == "code":
-        return _lengthen_code(script, mark, text, slots.numbers(raw)[-1], slots)
-    _write(script, mark, base, raw, line, slots)
-    return True
+    elif base.name == "code":
+        _lengthen_code(script, mark, text, slots.numbers(raw)[-1], slots)
+    else:
+        _write(script, mark, base, raw, line, slots)
+
+
+def _join_stacked(script: etree._Element) -> None:
+    """Remove the line break between two scripts that are drawn above each other."""
+    following = script.getnext()
+    if following is not None and following.tag == "br" and not following.tail and not script.tail:
+        stacked = following.getnext()
+        if stacked is not None and stacked.tag in ("sup", "sub"):
+            remove(following)
+
+
+def _forget_inside(script: etree._Element) -> None:
+    """Rename the scripts inside one that leaves the tree, so that nobody takes them out again."""
+    for inner in list(script.iterdescendants("sup", "sub")):
+        inner.tag = "span"
 
 
 def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[Piece], slots: Slots) -> None:
     """Write base and script as a formula, or at the end of the formula that ends where the base begins."""
     latex = latex_of_script(script, slots)
+    _forget_inside(script)
     found = raw[len(raw) - base.length :] if base.length else ""
     for number in slots.numbers(found + "".join(script.itertext())):
         slots.kinds[number] = "merged"
@@ -173,16 +179,16 @@ def _write(script: etree._Element, mark: str, base: Base, raw: str, line: list[P
         replace_by_text(script, slots.add(f"${formula}$", "script"), block=False)
 
 
-def _lengthen_code(script: etree._Element, mark: str, text: str, number: int, slots: Slots) -> bool:
+def _lengthen_code(script: etree._Element, mark: str, text: str, number: int, slots: Slots) -> None:
     """Write a script of inline code into the code; a number after a name is a footnote and stays."""
     code = slots.pieces[number].strip("` ")
     is_base = len(code) <= MAX_BASE_CHARS and _CODE_BASE.fullmatch(code)
     if mark == "^" and text.isdigit() and not is_base:
-        return False
+        return
     exponent = text if _CODE_POWER.fullmatch(text) else f"({text})"
     slots.pieces[number] = inline_code(f"{code}{mark}{exponent}")
+    _forget_inside(script)
     remove(script)
-    return True
 
 
 def _fraction_of(script: etree._Element, text: str) -> str:
