@@ -12,7 +12,7 @@ import unicodedata
 from charset_normalizer import from_bytes
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-from pipeline.extraction.mojibake import decoded_again, is_twice_encoded, utf8_with_strays
+from pipeline.extraction.mojibake import decoded_again, is_twice_encoded, seems_utf8, utf8_with_strays
 
 # Under the HTML standard, browsers look for <meta charset> in the first 1,024 bytes; real pages have it
 # later.
@@ -150,7 +150,9 @@ def _utf8(data: bytes, min_ratio: float) -> str | None:
     """Decode UTF-8, with stray bytes and text encoded twice repaired; None if it has too many stray bytes."""
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if min_ratio > MIN_UTF8_RATIO and not seems_utf8(data, error.start, min_ratio):
+            return None
         repaired = utf8_with_strays(data, min_ratio)
         if repaired is None:
             return None

@@ -5,6 +5,8 @@ import re
 _ASCII = bytes(range(128))
 # Bytes that do not begin a character of several bytes.
 _NO_FIRST = bytes(range(0xC0))
+# Our choice: so many bytes before and after the first stray byte show whether a page is in another charset.
+WINDOW_BYTES = 2048
 _STRAY = re.compile("[\udc80-\udcff]+")
 # A character of several bytes whose end is missing.
 _CUT_CHARACTER = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,2}|\xc2")
@@ -18,6 +20,11 @@ _AGAIN = (
 _TWICE_ENCODED = re.compile(
     rb"\xc3(?:[\x82-\x9f]%b|[\xa0-\xaf]%b{2}|[\xb0-\xb4]%b{3})" % (_AGAIN, _AGAIN, _AGAIN)
 )
+
+
+def seems_utf8(data: bytes, place: int, min_ratio: float) -> bool:
+    """Whether the bytes around `place` hold `min_ratio` times as many characters of UTF-8 as stray bytes."""
+    return utf8_with_strays(data[max(0, place - WINDOW_BYTES) : place + WINDOW_BYTES], min_ratio) is not None
 
 
 def utf8_with_strays(data: bytes, min_ratio: float) -> str | None:

@@ -40,7 +40,8 @@ _CONTAINER_TAGS = frozenset(
 )
 # What a container of code does not hold; code in `<pre>` is found as such.
 holds_other = etree.XPath(
-    "boolean(.//pre|.//h1|.//h2|.//h3|.//h4|.//img|.//form|.//p[@class='slot']|.//listing|.//xmp)"
+    "boolean(.//pre|.//h1|.//h2|.//h3|.//h4|.//h5|.//img|.//form|.//p[@class='slot']|.//listing|.//xmp"
+    "|.//article|.//section|.//time|.//figure|.//nav|.//label)"
 )
 _HOLDS_SLOT = etree.XPath("boolean(.//p[@class='slot'])")
 _EDITORS = frozenset(("CodeMirror-code", "syntaxhighlighter", "dp-highlighter", "crayon-main"))
@@ -56,7 +57,7 @@ _CODE_TABLES = etree.XPath(
 )
 _CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "syntax", "lnt", "listing")
 # Parts of the classes of line numbers in cells.
-_NUMBER_PARTS = ("line", "Line", "blob", "code", "source", "gutter", "src")
+_NUMBER_PARTS = ("ineno", "ineNum", "inenum", "ine-n", "ine_n", "source", "blob", "gutter", "diff", "lines-", "src")
 _IN_PRE = etree.XPath("boolean(ancestor::pre)")
 _COPY = re.compile(
     r"embed|iframe|permalink|(?:^|[-_\s])(?:share|comment|message|reply|url|link|bbcode|search|feedback)",
@@ -86,7 +87,11 @@ def code_tables(tree: etree._Element, inventory: Inventory) -> Iterator[etree._E
     if "table" not in inventory.tags:
         return
     named = set(_CODE_TABLES(tree)) if "code" in inventory.classes or "lntd" in inventory.classes else set()
-    has_numbers = "pre" in inventory.tags or any(part in inventory.classes for part in _NUMBER_PARTS)
+    has_numbers = (
+        "pre" in inventory.tags
+        or "code" in inventory.class_names
+        or any(part in inventory.classes for part in _NUMBER_PARTS)
+    )
     for table in tree.iter("table") if has_numbers else named:
         if (table in named or (has_numbers and _has_number_cells(table))) and not _IN_PRE(table):
             yield table

@@ -82,13 +82,15 @@ def unwrap_text(tree: etree._Element, inventory: Inventory) -> None:
 
 def _holds_text(form: etree._Element) -> bool:
     """Whether the form is a wrapper around text or a quiz, and not one to fill in."""
-    if sum(map(len, form.itertext())) >= MIN_PARAGRAPH_CHARS:
-        lengths = [len(" ".join("".join(text.itertext()).split())) for text in _TEXTS(form)]
-        chars = sum(length for length in lengths if length >= MIN_PARAGRAPH_CHARS)
-        if chars:
-            return chars >= MIN_CHARS_PER_FIELD * _TEXT_FIELDS(form)
+    num_fields = _TEXT_FIELDS(form)
+    missing = max(MIN_PARAGRAPH_CHARS, MIN_CHARS_PER_FIELD * num_fields)
+    for text in _TEXTS(form) if missing <= sum(map(len, form.itertext())) else ():
+        length = len(" ".join("".join(text.itertext()).split()))
+        missing -= length if length >= MIN_PARAGRAPH_CHARS else 0
+        if missing <= 0:
+            return True
     is_quiz = _QUIZ.search(f"{class_of(form)} {form.get('id', '')}".lower()) is not None
-    return is_quiz and not _TEXT_FIELDS(form) and _CHOICES(form) > 1
+    return is_quiz and not num_fields and _CHOICES(form) > 1
 
 
 def _is_note(aside: etree._Element) -> bool:
