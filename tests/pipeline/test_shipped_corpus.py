@@ -72,9 +72,9 @@ def test_what_goes_in_comes_out_or_is_a_reject_with_its_reason(summary: dict) ->
     assert {table: values["out"] for table, values in counts.items()} == {
         "raw": 450,
         "documents": 450,
-        "filtered": 307,
-        "deduped": 227,
-        "scored": 227,
+        "filtered": 310,
+        "deduped": 230,
+        "scored": 230,
         "synthetic": 880,
     }
 
