@@ -57,7 +57,9 @@ _CODE_TABLES = etree.XPath(
 )
 _CODE_WORDS = ("code", "highlight", "blob", "line", "source", "src", "diff", "syntax", "lnt", "listing")
 # Parts of the classes of line numbers in cells.
-_NUMBER_PARTS = ("ineno", "ineNum", "inenum", "ine-n", "ine_n", "source", "blob", "gutter", "diff", "lines-", "src")
+_NUMBER_PARTS = (
+    "ineno", "ineNum", "inenum", "ine-n", "ine_n", "source", "blob", "gutter", "diff", "lines-", "src",
+)  # fmt: skip
 _IN_PRE = etree.XPath("boolean(ancestor::pre)")
 _COPY = re.compile(
     r"embed|iframe|permalink|(?:^|[-_\s])(?:share|comment|message|reply|url|link|bbcode|search|feedback)",
