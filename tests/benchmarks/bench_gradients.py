@@ -4,8 +4,9 @@
 
 The output layer's gradient is the sum of a large part, from the main head, and of a small one, from the MTP
 head, over all micro-batches. Rounding the running sum to bf16 can lose the small part. Printed is the error
-of the accumulated gradient relative to the MTP part, for three MTP weights and 64 micro-batches: accumulated as
-training does (products that add to an fp32 buffer), with each product rounded to bf16 first, and in bf16.
+of the accumulated gradient relative to the MTP part, for three MTP weights and 64 micro-batches: accumulated
+as training does on a GPU (products that add to an fp32 buffer), with each product rounded to bf16 first, and
+in bf16.
 """
 
 import argparse

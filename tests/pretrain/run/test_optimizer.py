@@ -144,13 +144,13 @@ def test_one_pass_of_adamw_is_torchs_clipped_adamw():
     generator = torch.Generator().manual_seed(6)
     start = torch.randn(50, generator=generator)
     reference = start.clone().requires_grad_()
-    plain = torch.optim.AdamW([reference], lr=0.01, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
+    plain = torch.optim.AdamW([reference], lr=0.01, betas=(0.9, 0.95), eps=0.1, weight_decay=0.1)
     main, moments, weight = start.clone(), (torch.zeros(50), torch.zeros(50)), torch.zeros(50).bfloat16()
     for number in range(1, 6):
         grad = torch.randn(50, generator=generator)
         reference.grad = grad * 0.5
         plain.step()
-        rates = torch.tensor([0.01, 0.1, 0.9, 0.95, 1e-8, 0.5])
+        rates = torch.tensor([0.01, 0.1, 0.9, 0.95, 0.1, 0.5])
         adamw(main, grad, moments, weight, torch.tensor(float(number)), rates)
     torch.testing.assert_close(main, reference.detach(), rtol=1e-6, atol=1e-6)
     assert torch.equal(weight, main.bfloat16())
