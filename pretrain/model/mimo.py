@@ -89,12 +89,10 @@ class MimoModel(GPTModel):
         self, batch: Batch, loss_scales: tuple[float, float] | None
     ) -> Losses | DecoderStates | Tensor:
         documents = documents_of(batch.document_starts, batch.cu_seqlens, self.config.params_dtype)
-        decoder_input, rotary_pos_emb = self._preprocess(
-            input_ids=None,
-            position_ids=None,
-            decoder_input=self.embed(local(batch.tokens, 1)) if self.pre_process else None,
-            packed_seq_params=documents,
-        )[:2]
+        embedded = self.embed(local(batch.tokens, 1)) if self.pre_process else None
+        decoder_input, rotary_pos_emb = self._preprocess(None, None, embedded, packed_seq_params=documents)[
+            :2
+        ]
         states = self.decode(decoder_input, documents, local(rotary_pos_emb, 0))
         if not self.post_process:
             return states.hidden
@@ -248,14 +246,12 @@ def transformer_config(
 
 def layer_spec() -> ModuleSpec:
     """Return the spec of one decoder layer: Transformer Engine's modules where installed, else torch's."""
-    spec = (
-        get_gpt_layer_with_transformer_engine_spec()
-        if HAVE_TE
-        else get_gpt_layer_local_spec(normalization="RMSNorm")
-    )
-    spec.submodules.self_attention.submodules.core_attention = DocumentAttention
-    if not HAVE_TE:
+    if HAVE_TE:
+        spec = get_gpt_layer_with_transformer_engine_spec()
+    else:
+        spec = get_gpt_layer_local_spec(normalization="RMSNorm")
         spec.module = FusedLayer
+    spec.submodules.self_attention.submodules.core_attention = DocumentAttention
     return spec
 
 

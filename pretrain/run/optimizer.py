@@ -11,9 +11,10 @@ from itertools import chain
 
 import megatron.core.optimizer as megatron_optimizer
 import torch
-from megatron.core.distributed import DistributedDataParallel
+from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
 from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
 from megatron.core.optimizer.distrib_optimizer import HAVE_APEX_OR_TE, DistributedOptimizer
+from megatron.core.transformer.module import MegatronModule
 from torch import Tensor
 
 from configs.recipe import ScheduleConfig
@@ -70,6 +71,15 @@ class TorchAdamOptimizer(DistributedOptimizer):
                 flat = self.buffers[buffer].buckets[bucket].param_data.view(-1)
                 shards[main] = flat[place.start : place.end]
         return shards
+
+
+def with_gradient_buffers(model: MegatronModule) -> DistributedDataParallel:
+    """Wrap a model so that its gradients are summed in fp32 buffers, over micro-batches and ranks.
+
+    In bf16 the MTP head's part of the output layer's gradient would be lost (make bench-gradients).
+    """
+    config = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
+    return DistributedDataParallel(model.config, config, model)
 
 
 def build_optimizer(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 
 from configs.command import Place
@@ -17,7 +17,7 @@ from pretrain.run import checkpoint, launch
 from pretrain.run.checkpoint import Position
 from pretrain.run.checkpoint_writer import CheckpointWriter
 from pretrain.run.heldout import HeldOut, open_heldout
-from pretrain.run.optimizer import build_optimizer
+from pretrain.run.optimizer import build_optimizer, with_gradient_buffers
 from pretrain.run.training_log import TrainingLog
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,7 @@ def restore(
         bf16=bf16,
         recompute=config.recompute,
     )
-    ddp_config = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
-    ddp = DistributedDataParallel(model.config, ddp_config, model)
+    ddp = with_gradient_buffers(model)
     ddp.broadcast_params()
     optimizer = build_optimizer(ddp, recipe.schedule, bf16)
     writer = CheckpointWriter(place.output, config.kept_checkpoints)

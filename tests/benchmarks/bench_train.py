@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -30,7 +29,7 @@ from pretrain.plan.layout import TrainConfig
 from pretrain.plan.schedule import Step
 from pretrain.plan.spikes import History
 from pretrain.run import launch
-from pretrain.run.optimizer import build_optimizer
+from pretrain.run.optimizer import build_optimizer, with_gradient_buffers
 from pretrain.run.samples import Rows
 from pretrain.train import Training, train_step
 
@@ -86,8 +85,7 @@ def our_loop(recipe: Recipe, config: TrainConfig, rows: Rows, rotary_base: int) 
         bf16=config.precision == "bf16",
         recompute=config.recompute,
     )
-    ddp_config = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
-    ddp = DistributedDataParallel(model.config, ddp_config, model)
+    ddp = with_gradient_buffers(model)
     optimizer = build_optimizer(ddp, recipe.schedule, config.precision == "bf16")
     training = Training("", recipe, config, ddp, optimizer, None, lambda: 0, None)
     step = Step(0, 1, 0, sequences * length, sequences, length, rotary_base, 1e-4, 0.3)
