@@ -136,7 +136,7 @@ SERVE := .venv-serve
 test-serve: setup $(SERVE)/.ready ## exports in transformers and vLLM against Megatron-Core (after make demo; 3.4 GB)
 	@$(PYTHON) tests/serving/check_serving.py --root $(ROOT) --preset $(PRESET) --serve-python $(SERVE)/bin/python
 
-test-s3: setup ## the tiny preset on s3:// (a local server that fails at random), each job killed once; ten minutes
+test-s3: setup ## the tiny preset on s3:// (a local server that fails at random), each job killed once; up to an hour
 	@$(PYTHON) -W ignore tests/object_store/run_tiny.py
 
 fuzz: setup ## hostile and mutated pages through the guarded extractor
